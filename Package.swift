@@ -1,0 +1,139 @@
+// swift-tools-version: 6.3
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+/// A library module of Hawser.
+func module(_ name: String, uses: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: uses, swiftSettings: settings)
+}
+
+/// A program; its folder holds `main.swift` and its option rows.
+func program(_ name: String, uses: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: uses, swiftSettings: settings)
+}
+
+/// The unit tests of one module, in `Tests/<module>Tests`.
+func tests(of module: String, uses: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: module + "Tests",
+        dependencies: [.byName(name: module)] + uses,
+        swiftSettings: settings
+    )
+}
+
+let package = Package(
+    name: "hawser",
+    products: [
+        .library(
+            name: "Hawser",
+            targets: ["HawserProtocol", "HawserKeys", "HawserMultiplex", "HawserConfig"]
+        )
+    ],
+    dependencies: [
+        // Pinned: HawserCrypto imports its C module, which no product promises
+        // (docs/decisions/0002-crypto-provider.md).
+        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2")
+    ],
+    targets: [
+        // The core: values and state machines. No descriptors, no clock, no Foundation.
+        module("HawserWire"),
+        module("HawserLog"),
+        module(
+            "HawserCrypto",
+            uses: ["HawserWire", .product(name: "Crypto", package: "swift-crypto")]
+        ),
+        module("HawserKeys", uses: ["HawserWire", "HawserCrypto"]),
+        module("HawserProtocol", uses: ["HawserWire", "HawserLog", "HawserCrypto", "HawserKeys"]),
+        module("HawserAgent", uses: ["HawserWire", "HawserKeys"]),
+        module("HawserMultiplex", uses: ["HawserWire"]),
+        module("HawserConfig", uses: ["HawserWire"]),
+
+        // The world: descriptors, processes, terminals, accounts.
+        .systemLibrary(name: "CHawserSystem"),
+        module("HawserSystem", uses: ["CHawserSystem", "HawserWire", "HawserLog"]),
+        module("HawserTool", uses: ["HawserWire", "HawserLog", "HawserSystem"]),
+
+        // What a client and a server do with a connection. Neither knows the other.
+        module(
+            "HawserClient",
+            uses: [
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
+                "HawserAgent", "HawserMultiplex", "HawserConfig", "HawserSystem", "HawserTool",
+            ]
+        ),
+        module(
+            "HawserServer",
+            uses: [
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
+                "HawserConfig", "HawserSystem", "HawserTool",
+            ]
+        ),
+
+        // The programs.
+        program(
+            "ssh",
+            uses: [
+                "HawserWire", "HawserLog", "HawserKeys", "HawserProtocol", "HawserMultiplex",
+                "HawserConfig", "HawserSystem", "HawserTool", "HawserClient",
+            ]
+        ),
+        program(
+            "sshd",
+            uses: [
+                "HawserWire", "HawserLog", "HawserKeys", "HawserProtocol", "HawserConfig",
+                "HawserSystem", "HawserTool", "HawserServer",
+            ]
+        ),
+        program(
+            "ssh-keygen",
+            uses: [
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserConfig",
+                "HawserSystem", "HawserTool",
+            ]
+        ),
+        program(
+            "ssh-keyscan",
+            uses: [
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
+                "HawserSystem", "HawserTool",
+            ]
+        ),
+
+        tests(of: "HawserWire"),
+        tests(of: "HawserCrypto", uses: ["HawserWire"]),
+        tests(of: "HawserKeys", uses: ["HawserWire", "HawserCrypto"]),
+        tests(
+            of: "HawserProtocol",
+            uses: ["HawserWire", "HawserLog", "HawserCrypto", "HawserKeys"]
+        ),
+        tests(of: "HawserMultiplex", uses: ["HawserWire"]),
+        tests(of: "HawserConfig", uses: ["HawserWire"]),
+        tests(of: "HawserSystem", uses: ["HawserWire", "HawserLog"]),
+        tests(of: "HawserTool", uses: ["HawserWire", "HawserLog", "HawserSystem"]),
+        tests(
+            of: "HawserClient",
+            uses: [
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
+                "HawserMultiplex", "HawserConfig", "HawserSystem", "HawserTool",
+            ]
+        ),
+        tests(
+            of: "HawserServer",
+            uses: [
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
+                "HawserConfig", "HawserSystem", "HawserTool",
+            ]
+        ),
+    ]
+)

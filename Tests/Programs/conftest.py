@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real programs on loopback: what the tests in this folder stand on.
+
+HAWSER_PREFIX names the installation under test (default: .build/install). Each server runs on a port
+of its own with throwaway keys below pytest's temporary folder; nothing reads or writes ~/.ssh or
+/etc/ssh. Tests that need a second account make one and remove it.
+"""
+import os
+import pathlib
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PREFIX = pathlib.Path(os.environ.get("HAWSER_PREFIX", ROOT / ".build/install"))
+SECONDS = 30
+
+
+class Suite:
+    """One installation of ssh programs."""
+
+    def __init__(self, name, prefix):
+        self.name = name
+        self.prefix = pathlib.Path(prefix)
+
+    def __repr__(self):
+        return self.name
+
+    def __getattr__(self, program):
+        folder = "sbin" if program == "sshd" else "bin"
+        return str(self.prefix / folder / program.replace("_", "-"))
+
+
+OURS = Suite("ours", PREFIX)
+OPENSSH = Suite("openssh", "/usr")
+UNDER_TEST = OPENSSH if os.environ.get("HAWSER_UNDER_TEST") == "openssh" else OURS
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def run(command, timeout=SECONDS, **options):
+    """Runs to the end and returns the result; the caller looks at its status."""
+    options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
+    if "input" in options:
+        options.pop("stdin")
+    return subprocess.run(
+        [str(word) for word in command], timeout=timeout, capture_output=True, **options
+    )
+
+
+def wait_until(condition, what, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    pytest.fail(f"not within {seconds} s: {what}")
+
+
+def make_key(folder, name="id", kind="ed25519", passphrase="", suite=OPENSSH, bits=None):
+    path = pathlib.Path(folder) / name
+    command = [suite.ssh_keygen, "-q", "-t", kind, "-N", passphrase, "-f", path, "-C", name]
+    if bits:
+        command += ["-b", str(bits)]
+    result = run(command)
+    assert result.returncode == 0, result.stderr
+    return path
+
+
+class Server:
+    """An sshd of a suite on its own port."""
+
+    def __init__(self, suite, folder, user, extra=(), host_key_kinds=("ed25519",), arguments=()):
+        self.suite = suite
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.user = user
+        self.port = free_port()
+        self.log = self.folder / "sshd.log"
+        self.authorized_keys = self.folder / "authorized_keys"
+        self.authorized_keys.touch()
+        self.config = self.folder / "sshd_config"
+        self.host_keys = [make_key(self.folder, f"host_{kind}", kind) for kind in host_key_kinds]
+        lines = [
+            f"Port {self.port}",
+            "ListenAddress 127.0.0.1",
+            f"PidFile {self.folder}/sshd.pid",
+            f"AuthorizedKeysFile {self.authorized_keys}",
+            "StrictModes no",
+            "LogLevel VERBOSE",
+            "UsePAM no",
+            "PrintMotd no",
+            "PrintLastLog no",
+        ]
+        extra_names = {line.split()[0].lower() for line in extra}
+        lines = [line for line in lines if line.split()[0].lower() not in extra_names]
+        lines += [f"HostKey {key}" for key in self.host_keys]
+        self.config.write_text("\n".join(list(lines) + list(extra)) + "\n")
+        self.arguments = list(arguments)
+        self.process = None
+
+    def start(self):
+        pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        self.process = subprocess.Popen(
+            [self.suite.sshd, "-D", "-f", str(self.config), "-E", str(self.log)] + self.arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_until(self.answers, f"sshd on port {self.port}: {self.log_text()}")
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            pytest.fail(f"sshd ended with {self.process.returncode}: {self.log_text()}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                pytest.fail("sshd did not end on SIGTERM")
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def allow(self, key):
+        with self.authorized_keys.open("a") as file:
+            file.write(pathlib.Path(str(key) + ".pub").read_text())
+
+    def known_hosts(self, name="known_hosts"):
+        path = self.folder / name
+        lines = []
+        for key in self.host_keys:
+            kind, blob = pathlib.Path(str(key) + ".pub").read_text().split()[:2]
+            lines.append(f"[127.0.0.1]:{self.port} {kind} {blob}\n")
+        path.write_text("".join(lines))
+        return path
+
+    def client_options(self, key=None):
+        options = {
+            "Port": self.port,
+            "User": self.user,
+            "UserKnownHostsFile": self.known_hosts(),
+            "GlobalKnownHostsFile": "/dev/null",
+            "StrictHostKeyChecking": "yes",
+            "BatchMode": "yes",
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+        }
+        if key:
+            options["IdentityFile"] = key
+        return options
+
+    def client_config(self, key=None, name="ssh_config", **changes):
+        path = self.folder / name
+        options = self.client_options(key) | changes
+        path.write_text("Host *\n" + "".join(f"    {k} {v}\n" for k, v in options.items()))
+        return path
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A folder that stands for HOME, short enough for control sockets."""
+    path = pathlib.Path("/tmp") / f"hw{secrets.token_hex(4)}"
+    path.mkdir(mode=0o700)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def me():
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+@pytest.fixture
+def key(tmp_path):
+    return make_key(tmp_path, "user_key")
+
+
+@pytest.fixture
+def serve(tmp_path, me, key):
+    """Starts servers: serve(suite, extra lines...) returns one that accepts `key`."""
+    servers = []
+
+    def start(suite=UNDER_TEST, *extra, user=None, **options):
+        server = Server(
+            suite, tmp_path / f"server{len(servers)}", user or me, extra=extra, **options
+        )
+        server.allow(key)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def account():
+    """An account with a password, removed at the end: (name, password)."""
+    if os.getuid() != 0:
+        pytest.skip("making an account needs root")
+    name = f"hwtest{secrets.token_hex(3)}"
+    password = secrets.token_urlsafe(12)
+    subprocess.run(["useradd", "--create-home", "--shell", "/bin/bash", name], check=True)
+    subprocess.run(["chpasswd"], input=f"{name}:{password}\n".encode(), check=True)
+    yield name, password
+    subprocess.run(["pkill", "-KILL", "-u", name])
+    for _ in range(50):
+        if subprocess.run(["userdel", "--remove", name], capture_output=True).returncode == 0:
+            break
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def askpass(tmp_path):
+    """A program for SSH_ASKPASS that answers with `answer` and notes each question."""
+
+    def make(answer):
+        notes = tmp_path / "asked"
+        secret = tmp_path / "answer"
+        secret.write_text(answer + "\n")
+        script = tmp_path / "askpass"
+        script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >> {notes}\ncat {secret}\n')
+        script.chmod(0o755)
+        environment = dict(os.environ, SSH_ASKPASS=str(script), SSH_ASKPASS_REQUIRE="force")
+        return environment, lambda: notes.read_text().splitlines() if notes.exists() else []
+
+    return make

@@ -10,14 +10,16 @@ struct NameListTests {
         arguments: [
             ("", []), ("zlib", ["zlib"]), ("zlib,none", ["zlib", "none"]),
             ("kex@example.com,b", ["kex@example.com", "b"]),
-        ])
+        ]
+    )
     func parse(text: String, names: [String]) throws {
         #expect(try NameList.parse(Array(text.utf8).rawBytes) == names)
     }
 
     @Test(
         "Empty names, blanks and control characters are refused",
-        arguments: [",", "a,", ",a", "a,,b", "a b", "a\u{0}", "a\u{7f}", "é"])
+        arguments: [",", "a,", ",a", "a,,b", "a b", "a\u{0}", "a\u{7f}", "é"]
+    )
     func refuse(text: String) {
         #expect(throws: WireError.badName) {
             _ = try NameList.parse(Array(text.utf8).rawBytes)

@@ -26,7 +26,8 @@ struct WireReaderTests {
                 [0x09, 0xa3, 0x78, 0xf9, 0xb2, 0xe3, 0x32, 0xa7]
             ),
             ([0, 0, 0, 2, 0x00, 0x80], [0x80]),
-        ] as [([UInt8], [UInt8])])
+        ] as [([UInt8], [UInt8])]
+    )
     func multiplePrecision(encoded: [UInt8], magnitude: [UInt8]) throws {
         var reader = WireReader(encoded.rawBytes)
         #expect(try reader.readMultiplePrecision() == magnitude)
@@ -37,7 +38,8 @@ struct WireReaderTests {
 
     @Test(
         "A negative or padded mpint is refused",
-        arguments: [[0x80], [0x00], [0x00, 0x7f], [0xed, 0xcc]] as [[UInt8]])
+        arguments: [[0x80], [0x00], [0x00, 0x7f], [0xed, 0xcc]] as [[UInt8]]
+    )
     func badMultiplePrecision(content: [UInt8]) {
         var writer = WireWriter()
         writer.write(string: content)
@@ -67,7 +69,10 @@ struct WireReaderTests {
         }
     }
 
-    @Test("A length beyond the end throws, however large", arguments: [5, 0x7fff_ffff, 0xffff_ffff])
+    @Test(
+        "A length beyond the end throws, however large",
+        arguments: [5, 0x7fff_ffff, 0xffff_ffff]
+    )
     func hugeLength(count: UInt32) {
         var writer = WireWriter()
         writer.write(uint32: count)

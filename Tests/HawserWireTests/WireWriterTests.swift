@@ -13,7 +13,8 @@ struct WireWriterTests {
         writer.write(nameList: ["zlib", "none"])
         #expect(
             writer.bytes == [0, 0, 0, 7] + Array("testing".utf8) + [0, 0, 0, 0]
-                + [0, 0, 0, 9] + Array("zlib,none".utf8))
+                + [0, 0, 0, 9] + Array("zlib,none".utf8)
+        )
     }
 
     @Test("A nested string gets its length when its content is known")

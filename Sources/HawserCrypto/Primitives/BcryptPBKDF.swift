@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import HawserWire
 internal import CCryptoBoringSSL
+package import HawserWire
 
 /// The key derivation of encrypted private key files: PBKDF2's shape over a bcrypt with SHA-512
 /// (bcrypt_pbkdf(3) of OpenBSD; PROTOCOL.key, "kdfname bcrypt").
 package enum BcryptPBKDF {
     /// Derives `bytes` bytes. `rounds` is the work factor, 1 or more.
     package static func deriveKey(
-        passphrase: [UInt8], salt: [UInt8], rounds: Int, bytes: Int
+        passphrase: [UInt8],
+        salt: [UInt8],
+        rounds: Int,
+        bytes: Int
     ) -> SecretBytes {
         precondition(rounds > 0 && bytes > 0)
         var derived = [UInt8](repeating: 0, count: bytes)
@@ -42,7 +45,9 @@ package enum BcryptPBKDF {
 
     /// One bcrypt of the hashed passphrase with a hashed salt: 32 bytes.
     private static func bcrypt(
-        _ cipher: inout Blowfish, _ key: [UInt32], _ salt: [UInt8]
+        _ cipher: inout Blowfish,
+        _ key: [UInt32],
+        _ salt: [UInt8]
     ) -> [UInt8] {
         let salt = bigEndianWords(salt)
         cipher.reset()
@@ -59,7 +64,9 @@ package enum BcryptPBKDF {
     }
 
     private static func bigEndianWords(_ bytes: [UInt8]) -> [UInt32] {
-        Swift.stride(from: 0, to: bytes.count - 3, by: 4).map { bytes.rawBytes.bigEndianUInt32(at: $0) }
+        Swift.stride(from: 0, to: bytes.count - 3, by: 4).map {
+            bytes.rawBytes.bigEndianUInt32(at: $0)
+        }
     }
 
     private static func sha512(_ bytes: [UInt8]) -> [UInt8] {

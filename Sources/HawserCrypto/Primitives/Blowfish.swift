@@ -14,7 +14,6 @@ struct Blowfish: ~Copyable {
         words = BlowfishTables.subkeys + BlowfishTables.boxes
     }
 
-
     /// Back to the state without a key, keeping the allocation.
     mutating func reset() {
         words.replaceSubrange(0..<Self.subkeyCount, with: BlowfishTables.subkeys)
@@ -41,7 +40,10 @@ struct Blowfish: ~Copyable {
         unsafe words.withUnsafeBufferPointer { state in
             for index in stride(from: 0, to: data.count - 1, by: 2) {
                 let (left, right) = unsafe Self.encrypt(
-                    state, data[index], data[index + 1])
+                    state,
+                    data[index],
+                    data[index + 1]
+                )
                 data[index] = left
                 data[index + 1] = right
             }
@@ -50,7 +52,9 @@ struct Blowfish: ~Copyable {
 
     @inline(__always)
     private static func encrypt(
-        _ state: UnsafeBufferPointer<UInt32>, _ first: UInt32, _ second: UInt32
+        _ state: UnsafeBufferPointer<UInt32>,
+        _ first: UInt32,
+        _ second: UInt32
     ) -> (UInt32, UInt32) {
         // SAFETY: `state` has `wordCount` words; a byte picks one of the 256 of a box.
         var left = first
@@ -76,7 +80,9 @@ struct Blowfish: ~Copyable {
     }
 
     private static func expand(
-        _ state: UnsafeMutableBufferPointer<UInt32>, key: [UInt32], salt: [UInt32]?
+        _ state: UnsafeMutableBufferPointer<UInt32>,
+        key: [UInt32],
+        salt: [UInt32]?
     ) {
         for index in 0..<subkeyCount {
             unsafe state[index] ^= key[index % key.count]

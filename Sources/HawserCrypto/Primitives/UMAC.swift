@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HawserWire
 internal import CCryptoBoringSSL
+internal import HawserWire
 
 /// UMAC with AES-128 and tags of 64 or 128 bits (RFC 4418; draft-miller-secsh-umac).
 ///
@@ -26,7 +26,8 @@ package struct UMAC: ~Copyable {
         passes = tagBytes / 4
         var master = Self.cipher(key)
         hashKey = Self.words(
-            Self.derive(&master, index: 1, bytes: Self.blockBytes + (passes - 1) * 16))
+            Self.derive(&master, index: 1, bytes: Self.blockBytes + (passes - 1) * 16)
+        )
         let polynomial = Self.derive(&master, index: 2, bytes: passes * 24)
         polynomialKey = (0..<passes).map {
             polynomial.rawBytes.bigEndianUInt64(at: $0 * 24) & 0x01ff_ffff_01ff_ffff
@@ -41,14 +42,19 @@ package struct UMAC: ~Copyable {
 
     /// Writes the tag of `message` under `nonce` to the start of `tag`.
     package mutating func tag(
-        of message: RawSpan, nonce: UInt64, into tag: inout MutableRawSpan
+        of message: RawSpan,
+        nonce: UInt64,
+        into tag: inout MutableRawSpan
     ) {
         let padOffset = preparePad(nonce: nonce)
         for pass in 0..<passes {
             let word = hash(message, pass: pass)
             let mask = pad.rawBytes.bigEndianUInt32(at: padOffset + pass * 4)
             tag.storeBytes(
-                of: (word ^ mask).bigEndian, toByteOffset: pass * 4, as: UInt32.self)
+                of: (word ^ mask).bigEndian,
+                toByteOffset: pass * 4,
+                as: UInt32.self
+            )
         }
     }
 
@@ -116,7 +122,10 @@ package struct UMAC: ~Copyable {
             let count = min(Self.blockBytes, message.byteCount - start)
             let block = message.extracting(start..<start + count)
             accumulator = Self.polynomialStep(
-                accumulator, polynomialKey[pass], blockHash(block, pass: pass))
+                accumulator,
+                polynomialKey[pass],
+                blockHash(block, pass: pass)
+            )
             start += count
         }
         return innerProduct(0, accumulator, pass: pass)
@@ -138,7 +147,9 @@ package struct UMAC: ~Copyable {
     /// The sum of products over groups of eight little-endian words (§5.2.2).
     @inline(__always)
     private static func multiplyAdd(
-        _ bytes: RawSpan, _ key: [UInt32], from keyIndex: Int
+        _ bytes: RawSpan,
+        _ key: [UInt32],
+        from keyIndex: Int
     ) -> UInt64 {
         let groups = bytes.byteCount / 32
         precondition(keyIndex >= 0 && keyIndex + groups * 8 <= key.count)
@@ -154,9 +165,12 @@ package struct UMAC: ~Copyable {
                         &+ key.loadUnaligned(fromByteOffset: keyAt, as: SIMD4<UInt32>.self)
                     let high =
                         unsafe message.loadUnaligned(
-                            fromByteOffset: at + 16, as: SIMD4<UInt32>.self)
+                            fromByteOffset: at + 16,
+                            as: SIMD4<UInt32>.self
+                        )
                         &+ key.loadUnaligned(fromByteOffset: keyAt + 16, as: SIMD4<UInt32>.self)
-                    sums &+= SIMD4<UInt64>(truncatingIfNeeded: low)
+                    sums &+=
+                        SIMD4<UInt64>(truncatingIfNeeded: low)
                         &* SIMD4<UInt64>(truncatingIfNeeded: high)
                 }
             }
@@ -175,7 +189,9 @@ package struct UMAC: ~Copyable {
 
     /// `(sum * key + word) mod (2^64 - 59)`.
     private static func multiplyAddModulo(
-        _ sum: UInt64, _ key: UInt64, _ word: UInt64
+        _ sum: UInt64,
+        _ key: UInt64,
+        _ word: UInt64
     ) -> UInt64 {
         let product = sum.multipliedFullWidth(by: key)
         let folded = product.high.multipliedFullWidth(by: offset64)

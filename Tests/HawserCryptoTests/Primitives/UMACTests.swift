@@ -30,7 +30,8 @@ struct UMACTests {
             ("a", 1 << 20, 0xA447_7E87_E9F5_5853),
             ("abc", 1, 0xD4D7_B9F6_BD4F_BFCF),
             ("abc", 500, 0xD4CF_26DD_EFD5_C01A),
-        ])
+        ]
+    )
     func appendix(text: String, count: Int, expected: UInt64) {
         let message = Array(String(repeating: text, count: count).utf8)
         #expect(tag(message).rawBytes.bigEndianUInt64(at: 0) == expected)

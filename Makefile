@@ -32,6 +32,7 @@ fuzz:
 
 generate-check:
 	scripts/generate-blowfish-tables --check
+	scripts/generate-oakley-primes --check
 
 clean:
 	rm -rf .build .build-fuzz

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CCryptoBoringSSL
+package import HawserWire
+
+/// RSA signatures, RSASSA-PKCS1-v1_5 (RFC 8017 §8.2). Numbers are magnitudes, big-endian.
+package enum RSA {
+    /// A public key.
+    package struct PublicNumbers: Sendable {
+        package var modulus: [UInt8]
+        package var exponent: [UInt8]
+
+        package init(modulus: [UInt8], exponent: [UInt8]) {
+            self.modulus = modulus
+            self.exponent = exponent
+        }
+    }
+
+    /// A private key; `coefficient` is q^-1 mod p.
+    package struct PrivateNumbers: Sendable {
+        package var publicNumbers: PublicNumbers
+        package var privateExponent: SecretBytes
+        package var prime1: SecretBytes
+        package var prime2: SecretBytes
+        package var coefficient: SecretBytes
+
+        package init(
+            publicNumbers: PublicNumbers,
+            privateExponent: SecretBytes,
+            prime1: SecretBytes,
+            prime2: SecretBytes,
+            coefficient: SecretBytes
+        ) {
+            self.publicNumbers = publicNumbers
+            self.privateExponent = privateExponent
+            self.prime1 = prime1
+            self.prime2 = prime2
+            self.coefficient = coefficient
+        }
+    }
+
+    /// A new key of `bits` bits with the exponent 65537.
+    package static func generate(bits: Int) throws(CryptoError) -> PrivateNumbers {
+        // SAFETY: freed below; the numbers are copied out before.
+        let key = unsafe CCryptoBoringSSL_RSA_new()
+        defer { unsafe CCryptoBoringSSL_RSA_free(key) }
+        let exponent = BigNumber(65537)
+        guard
+            unsafe CCryptoBoringSSL_RSA_generate_key_ex(key, Int32(bits), exponent.number, nil) == 1
+        else {
+            CCryptoBoringSSL_ERR_clear_error()
+            throw .badParameter("RSA of \(bits) bits")
+        }
+        return unsafe PrivateNumbers(
+            publicNumbers: PublicNumbers(
+                modulus: BigNumber.magnitude(of: CCryptoBoringSSL_RSA_get0_n(key)),
+                exponent: BigNumber.magnitude(of: CCryptoBoringSSL_RSA_get0_e(key))
+            ),
+            privateExponent: SecretBytes(BigNumber.magnitude(of: CCryptoBoringSSL_RSA_get0_d(key))),
+            prime1: SecretBytes(BigNumber.magnitude(of: CCryptoBoringSSL_RSA_get0_p(key))),
+            prime2: SecretBytes(BigNumber.magnitude(of: CCryptoBoringSSL_RSA_get0_q(key))),
+            coefficient: SecretBytes(
+                BigNumber.magnitude(of: CCryptoBoringSSL_RSA_get0_iqmp(key))
+            )
+        )
+    }
+
+    /// The signature of `message`, as long as the modulus.
+    package static func sign(
+        _ message: RawSpan,
+        hash: HashAlgorithm,
+        key: PrivateNumbers
+    ) throws(CryptoError) -> [UInt8] {
+        // SAFETY: freed below.
+        guard let rsa = unsafe makePrivate(key) else {
+            CCryptoBoringSSL_ERR_clear_error()
+            throw .badKey("RSA")
+        }
+        defer { unsafe CCryptoBoringSSL_RSA_free(rsa) }
+        let digest = hash.hash(message)
+        var signature = unsafe [UInt8](
+            repeating: 0,
+            count: Int(CCryptoBoringSSL_RSA_size(rsa))
+        )
+        var count: UInt32 = 0
+        // SAFETY: writes at most RSA_size bytes.
+        let signed = unsafe CCryptoBoringSSL_RSA_sign(
+            hash.numericIdentifier,
+            digest,
+            digest.count,
+            &signature,
+            &count,
+            rsa
+        )
+        guard signed == 1, Int(count) == signature.count else {
+            CCryptoBoringSSL_ERR_clear_error()
+            throw .badKey("RSA")
+        }
+        return signature
+    }
+
+    /// Whether `signature` is the key's over `message`. Leading zeros that a peer left out are put
+    /// back (RFC 8332 §3 lets no one do that, and some do).
+    package static func verify(
+        _ signature: [UInt8],
+        over message: RawSpan,
+        hash: HashAlgorithm,
+        key: PublicNumbers
+    ) -> Bool {
+        let exponent = BigNumber(key.exponent)
+        let modulus = BigNumber(key.modulus)
+        guard modulus.bits <= 16384, exponent.bits <= 33 else { return false }
+        // SAFETY: the numbers are copied by the key, which is freed below.
+        guard let rsa = unsafe CCryptoBoringSSL_RSA_new_public_key(modulus.number, exponent.number)
+        else {
+            CCryptoBoringSSL_ERR_clear_error()
+            return false
+        }
+        defer { unsafe CCryptoBoringSSL_RSA_free(rsa) }
+        let size = unsafe Int(CCryptoBoringSSL_RSA_size(rsa))
+        guard signature.count <= size else { return false }
+        let padded = [UInt8](repeating: 0, count: size - signature.count) + signature
+        let digest = hash.hash(message)
+        // SAFETY: reads digest and signature.
+        let verified = unsafe CCryptoBoringSSL_RSA_verify(
+            hash.numericIdentifier,
+            digest,
+            digest.count,
+            padded,
+            padded.count,
+            rsa
+        )
+        CCryptoBoringSSL_ERR_clear_error()
+        return verified == 1
+    }
+
+    /// Whether the numbers of a private key belong together.
+    package static func isConsistent(_ key: PrivateNumbers) -> Bool {
+        // SAFETY: freed below; construction checks the numbers.
+        guard let rsa = unsafe makePrivate(key) else {
+            CCryptoBoringSSL_ERR_clear_error()
+            return false
+        }
+        unsafe CCryptoBoringSSL_RSA_free(rsa)
+        return true
+    }
+
+    private static func makePrivate(_ key: PrivateNumbers) -> OpaquePointer? {
+        let prime1 = BigNumber(key.prime1.exposed)
+        let prime2 = BigNumber(key.prime2.exposed)
+        let privateExponent = BigNumber(key.privateExponent.exposed)
+        guard
+            let exponent1 = privateExponent.remainder(modulo: prime1.minusOne()),
+            let exponent2 = privateExponent.remainder(modulo: prime2.minusOne())
+        else { return nil }
+        // SAFETY: the numbers are copied by the key.
+        return unsafe CCryptoBoringSSL_RSA_new_private_key(
+            BigNumber(key.publicNumbers.modulus).number,
+            BigNumber(key.publicNumbers.exponent).number,
+            privateExponent.number,
+            prime1.number,
+            prime2.number,
+            exponent1.number,
+            exponent2.number,
+            BigNumber(key.coefficient.exposed).number
+        )
+    }
+}
+
+extension BigNumber {
+    /// `self mod modulus`, or nil for a modulus of zero.
+    package func remainder(modulo modulus: BigNumber) -> BigNumber? {
+        guard modulus.bits > 0 else { return nil }
+        // SAFETY: writes to a fresh number; the context is freed.
+        let result = unsafe CCryptoBoringSSL_BN_new()!
+        let context = unsafe CCryptoBoringSSL_BN_CTX_new()
+        defer { unsafe CCryptoBoringSSL_BN_CTX_free(context) }
+        let done = unsafe CCryptoBoringSSL_BN_div(
+            nil,
+            result,
+            number,
+            modulus.number,
+            context
+        )
+        let rest = unsafe BigNumber(owning: result)
+        return done == 1 ? rest : nil
+    }
+
+    /// The inverse modulo an odd modulus, or nil when there is none.
+    package func inverse(modulo modulus: BigNumber) -> BigNumber? {
+        // SAFETY: a fresh number is returned; the context is freed.
+        let context = unsafe CCryptoBoringSSL_BN_CTX_new()
+        defer { unsafe CCryptoBoringSSL_BN_CTX_free(context) }
+        guard
+            let result = unsafe CCryptoBoringSSL_BN_mod_inverse(
+                nil,
+                number,
+                modulus.number,
+                context
+            )
+        else {
+            CCryptoBoringSSL_ERR_clear_error()
+            return nil
+        }
+        return unsafe BigNumber(owning: result)
+    }
+}
+
+extension HashAlgorithm {
+    /// BoringSSL's number of this function.
+    var numericIdentifier: Int32 {
+        switch self {
+        case .md5: NID_md5
+        case .sha1: NID_sha1
+        case .sha256: NID_sha256
+        case .sha384: NID_sha384
+        case .sha512: NID_sha512
+        }
+    }
+}

@@ -26,9 +26,9 @@ struct SignatureTests {
                         + "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
                 )
         )
-        #expect(Ed25519.verify(signature, over: [0x72].rawBytes, publicKey: key))
-        #expect(!Ed25519.verify(signature, over: [0x73].rawBytes, publicKey: key))
-        #expect(!Ed25519.verify([1], over: [0x72].rawBytes, publicKey: key))
+        #expect(Ed25519.verify(signature, over: [0x72].rawBytes, publicKey: key) == true)
+        #expect(Ed25519.verify(signature, over: [0x73].rawBytes, publicKey: key) == false)
+        #expect(Ed25519.verify([1], over: [0x72].rawBytes, publicKey: key) == false)
     }
 
     @Test(
@@ -41,11 +41,11 @@ struct SignatureTests {
         let signature = try RSA.sign(message.rawBytes, hash: hash, key: key)
         #expect(signature.count == 128)
         let numbers = key.publicNumbers
-        #expect(RSA.verify(signature, over: message.rawBytes, hash: hash, key: numbers))
-        #expect(!RSA.verify(signature, over: other.rawBytes, hash: hash, key: numbers))
-        #expect(!RSA.verify([], over: message.rawBytes, hash: hash, key: numbers))
+        #expect(RSA.verify(signature, over: message.rawBytes, hash: hash, key: numbers) == true)
+        #expect(RSA.verify(signature, over: other.rawBytes, hash: hash, key: numbers) == false)
+        #expect(RSA.verify([], over: message.rawBytes, hash: hash, key: numbers) == false)
         #expect(
-            !RSA.verify(signature + [0], over: message.rawBytes, hash: hash, key: numbers)
+            RSA.verify(signature + [0], over: message.rawBytes, hash: hash, key: numbers) == false
         )
     }
 
@@ -54,10 +54,10 @@ struct SignatureTests {
         let (scalar, point) = try curve.generate()
         #expect(try curve.point(scalar: scalar) == point)
         let (r, s) = try curve.sign(message.rawBytes, scalar: scalar)
-        #expect(curve.verify(r: r, s: s, over: message.rawBytes, point: point))
-        #expect(!curve.verify(r: r, s: s, over: other.rawBytes, point: point))
-        #expect(!curve.verify(r: s, s: r, over: message.rawBytes, point: point))
-        #expect(!curve.verify(r: [], s: [], over: message.rawBytes, point: point))
+        #expect(curve.verify(r: r, s: s, over: message.rawBytes, point: point) == true)
+        #expect(curve.verify(r: r, s: s, over: other.rawBytes, point: point) == false)
+        #expect(curve.verify(r: s, s: r, over: message.rawBytes, point: point) == false)
+        #expect(curve.verify(r: [], s: [], over: message.rawBytes, point: point) == false)
         var offCurve = point
         offCurve[point.count - 1] ^= 1
         #expect(!curve.isValid(point: offCurve))
@@ -75,13 +75,15 @@ struct SignatureTests {
         let signature = try MLDSA44.sign(message.rawBytes, context: [1], seed: seed)
         #expect(signature.count == MLDSA44.signatureBytes)
         #expect(
-            MLDSA44.verify(signature, over: message.rawBytes, context: [1], publicKey: key)
+            MLDSA44.verify(signature, over: message.rawBytes, context: [1], publicKey: key) == true
         )
         #expect(
-            !MLDSA44.verify(signature, over: message.rawBytes, context: [2], publicKey: key)
+            MLDSA44.verify(signature, over: message.rawBytes, context: [2], publicKey: key) == false
         )
-        #expect(!MLDSA44.verify(signature, over: other.rawBytes, context: [1], publicKey: key))
-        #expect(!MLDSA44.verify([], over: message.rawBytes, context: [1], publicKey: key))
+        #expect(
+            MLDSA44.verify(signature, over: other.rawBytes, context: [1], publicKey: key) == false
+        )
+        #expect(MLDSA44.verify([], over: message.rawBytes, context: [1], publicKey: key) == false)
     }
 
     @Test("Seeds of a wrong length throw")

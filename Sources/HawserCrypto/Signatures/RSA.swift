@@ -153,17 +153,24 @@ package enum RSA {
             let exponent1 = privateExponent.remainder(modulo: prime1.minusOne()),
             let exponent2 = privateExponent.remainder(modulo: prime2.minusOne())
         else { return nil }
-        // SAFETY: the numbers are copied by the key.
-        return unsafe CCryptoBoringSSL_RSA_new_private_key(
-            BigNumber(key.publicNumbers.modulus).number,
-            BigNumber(key.publicNumbers.exponent).number,
-            privateExponent.number,
-            prime1.number,
-            prime2.number,
-            exponent1.number,
-            exponent2.number,
-            BigNumber(key.coefficient.exposed).number
-        )
+        let modulus = BigNumber(key.publicNumbers.modulus)
+        let exponent = BigNumber(key.publicNumbers.exponent)
+        let coefficient = BigNumber(key.coefficient.exposed)
+        // SAFETY: the numbers live to the end of the call and are copied by the key.
+        return unsafe withExtendedLifetime(
+            (modulus, exponent, privateExponent, prime1, prime2, exponent1, exponent2, coefficient)
+        ) {
+            unsafe CCryptoBoringSSL_RSA_new_private_key(
+                modulus.number,
+                exponent.number,
+                privateExponent.number,
+                prime1.number,
+                prime2.number,
+                exponent1.number,
+                exponent2.number,
+                coefficient.number
+            )
+        }
     }
 }
 

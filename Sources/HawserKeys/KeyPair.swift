@@ -5,16 +5,19 @@ internal import HawserWire
 
 /// What ties the two halves of a key together.
 enum KeyPair {
-    /// Throws unless `material` is the private half of `key`, as far as that can be told cheaply.
+    /// Throws unless `material` is the private half of `key`.
     static func check(_ key: PublicKey, _ material: PrivateKey.Material) throws(KeyError) {
         let matches: Bool
         switch (key.material, material) {
         case (.ed25519(let bytes), .ed25519(let seed)):
             matches = try bytes == ed25519PublicKey(of: seed)
         case (.mldsa44Ed25519(let bytes), .mldsa44Ed25519(let seeds)):
-            matches = try bytes == compositePublicKey(of: seeds)
-        case (.rsa(let exponent, let modulus), .rsa(let numbers)):
-            matches = rsaFits(exponent: exponent, modulus: modulus, numbers)
+            matches = try bytes == CompositeKey.publicKey(seeds: seeds)
+        case (.rsa(_, let modulus), .rsa(let numbers)):
+            let longest = modulus.count + 1
+            matches =
+                [numbers.prime1, numbers.prime2, numbers.privateExponent, numbers.coefficient]
+                .allSatisfy { $0.count <= longest } && RSA.isConsistent(numbers)
         case (.ecdsa(let curve, let point), .ecdsa(_, let scalar)):
             matches = try point == self.point(of: scalar, on: curve)
         case (.dsa(let p, let q, let g, let y), .dsa(let x)):
@@ -27,54 +30,42 @@ enum KeyPair {
         guard matches else { throw .invalidKey("the halves of the key differ") }
     }
 
-    /// Whether n = p q and e d = 1 modulo p - 1 and q - 1.
-    private static func rsaFits(
-        exponent: [UInt8],
-        modulus: [UInt8],
-        _ numbers: RSAPrivateNumbers
-    ) -> Bool {
-        let prime1 = numbers.prime1.exposed
-        let prime2 = numbers.prime2.exposed
-        let secret = numbers.privateExponent.exposed
-        guard prime1.count <= modulus.count, prime2.count <= modulus.count,
-            secret.count <= modulus.count + 1,
-            numbers.coefficient.count <= modulus.count,
-            Magnitude.bits(prime1) > 1, Magnitude.bits(prime2) > 1,
-            BigNumber.product(prime1, prime2) == Magnitude.stripped(modulus)
-        else { return false }
-        return [prime1, prime2].allSatisfy { prime in
-            let order = BigNumber.decremented(prime)
-            let reduced = BigNumber.remainder(secret, order)
-            return BigNumber.remainder(BigNumber.product(reduced, exponent), order) == [1]
-        }
-            && BigNumber.remainder(
-                BigNumber.product(numbers.coefficient.exposed, prime2),
-                prime1
-            ) == [1]
-    }
-
     static func dsaPublicNumber(
         of x: SecretBytes,
         p: [UInt8],
         q: [UInt8],
         g: [UInt8]
     ) throws(KeyError) -> [UInt8] {
-        guard Magnitude.bits(p) <= 1024, Magnitude.isLess(g, p), Magnitude.isLess(x.exposed, q),
-            Magnitude.bits(q) == 160, !x.isEmpty
+        guard Magnitude.bits(p) == 1024, Magnitude.bits(q) == 160, Magnitude.isLess(x.exposed, q),
+            let y = BigNumber(g).power(BigNumber(x.exposed), modulo: BigNumber(p))
         else { throw .invalidKey("DSA numbers") }
-        return BigNumber.power(g, x.exposed, p)
+        return y.magnitude
     }
 
     static func ed25519PublicKey(of seed: SecretBytes) throws(KeyError) -> [UInt8] {
-        throw .unsupported("not yet")
-    }
-
-    static func compositePublicKey(of seeds: SecretBytes) throws(KeyError) -> [UInt8] {
-        throw .unsupported("not yet")
+        do {
+            return try Ed25519.publicKey(seed: seed)
+        } catch {
+            throw KeyError(error)
+        }
     }
 
     /// The uncompressed point of a scalar of the curve's length.
-    static func point(of scalar: SecretBytes, on curve: NamedCurve) throws(KeyError) -> [UInt8] {
-        throw .unsupported("not yet")
+    static func point(of scalar: SecretBytes, on curve: NISTCurve) throws(KeyError) -> [UInt8] {
+        do {
+            return try curve.point(scalar: scalar)
+        } catch {
+            throw KeyError(error)
+        }
+    }
+}
+
+extension KeyError {
+    init(_ error: CryptoError) {
+        switch error {
+        case .badKey(let reason), .badParameter(let reason): self = .invalidKey(reason)
+        case .badSignature, .authenticationFailed: self = .badSignature
+        case .unsupported(let name): self = .unsupported(name)
+        }
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import HawserCrypto
+
 /// The kinds of keys and certificates; the raw value is the name that starts a key blob.
 package enum KeyType: String, CaseIterable, Sendable {
     case ed25519 = "ssh-ed25519"
@@ -105,7 +107,7 @@ package enum KeyType: String, CaseIterable, Sendable {
     }
 
     /// The curve of an ECDSA key.
-    package var curve: NamedCurve? {
+    package var curve: NISTCurve? {
         switch plain {
         case .ecdsaP256, .securityKeyECDSA: .p256
         case .ecdsaP384: .p384
@@ -119,7 +121,7 @@ package enum KeyType: String, CaseIterable, Sendable {
     }
 
     /// The plain type of ECDSA keys on a curve.
-    package init(ecdsa curve: NamedCurve) {
+    package init(ecdsa curve: NISTCurve) {
         self =
             switch curve {
             case .p256: .ecdsaP256

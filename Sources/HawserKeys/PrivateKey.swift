@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import HawserCrypto
 package import HawserWire
 
 /// A private key and the public key that belongs to it.
@@ -8,8 +9,8 @@ package final class PrivateKey: Sendable {
     package enum Material: Sendable {
         /// RFC 8032: the 32-byte seed.
         case ed25519(seed: SecretBytes)
-        case rsa(RSAPrivateNumbers)
-        case ecdsa(NamedCurve, scalar: SecretBytes)
+        case rsa(RSA.PrivateNumbers)
+        case ecdsa(NISTCurve, scalar: SecretBytes)
         /// The ML-DSA-44 seed, then the Ed25519 seed, 32 bytes each.
         case mldsa44Ed25519(seeds: SecretBytes)
         case dsa(x: SecretBytes)
@@ -46,26 +47,5 @@ package final class PrivateKey: Sendable {
             material: material,
             commentBytes: commentBytes
         )
-    }
-}
-
-/// The numbers of an RSA private key as magnitudes, RFC 8017 §3.2.
-package struct RSAPrivateNumbers: Sendable {
-    package let privateExponent: SecretBytes
-    package let prime1: SecretBytes
-    package let prime2: SecretBytes
-    /// The inverse of the second prime modulo the first.
-    package let coefficient: SecretBytes
-
-    package init(
-        privateExponent: SecretBytes,
-        prime1: SecretBytes,
-        prime2: SecretBytes,
-        coefficient: SecretBytes
-    ) {
-        self.privateExponent = privateExponent
-        self.prime1 = prime1
-        self.prime2 = prime2
-        self.coefficient = coefficient
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import HawserCrypto
 internal import HawserWire
 
 /// A public key, or a certificate around one: RFC 4253 §6.6 and what followed it.
@@ -11,7 +12,7 @@ package struct PublicKey: Sendable {
         /// RFC 4253 §6.6: magnitudes, big-endian.
         case rsa(exponent: [UInt8], modulus: [UInt8])
         /// RFC 5656 §3.1: the uncompressed point.
-        case ecdsa(NamedCurve, point: [UInt8])
+        case ecdsa(NISTCurve, point: [UInt8])
         /// draft-miller-sshm-mldsa44-ed25519-composite-sigs: ML-DSA-44 key, then Ed25519 key.
         case mldsa44Ed25519([UInt8])
         /// RFC 4253 §6.6: magnitudes, big-endian.
@@ -115,7 +116,7 @@ package struct PublicKey: Sendable {
             let key = try reader.keyBytes()
             return .securityKeyEd25519(key, application: try reader.keyBytes())
         case .securityKeyECDSA:
-            guard try reader.keyText() == NamedCurve.p256.rawValue else { throw .typeMismatch }
+            guard try reader.keyText() == NISTCurve.p256.rawValue else { throw .typeMismatch }
             let point = try reader.keyBytes()
             return .securityKeyECDSA(point: point, application: try reader.keyBytes())
         default:
@@ -125,7 +126,7 @@ package struct PublicKey: Sendable {
         }
     }
 
-    /// What can be said of the numbers without cryptography; a point is checked when it is used.
+    /// What can be said of the numbers without cryptography; points are checked to be on their curve.
     private static func check(_ material: Material) throws(KeyError) {
         switch material {
         case .ed25519(let key), .securityKeyEd25519(let key, _):
@@ -142,11 +143,13 @@ package struct PublicKey: Sendable {
                 Magnitude.bits(exponent) > 1, exponent.count <= modulus.count
             else { throw .invalidKey("RSA exponent or modulus") }
         case .ecdsa(let curve, let point):
-            guard point.count == curve.pointBytes, point.first == 4 else {
+            guard point.count == curve.pointBytes, curve.isValid(point: point) else {
                 throw .invalidFormat("elliptic curve point")
             }
         case .securityKeyECDSA(let point, _):
-            guard point.count == NamedCurve.p256.pointBytes, point.first == 4 else {
+            guard point.count == NISTCurve.p256.pointBytes,
+                NISTCurve.p256.isValid(point: point)
+            else {
                 throw .invalidFormat("elliptic curve point")
             }
         case .dsa(let p, let q, let g, let y):
@@ -165,7 +168,7 @@ extension PublicKey: Hashable {
         first.blob == second.blob
     }
 
-    package func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Swift.Hasher) {
         hasher.combine(blob)
     }
 }
@@ -201,7 +204,7 @@ extension PublicKey.Material {
             writer.write(string: key)
             writer.write(string: application)
         case .securityKeyECDSA(let point, let application):
-            writer.write(text: NamedCurve.p256.rawValue)
+            writer.write(text: NISTCurve.p256.rawValue)
             writer.write(string: point)
             writer.write(string: application)
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserCrypto
 internal import HawserWire
 
 /// The part of X.690 that key files need: definite lengths, low tag numbers.
@@ -106,7 +107,7 @@ enum ObjectIdentifier: CaseIterable {
     }
 
     /// A curve by its object.
-    var curve: NamedCurve? {
+    var curve: NISTCurve? {
         switch self {
         case .prime256v1: .p256
         case .secp384r1: .p384
@@ -115,7 +116,7 @@ enum ObjectIdentifier: CaseIterable {
         }
     }
 
-    init(_ curve: NamedCurve) {
+    init(_ curve: NISTCurve) {
         self =
             switch curve {
             case .p256: .prime256v1

@@ -217,7 +217,8 @@ package enum PrivateKeyFields {
             let coefficient = SecretBytes(try reader.keyNumber())
             let prime1 = SecretBytes(try reader.keyNumber())
             let prime2 = SecretBytes(try reader.keyNumber())
-            let numbers = RSAPrivateNumbers(
+            let numbers = RSA.PrivateNumbers(
+                publicNumbers: RSA.PublicNumbers(modulus: modulus, exponent: exponent),
                 privateExponent: privateExponent,
                 prime1: prime1,
                 prime2: prime2,
@@ -265,7 +266,7 @@ package enum PrivateKeyFields {
                 try certificate?.plain
                 ?? PublicKey(.securityKeyEd25519(bytes, application: application))
         } else {
-            if certificate == nil, try reader.keyText() != NamedCurve.p256.rawValue {
+            if certificate == nil, try reader.keyText() != NISTCurve.p256.rawValue {
                 throw .typeMismatch
             }
             let point = try certificate == nil ? reader.keyBytes() : []

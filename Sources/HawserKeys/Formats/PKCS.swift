@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserCrypto
 internal import HawserWire
 
 /// Private keys in DER: RSAPrivateKey (RFC 8017 §A.1.2), ECPrivateKey (RFC 5915), DSAPrivateKey
@@ -21,7 +22,8 @@ enum PKCS {
         _ = try reader.readInteger()
         let coefficient = SecretBytes(try reader.readInteger())
         try reader.expectEnd()
-        let numbers = RSAPrivateNumbers(
+        let numbers = RSA.PrivateNumbers(
+            publicNumbers: RSA.PublicNumbers(modulus: modulus, exponent: exponent),
             privateExponent: privateExponent,
             prime1: prime1,
             prime2: prime2,
@@ -47,7 +49,7 @@ enum PKCS {
     /// - Parameter outside: the curve that a PrivateKeyInfo names; the inner one may be absent then.
     static func readEC(
         _ body: RawSpan,
-        curve outside: NamedCurve? = nil
+        curve outside: NISTCurve? = nil
     ) throws(KeyError) -> PrivateKey {
         var outer = DERReader(body)
         var reader = try outer.readSequence()
@@ -178,26 +180,30 @@ enum PKCS {
     private static func rsa(
         exponent: [UInt8],
         modulus: [UInt8],
-        _ numbers: RSAPrivateNumbers
+        _ numbers: RSA.PrivateNumbers
     ) -> [UInt8] {
         let privateExponent = numbers.privateExponent.exposed
-        let prime1 = numbers.prime1.exposed
-        let prime2 = numbers.prime2.exposed
         return DER.sequence(
             DER.integer(0),
             DER.integer(modulus),
             DER.integer(exponent),
             DER.integer(privateExponent),
-            DER.integer(prime1),
-            DER.integer(prime2),
-            DER.integer(BigNumber.remainder(privateExponent, BigNumber.decremented(prime1))),
-            DER.integer(BigNumber.remainder(privateExponent, BigNumber.decremented(prime2))),
+            DER.integer(numbers.prime1.exposed),
+            DER.integer(numbers.prime2.exposed),
+            DER.integer(reduced(privateExponent, numbers.prime1)),
+            DER.integer(reduced(privateExponent, numbers.prime2)),
             DER.integer(numbers.coefficient.exposed)
         )
     }
 
+    /// The exponent modulo the prime less one.
+    private static func reduced(_ exponent: [UInt8], _ prime: SecretBytes) -> [UInt8] {
+        let order = BigNumber(prime.exposed).minusOne()
+        return BigNumber(exponent).remainder(modulo: order)?.magnitude ?? []
+    }
+
     private static func ec(
-        _ curve: NamedCurve,
+        _ curve: NISTCurve,
         point: [UInt8],
         _ scalar: SecretBytes,
         namesCurve: Bool

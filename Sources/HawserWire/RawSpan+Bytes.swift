@@ -103,3 +103,28 @@ extension String {
         self = unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
     }
 }
+
+extension MutableRawSpan {
+    /// The first `count` bytes, to be changed in place.
+    @_lifetime(&self)
+    package mutating func prefix(_ count: Int) -> MutableRawSpan {
+        precondition(count >= 0 && count <= byteCount)
+        // SAFETY: the precondition keeps the part inside; the exclusive borrow of `self` lasts.
+        let start = unsafe withUnsafeMutableBytes { $0.baseAddress }
+        guard count > 0, let start = unsafe start else { return MutableRawSpan() }
+        let part = unsafe MutableRawSpan(_unsafeStart: start, byteCount: count)
+        return unsafe _overrideLifetime(part, mutating: &self)
+    }
+
+    /// The bytes from `offset` on, to be changed in place.
+    @_lifetime(&self)
+    package mutating func suffix(from offset: Int) -> MutableRawSpan {
+        precondition(offset >= 0 && offset <= byteCount)
+        let count = byteCount - offset
+        // SAFETY: as in `prefix`.
+        let start = unsafe withUnsafeMutableBytes { $0.baseAddress }
+        guard count > 0, let start = unsafe start else { return MutableRawSpan() }
+        let part = unsafe MutableRawSpan(_unsafeStart: start + offset, byteCount: count)
+        return unsafe _overrideLifetime(part, mutating: &self)
+    }
+}

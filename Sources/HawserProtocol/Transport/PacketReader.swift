@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserCrypto
+internal import HawserWire
+
+/// Bytes to payloads (RFC 4253 §6): length, decryption, code, padding; all in the input's own buffer.
+struct PacketReader: ~Copyable {
+    /// What the socket gave and no one has read yet, the current packet first.
+    var input = ByteQueue(capacityBytes: 32 << 10)
+    var opener: any PacketOpener = plainOpener()
+    var decompression: (any PacketCompression)?
+    private(set) var sequenceNumber: UInt32 = 0
+    /// Packets and bytes under the current key.
+    private(set) var packets: UInt64 = 0
+    private(set) var bytes: UInt64 = 0
+
+    /// packet_length of the packet at the front, once its head has been opened.
+    private var length: Int?
+    /// The whole packet at the front, opened already; it goes when the next one is asked for.
+    private var currentBytes = 0
+    private var payloadRange = 0..<0
+    private var decompressed = ByteQueue(capacityBytes: 64)
+    private var isDecompressed = false
+    /// Bytes still to be thrown away before a bad packet is reported, so that a forger learns
+    /// nothing from how soon we hang up (CBC only).
+    private var discard: (left: Int, error: ProtocolError)?
+
+    /// The payload of the current packet, its first byte the message number.
+    var payload: RawSpan {
+        @_lifetime(borrow self) get {
+            isDecompressed ? decompressed.bytes : input.bytes.extracting(payloadRange)
+        }
+    }
+
+    /// The number of the current packet, for SSH_MSG_UNIMPLEMENTED.
+    var currentSequenceNumber: UInt32 { sequenceNumber &- 1 }
+
+    /// Opens the next packet; false when more bytes are needed.
+    mutating func next() throws(ProtocolError) -> Bool {
+        dropCurrent()
+        if discard != nil { return try discardMore() }
+        guard let length = try openLength() else { return false }
+        let total = 4 + length + opener.tagBytes
+        guard input.count >= total else {
+            input.reserve(total - input.count)
+            return false
+        }
+        try open(total)
+        self.length = nil
+        currentBytes = total
+        sequenceNumber &+= 1
+        packets += 1
+        bytes += UInt64(total)
+        try findPayload(length)
+        return true
+    }
+
+    /// Switches to another key; with strict key exchange the numbers start anew.
+    mutating func setKey(_ opener: any PacketOpener, resetsSequenceNumber: Bool) {
+        self.opener = opener
+        packets = 0
+        bytes = 0
+        if resetsSequenceNumber { sequenceNumber = 0 }
+    }
+
+    /// Forgets the current packet, so that what is left is what has not been read.
+    mutating func dropCurrent() {
+        guard currentBytes > 0 else { return }
+        input.removeFirst(currentBytes)
+        currentBytes = 0
+        payloadRange = 0..<0
+        if isDecompressed {
+            decompressed.removeAll()
+            isDecompressed = false
+        }
+    }
+
+    private mutating func openLength() throws(ProtocolError) -> Int? {
+        if let length { return length }
+        let opener = opener
+        let number = sequenceNumber
+        guard input.count >= opener.headBytes else { return nil }
+        var head = input.mutableBytes
+        let announced = opener.openLength(&head, sequenceNumber: number)
+        let minimum = max(5, opener.lengthIsPadded ? opener.blockBytes - 4 : 5)
+        guard announced >= UInt32(minimum), announced <= UInt32(Limits.packetBytes) else {
+            try reject(ProtocolError(.badPacket, "Bad packet length \(announced)."))
+            return nil
+        }
+        let length = Int(announced)
+        let padded = (opener.lengthIsPadded ? 4 : 0) + length
+        guard padded % opener.blockBytes == 0 else {
+            try reject(
+                ProtocolError(
+                    .badPacket,
+                    "padding error: need \(length) block \(opener.blockBytes) mod "
+                        + "\(padded % opener.blockBytes)"
+                )
+            )
+            return nil
+        }
+        self.length = length
+        return length
+    }
+
+    private mutating func open(_ total: Int) throws(ProtocolError) {
+        let opener = opener
+        let number = sequenceNumber
+        do throws(CryptoError) {
+            var packet = input.mutableBytes
+            var exact = packet.prefix(total)
+            try opener.open(&exact, sequenceNumber: number)
+        } catch {
+            throw ProtocolError(
+                .badMAC,
+                opener.isAEAD
+                    ? "ssh_dispatch_run_fatal: message authentication code incorrect"
+                    : "Corrupted MAC on input."
+            )
+        }
+    }
+
+    private mutating func findPayload(_ length: Int) throws(ProtocolError) {
+        let paddingBytes = Int(input.bytes[byteAt: 4])
+        guard paddingBytes >= 4, paddingBytes + 1 < length else {
+            throw ProtocolError(.badPacket, "Corrupted padlen \(paddingBytes) on input.")
+        }
+        payloadRange = 5..<4 + length - paddingBytes
+        guard let decompression else { return }
+        isDecompressed = true
+        var output = ByteQueue(capacityBytes: 64)
+        swap(&output, &decompressed)
+        let isValid = decompression.decompress(
+            input.bytes.extracting(payloadRange),
+            into: &output,
+            limitBytes: Limits.decompressedBytes
+        )
+        swap(&output, &decompressed)
+        guard isValid, !decompressed.isEmpty else {
+            throw ProtocolError(.badPacket, "decompression of a packet failed")
+        }
+    }
+
+    /// Throws `error`, at once or, with CBC, after as many bytes as the longest packet has.
+    private mutating func reject(_ error: ProtocolError) throws(ProtocolError) {
+        guard opener.isCBC else { throw error }
+        discard = (Limits.packetBytes, error)
+        _ = try discardMore()
+    }
+
+    private mutating func discardMore() throws(ProtocolError) -> Bool {
+        guard let (left, error) = discard else { return false }
+        let taken = min(left, input.count)
+        input.removeFirst(taken)
+        guard left > taken else { throw error }
+        discard = (left - taken, error)
+        return false
+    }
+
+    // MARK: Handover
+
+    /// What a process must know to go on reading.
+    func write(to writer: inout WireWriter) {
+        opener.state.write(to: &writer)
+        writer.write(uint32: sequenceNumber)
+        writer.write(uint64: packets)
+        writer.write(uint64: bytes)
+        writer.write(string: input.bytes.extracting(droppingFirst: currentBytes))
+    }
+
+    init() {}
+
+    init(from reader: inout WireReader) throws(WireError) {
+        let state = try PacketCipherState(from: &reader)
+        guard let opener = try? PacketProtection.opener(from: state) else { throw .badName }
+        self.opener = opener
+        sequenceNumber = try reader.readUInt32()
+        packets = try reader.readUInt64()
+        bytes = try reader.readUInt64()
+        input.append(try reader.readString())
+    }
+}
+
+/// No protection, as every connection starts.
+private func plainOpener() -> any PacketOpener {
+    // `plain` has nothing that could be refused.
+    guard let opener = try? PacketProtection.opener(from: .plain) else { preconditionFailure() }
+    return opener
+}
+
+extension PacketOpener {
+    var isAEAD: Bool { state.cipher?.isAEAD == true }
+    var isCBC: Bool { state.cipher?.isCBC == true }
+}

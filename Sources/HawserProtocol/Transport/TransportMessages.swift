@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserLog
+internal import HawserWire
+
+/// What the peer's extensions say (RFC 8308; PROTOCOL of OpenSSH).
+package struct PeerExtensions: Equatable, Sendable {
+    /// `server-sig-algs`: what the server takes for public key authentication; nil when not said.
+    package var signatureAlgorithms: [String]?
+    /// `publickey-hostbound@openssh.com`.
+    package var supportsHostBound = false
+    /// `ping@openssh.com`.
+    package var supportsPing = false
+    /// `ext-info-in-auth@openssh.com`.
+    package var wantsExtensionsInAuthentication = false
+}
+
+/// The messages 1 to 7, 192 and 193.
+extension Transport {
+    /// `SSH_MSG_DISCONNECT`, RFC 4253 §11.1.
+    func readDisconnect() -> ProtocolError {
+        var reader = WireReader(payload.extracting(droppingFirst: 1))
+        let reason = (try? reader.readUInt32()) ?? 0
+        let text = (try? String(lossy: reader.readString())) ?? ""
+        return ProtocolError(.disconnected(reason: reason), text)
+    }
+
+    /// `SSH_MSG_UNIMPLEMENTED`, RFC 4253 §11.4.
+    func readUnimplemented() -> TransportEvent? {
+        var reader = WireReader(payload.extracting(droppingFirst: 1))
+        guard let number = try? reader.readUInt32() else { return nil }
+        return .unimplemented(sequenceNumber: number)
+    }
+
+    mutating func sendUnimplemented() {
+        var message = WireWriter()
+        message.write(uint32: reader.currentSequenceNumber)
+        sendOwn(.unimplemented, message.bytes)
+    }
+
+    /// `SSH_MSG_DEBUG`, RFC 4253 §11.3.
+    func readDebug() -> TransportEvent? {
+        var reader = WireReader(payload.extracting(droppingFirst: 1))
+        guard let display = try? reader.readBoolean(),
+            let text = try? String(lossy: reader.readString())
+        else { return nil }
+        return .debugMessage(text, alwaysDisplay: display)
+    }
+
+    /// `PING`: answered with the same data, within bounds (PROTOCOL of OpenSSH, §1.9).
+    mutating func receivePing() {
+        var reader = WireReader(payload.extracting(droppingFirst: 1))
+        guard let data = try? reader.readBytes(limit: Limits.pingBytes) else { return }
+        guard isFirstExchangeDone, output.count < Limits.heldBytes else { return }
+        var message = WireWriter()
+        message.write(string: data)
+        sendOwn(.pong, message.bytes)
+    }
+
+    // MARK: SSH_MSG_EXT_INFO, RFC 8308 §2.3
+
+    mutating func receiveExtensions() throws(ProtocolError) -> TransportEvent? {
+        var extensions: [(name: String, value: [UInt8])] = []
+        do throws(WireError) {
+            var reader = WireReader(payload.extracting(droppingFirst: 1))
+            let count = try reader.readUInt32()
+            guard count <= Limits.extensions else { throw .tooLong }
+            for _ in 0..<count {
+                extensions.append(
+                    (try reader.readText(limit: 1024), try reader.readBytes())
+                )
+            }
+        } catch {
+            throw .malformed(.extensionInfo, error)
+        }
+        for (name, value) in extensions { note(extension: name, value) }
+        return .extensionsReceived
+    }
+
+    private mutating func note(extension name: String, _ value: [UInt8]) {
+        let text = String(decoding: value, as: UTF8.self)
+        switch name {
+        case "server-sig-algs" where options.isClient:
+            log.debug("kex_ext_info_client_parse: server-sig-algs=<\(text)>")
+            peerExtensions.signatureAlgorithms = text.split(separator: ",").map(String.init)
+        case "publickey-hostbound@openssh.com" where text == "0":
+            log.debug("kex_ext_info_check_ver: publickey-hostbound@openssh.com=<0>")
+            peerExtensions.supportsHostBound = true
+        case "ping@openssh.com" where text == "0":
+            log.debug("kex_ext_info_check_ver: ping@openssh.com=<0>")
+            peerExtensions.supportsPing = true
+        case "ext-info-in-auth@openssh.com" where text == "0":
+            peerExtensions.wantsExtensionsInAuthentication = true
+        default:
+            log.debug2("extension \(name) ignored")
+        }
+    }
+
+    /// Ours, after the first NEWKEYS, when the peer asked for it.
+    mutating func sendExtensions() {
+        guard peerWantsExtensions else { return }
+        var extensions: [(name: String, value: String)] = [("ext-info-in-auth@openssh.com", "0")]
+        if !options.isClient {
+            extensions = [
+                ("server-sig-algs", options.signatureAlgorithms.joined(separator: ",")),
+                ("publickey-hostbound@openssh.com", "0"),
+                ("ping@openssh.com", "0"),
+            ]
+        }
+        var message = WireWriter(reserving: 512)
+        message.write(uint32: UInt32(extensions.count))
+        for (name, value) in extensions {
+            message.write(text: name)
+            message.write(text: value)
+        }
+        log.debug("Sending SSH2_MSG_EXT_INFO")
+        sendOwn(.extensionInfo, message.bytes)
+    }
+}

@@ -5,6 +5,23 @@
 /// An event that says "answer with" waits: the program gives its answer by that command, now or
 /// later. While an authentication request waits, nothing further of the peer is read.
 package enum ConnectionEvent: Equatable, Sendable {
+    // MARK: Transport
+
+    /// Client: the server's host key, which has signed the key exchange. Answer with
+    /// `acceptHostKey`, or give up with `rejectHostKey`.
+    case hostKey(blob: [UInt8])
+    /// Server: what the host key has to sign. Answer with `provideHostSignature`.
+    indirect case hostSignatureNeeded(SigningRequest)
+    /// Server: a group for `diffie-hellman-group-exchange-*`, sizes in bits. Answer with
+    /// `provideGroup`.
+    case groupNeeded(minimum: Int, preferred: Int, maximum: Int)
+    /// New keys are in use both ways; `isFirst` unless this was a re-keying.
+    case keysEstablished(isFirst: Bool)
+    /// `SSH_MSG_DEBUG`, not filtered.
+    case debug(alwaysDisplay: Bool, message: String)
+    /// The peer ended the connection; nothing follows.
+    case disconnected(reason: UInt32, message: String)
+
     // MARK: Authentication, client
 
     /// `SSH_MSG_USERAUTH_BANNER`: text to show, not filtered.

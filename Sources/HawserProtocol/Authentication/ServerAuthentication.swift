@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserWire
+
+/// The server's side of authentication (RFC 4252): requests in, one at a time, and the program's
+/// answers out.
+///
+///     awaitingService ──5──▶ awaitingRequest ──50──▶ deciding ──accept──▶ authenticated
+///                               ▲    ▲                │   │
+///                               │    └─refuse, pkOK───┘   │ requestInformation
+///                               └────50── awaitingInformation ──61──▶ deciding
+///
+/// A client may send a request before it has the answer to the last one (§5.1); it waits unread
+/// until then, which to the client is the same as if the first had been abandoned.
+struct ServerAuthentication {
+    enum State: Equatable {
+        case awaitingService
+        case awaitingRequest
+        /// The program has this request.
+        case deciding(AuthenticationRequest.Method)
+        /// So many answers are due.
+        case awaitingInformation(prompts: Int)
+        case authenticated
+    }
+
+    let sessionIdentifier: [UInt8]
+    /// What a client may bind its signature to.
+    let hostKeyBlob: [UInt8]
+    private(set) var state = State.awaitingService
+    /// Of the first request; later ones may not differ.
+    private(set) var user: [UInt8]?
+    private(set) var attempts = 0
+    private(set) var failures = 0
+
+    init(sessionIdentifier: [UInt8], hostKeyBlob: [UInt8]) {
+        self.sessionIdentifier = sessionIdentifier
+        self.hostKeyBlob = hostKeyBlob
+    }
+
+    /// Whether the client has to wait for the program.
+    var isDeciding: Bool {
+        if case .deciding = state { return true }
+        return false
+    }
+
+    var userName: String { String(decoding: user ?? [], as: UTF8.self) }
+
+    /// What a received message leads to.
+    enum Step: Equatable {
+        case event(AuthenticationRequest)
+        case reply([UInt8])
+    }
+
+    // MARK: Answers
+
+    /// `SSH_MSG_USERAUTH_SUCCESS`. Nil unless a request waits that can let the user in: a probe of
+    /// a key and an unknown method cannot.
+    mutating func accept() -> [UInt8]? {
+        guard case .deciding(let method) = state else { return nil }
+        switch method {
+        case .publicKey(let attempt) where attempt.signature == nil: return nil
+        case .other: return nil
+        default: break
+        }
+        state = .authenticated
+        return [MessageNumber.userauthSuccess.rawValue]
+    }
+
+    /// The method succeeded, and one of `methods` must follow.
+    mutating func acceptPartially(methods: [String]) -> [UInt8]? {
+        guard isDeciding else { return nil }
+        state = .awaitingRequest
+        return AuthenticationFailure(methods: methods, partialSuccess: true).payload
+    }
+
+    /// The method failed; `methods` can be tried.
+    mutating func refuse(methods: [String]) -> [UInt8]? {
+        guard case .deciding(let method) = state else { return nil }
+        state = .awaitingRequest
+        if method != .none || attempts > 1 { failures += 1 }
+        return AuthenticationFailure(methods: methods, partialSuccess: false).payload
+    }
+
+    /// A signature with the probed key would be of use.
+    mutating func acceptPublicKey() -> [UInt8]? {
+        guard case .deciding(.publicKey(let attempt)) = state, attempt.signature == nil else {
+            return nil
+        }
+        state = .awaitingRequest
+        return PublicKeyAccepted(algorithm: attempt.algorithm, keyBlob: attempt.keyBlob).payload
+    }
+
+    mutating func request(_ information: InformationRequest) -> [UInt8]? {
+        guard case .deciding(let method) = state, method.name == MethodName.keyboardInteractive
+        else { return nil }
+        state = .awaitingInformation(prompts: information.prompts.count)
+        return information.payload
+    }
+
+    mutating func requestPasswordChange(prompt: String) -> [UInt8]? {
+        guard case .deciding(.password) = state else { return nil }
+        state = .awaitingRequest
+        return PasswordChangeRequest(prompt: prompt).payload
+    }
+
+    // MARK: Messages
+
+    mutating func receive(
+        _ number: MessageNumber,
+        _ payload: RawSpan
+    ) throws(ProtocolError) -> Step {
+        var reader = WireReader(payload.extracting(droppingFirst: 1))
+        switch (number, state) {
+        case (.serviceRequest, .awaitingService), (.serviceRequest, .awaitingRequest):
+            return .reply(try receiveServiceRequest(&reader))
+        case (.userauthRequest, .awaitingRequest), (.userauthRequest, .awaitingInformation):
+            return .event(try receiveRequest(&reader))
+        case (.userauth61, .awaitingInformation(let prompts)):
+            return .event(try receiveInformation(&reader, prompts: prompts))
+        default:
+            throw .violation("message \(number.rawValue) out of turn during authentication")
+        }
+    }
+
+    @_lifetime(reader: copy reader)
+    private mutating func receiveServiceRequest(
+        _ reader: inout WireReader
+    ) throws(ProtocolError) -> [UInt8] {
+        let service: String
+        do throws(WireError) {
+            service = try reader.readLossyText()
+            try reader.expectEnd()
+        } catch { throw .malformed(.serviceRequest, error) }
+        guard service == ServiceMessage.authentication else {
+            throw .serviceNotAvailable(service)
+        }
+        state = .awaitingRequest
+        return ServiceMessage.payload(.serviceAccept, service)
+    }
+
+    /// `SSH_MSG_USERAUTH_REQUEST`, RFC 4252 §5.
+    @_lifetime(reader: copy reader)
+    private mutating func receiveRequest(
+        _ reader: inout WireReader
+    ) throws(ProtocolError) -> AuthenticationRequest {
+        attempts += 1
+        guard attempts <= ConnectionLimits.authenticationAttempts else {
+            throw .violation("too many authentication requests")
+        }
+        let name: [UInt8]
+        let service: String
+        let method: AuthenticationRequest.Method
+        do throws(WireError) {
+            name = try reader.readBytes(limit: ConnectionLimits.userNameBytes)
+            service = try reader.readLossyText()
+            let methodName = try reader.readLossyText()
+            method = try readMethod(methodName, user: name, service: service, &reader)
+        } catch { throw .malformed(.userauthRequest, error) }
+        guard !name.contains(0) else { throw .violation("user name with a zero byte") }
+        guard service == ServiceMessage.connection else { throw .serviceNotAvailable(service) }
+        guard user == nil || user == name else {
+            throw .violation("change of user name during authentication")
+        }
+        if case .publicKey(let attempt) = method, let bound = attempt.boundHostKey,
+            bound != hostKeyBlob
+        {
+            throw .violation("authentication is bound to another host key")
+        }
+        user = name
+        state = .deciding(method)
+        return event(method)
+    }
+
+    /// `SSH_MSG_USERAUTH_INFO_RESPONSE`. The wrong number of answers must fail (RFC 4256 §3.4): the
+    /// program gets a method that it cannot but refuse.
+    @_lifetime(reader: copy reader)
+    private mutating func receiveInformation(
+        _ reader: inout WireReader,
+        prompts: Int
+    ) throws(ProtocolError) -> AuthenticationRequest {
+        let responses: [SecretBytes]
+        do throws(WireError) {
+            responses = try InformationResponse.read(from: &reader)
+        } catch { throw .malformed(.userauth61, error) }
+        let method: AuthenticationRequest.Method =
+            responses.count == prompts
+            ? .keyboardInteractiveResponses(responses)
+            : .other(name: MethodName.keyboardInteractive)
+        state = .deciding(method)
+        return event(method)
+    }
+
+    private func event(_ method: AuthenticationRequest.Method) -> AuthenticationRequest {
+        AuthenticationRequest(
+            user: userName,
+            service: ServiceMessage.connection,
+            method: method,
+            attempt: attempts,
+            failures: failures
+        )
+    }
+}
+
+extension ServerAuthentication {
+    /// What follows the method name.
+    @_lifetime(reader: copy reader)
+    private func readMethod(
+        _ name: String,
+        user: [UInt8],
+        service: String,
+        _ reader: inout WireReader
+    ) throws(WireError) -> AuthenticationRequest.Method {
+        let method: AuthenticationRequest.Method
+        switch name {
+        case MethodName.none:
+            method = .none
+        case MethodName.publicKey:
+            method = try readPublicKey(isHostBound: false, user: user, service, &reader)
+        case MethodName.hostBoundPublicKey:
+            method = try readPublicKey(isHostBound: true, user: user, service, &reader)
+        case MethodName.password:
+            let isChange = try reader.readBoolean()
+            let password = try readSecret(&reader)
+            method = .password(password, new: isChange ? try readSecret(&reader) : nil)
+        case MethodName.keyboardInteractive:
+            let language = try reader.readLossyText()
+            let submethods = try reader.readLossyText()
+            method = .keyboardInteractive(
+                language: language,
+                submethods: submethods.split(separator: ",").map(String.init)
+            )
+        case MethodName.hostBased:
+            method = try readHostBased(user: user, service, &reader)
+        default:
+            _ = reader.readRest()
+            method = .other(name: name)
+        }
+        try reader.expectEnd()
+        return method
+    }
+
+    /// RFC 4252 §7.
+    @_lifetime(reader: copy reader)
+    private func readPublicKey(
+        isHostBound: Bool,
+        user: [UInt8],
+        _ service: String,
+        _ reader: inout WireReader
+    ) throws(WireError) -> AuthenticationRequest.Method {
+        let isSigned = try reader.readBoolean()
+        let algorithm = try reader.readLossyText()
+        let keyBlob = try reader.readBytes()
+        let boundHostKey = isHostBound ? try reader.readBytes() : nil
+        let signature = isSigned ? try reader.readBytes() : nil
+        let signedData =
+            isSigned
+            ? SignedRequest.publicKey(
+                sessionIdentifier: sessionIdentifier,
+                user: user,
+                service: service,
+                algorithm: algorithm,
+                keyBlob: keyBlob,
+                boundHostKey: boundHostKey
+            ) : []
+        return .publicKey(
+            PublicKeyAttempt(
+                algorithm: algorithm,
+                keyBlob: keyBlob,
+                signature: signature,
+                signedData: signedData,
+                boundHostKey: boundHostKey
+            )
+        )
+    }
+
+    /// RFC 4252 §9.
+    @_lifetime(reader: copy reader)
+    private func readHostBased(
+        user: [UInt8],
+        _ service: String,
+        _ reader: inout WireReader
+    ) throws(WireError) -> AuthenticationRequest.Method {
+        let algorithm = try reader.readLossyText()
+        let keyBlob = try reader.readBytes()
+        let clientHostName = try reader.readLossyText()
+        let clientUser = try reader.readLossyText()
+        let signature = try reader.readBytes()
+        return .hostBased(
+            HostBasedAttempt(
+                algorithm: algorithm,
+                keyBlob: keyBlob,
+                clientHostName: clientHostName,
+                clientUser: clientUser,
+                signature: signature,
+                signedData: SignedRequest.hostBased(
+                    sessionIdentifier: sessionIdentifier,
+                    user: user,
+                    service: service,
+                    algorithm: algorithm,
+                    keyBlob: keyBlob,
+                    clientHostName: clientHostName,
+                    clientUser: clientUser
+                )
+            )
+        )
+    }
+
+    @_lifetime(reader: copy reader)
+    private func readSecret(_ reader: inout WireReader) throws(WireError) -> SecretBytes {
+        let bytes = try reader.readString()
+        guard bytes.byteCount <= ConnectionLimits.passwordBytes else { throw .tooLong }
+        return SecretBytes(copying: bytes)
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HawserKeys
+package import HawserWire
+
+/// The client's end of a connection: what a program drives (see `Connection`).
+///
+/// In order: `hostKey` is answered, `authenticate(user:)` is called (before or after that), then
+/// `authenticationMethods` asks for a method until `authenticated` comes. From there on it is
+/// channels and global requests.
+package struct ClientConnection: ~Copyable, Connection {
+    package var core: ConnectionCore
+    private var authentication: ClientAuthentication?
+    /// Whom to authenticate as soon as the keys are there.
+    private var waitingUser: String?
+
+    package init(_ transport: consuming Transport, at now: Instant) {
+        core = ConnectionCore(transport, at: now)
+    }
+
+    /// What is to go to the socket: take from its front what the socket took.
+    package var output: ByteQueue {
+        _read { yield core.transport.output }
+        _modify { yield &core.transport.output }
+    }
+
+    /// The data of the last event, until the next `nextEvent`.
+    package var received: RawSpan {
+        @_lifetime(borrow self) get { core.received }
+    }
+
+    // MARK: Events
+
+    /// What happened next; nil when that needs more bytes or output that has gone.
+    package mutating func nextEvent(at now: Instant) throws(ProtocolError) -> ConnectionEvent? {
+        core.now = now
+        while true {
+            if let event = core.nextOwnEvent() { return event }
+            guard try core.transport.nextPayload(at: now) else { return nil }
+            let number = MessageNumber(rawValue: core.transport.payload[byteAt: 0])
+            if let event = try receive(number) { return event }
+        }
+    }
+
+    private mutating func receive(
+        _ number: MessageNumber
+    ) throws(ProtocolError) -> ConnectionEvent? {
+        if authentication?.state == .authenticated { return try core.receive(number) }
+        guard var machine = authentication else { return nil }
+        let step = try machine.receive(number, core.transport.payload)
+        authentication = machine
+        switch step {
+        case .event(let event): return event
+        case .ignore: return nil
+        }
+    }
+
+    // MARK: Key exchange
+
+    /// The host key is the right one: the connection goes on.
+    package mutating func acceptHostKey() {}
+
+    /// The host key is not to be trusted: the connection ends.
+    package mutating func rejectHostKey() {}
+
+    // MARK: Authentication
+
+    /// Asks for authentication as `user`, beginning with `none`; `authenticationMethods` or
+    /// `authenticated` follows. Before the first key exchange is over, it waits for that.
+    package mutating func authenticate(user: String) {
+        waitingUser = user
+        beginAuthentication()
+    }
+
+    private mutating func beginAuthentication() {
+        guard core.transport.hasKeys, authentication == nil, let user = waitingUser else { return }
+        var authentication = ClientAuthentication(
+            user: user,
+            sessionIdentifier: core.transport.sessionIdentifier
+        )
+        for payload in authentication.begin() { core.send(payload: payload) }
+        self.authentication = authentication
+    }
+
+    /// Asks again which methods there are.
+    package mutating func authenticateNone() {
+        if let payload = authentication?.requestNone() { core.send(payload: payload) }
+    }
+
+    /// Tries a key: `signatureNeeded` follows, at once or, with `probing`, when the server would
+    /// take a signature of it.
+    package mutating func authenticatePublicKey(
+        keyBlob: [UInt8],
+        algorithm: String,
+        probing: Bool
+    ) {
+        let offer = ClientAuthentication.PublicKeyOffer(
+            algorithm: algorithm,
+            keyBlob: keyBlob,
+            boundHostKey: core.transport.supportsHostBoundKeys ? core.transport.hostKeyBlob : nil
+        )
+        if probing {
+            if let payload = authentication?.probe(offer) { core.send(payload: payload) }
+        } else if let request = authentication?.sign(.publicKey(offer)) {
+            core.waitingEvents.append(.signatureNeeded(request))
+        }
+    }
+
+    /// Tries this host's key: `signatureNeeded` follows.
+    package mutating func authenticateHostBased(
+        keyBlob: [UInt8],
+        algorithm: String,
+        clientHostName: String,
+        clientUser: String
+    ) {
+        let offer = ClientAuthentication.HostBasedOffer(
+            algorithm: algorithm,
+            keyBlob: keyBlob,
+            clientHostName: clientHostName,
+            clientUser: clientUser
+        )
+        if let request = authentication?.sign(.hostBased(offer)) {
+            core.waitingEvents.append(.signatureNeeded(request))
+        }
+    }
+
+    /// The signature that `signatureNeeded` asked for, as a signature blob.
+    package mutating func provideSignature(_ signature: [UInt8]) {
+        if let payload = authentication?.provide(signature: signature) {
+            core.send(payload: payload)
+        }
+    }
+
+    /// No signature with this key: continue with another `authenticate…` command.
+    package mutating func declineSignature() {
+        authentication?.declineSignature()
+    }
+
+    package mutating func authenticatePassword(_ password: SecretBytes) {
+        if let payload = authentication?.requestPassword(password, new: nil) { sendSecret(payload) }
+    }
+
+    /// What `passwordChangeRequested` asked for.
+    package mutating func changePassword(_ password: SecretBytes, to new: SecretBytes) {
+        if let payload = authentication?.requestPassword(password, new: new) { sendSecret(payload) }
+    }
+
+    package mutating func authenticateKeyboardInteractive(submethods: [String] = []) {
+        if let payload = authentication?.requestKeyboardInteractive(submethods: submethods) {
+            core.send(payload: payload)
+        }
+    }
+
+    /// What `informationRequested` asked for, one answer per prompt.
+    package mutating func answerInformation(_ answers: [SecretBytes]) {
+        if let payload = authentication?.answer(answers) { sendSecret(payload) }
+    }
+
+    private mutating func sendSecret(_ payload: consuming [UInt8]) {
+        var payload = payload
+        core.send(payload: payload)
+        payload.wipe()
+    }
+
+    /// The first of `allowed` (names as in `PubkeyAcceptedAlgorithms`) that a key of this type can
+    /// do and that the server says it takes (RFC 8308 §3.1, RFC 8332 §3.3). A server that says
+    /// nothing is taken to take them all.
+    package func publicKeyAlgorithm(for type: KeyType, allowed: [String]) -> String? {
+        let accepted = core.transport.peerSignatureAlgorithms
+        return allowed.first { name in
+            guard let algorithm = PublicKeyAlgorithm(name: name), algorithm.keyType == type else {
+                return false
+            }
+            guard let accepted else { return true }
+            return accepted.contains(name) || accepted.contains(algorithm.signature.name)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserWire
+
+/// What a program can do with a connection at either end of it: channels and global requests over
+/// the transport (RFC 4254).
+///
+///     read(socket) into connection.receive(upTo:)     what the socket gave
+///     while let event = try connection.nextEvent(at: now) { … }
+///     write(socket, connection.output)                what goes back; then nextEvent again, which
+///                                                     tells channels that there is room
+///     wait(until: connection.deadline)                when to come again, with nextEvent
+///
+/// A command on a channel that is gone does nothing.
+package protocol Connection: ~Copyable {
+    var core: ConnectionCore { get set }
+}
+
+extension Connection where Self: ~Copyable {
+    // MARK: Bytes and time
+
+    /// Lets `body` fill up to `count` bytes with what the socket gives; it returns how many it
+    /// wrote.
+    package mutating func receive<Failure: Error>(
+        upTo count: Int,
+        _ body: (inout MutableRawSpan) throws(Failure) -> Int
+    ) throws(Failure) -> Int {
+        try core.transport.receive(upTo: count, body)
+    }
+
+    /// When to call `nextEvent` even if nothing has arrived.
+    package var deadline: Instant? { core.transport.deadline }
+
+    // MARK: Transport
+
+    /// The peer's version line, without its end.
+    package var peerIdentification: String { core.transport.peerIdentification }
+
+    /// The exchange hash of the first key exchange (RFC 4253 §7.2); empty before that.
+    package var sessionIdentifier: [UInt8] { core.transport.sessionIdentifier }
+
+    /// Agrees on new keys now.
+    package mutating func rekeyNow() {
+        core.transport.rekeyNow(at: core.now)
+    }
+
+    /// Tells the peer why the connection ends; nothing further is sent.
+    package mutating func disconnect(reason: DisconnectReason, message: String) {
+        core.transport.disconnect(reason: reason, message: message)
+    }
+
+    // MARK: Channels
+
+    /// Asks for a channel. `channelOpened` or `channelOpenFailed` answers. Nil when there are
+    /// `ConnectionLimits.channels` already.
+    package mutating func openChannel(_ opening: ChannelOpening) -> ChannelID? {
+        core.openChannel(opening)
+    }
+
+    /// Grants what `channelOpenRequested` asked.
+    package mutating func confirmChannel(_ id: ChannelID) {
+        core.confirmChannel(id)
+    }
+
+    /// Refuses what `channelOpenRequested` asked; the channel is gone.
+    package mutating func refuseChannel(
+        _ id: ChannelID,
+        reason: ChannelOpenFailureReason,
+        message: String
+    ) {
+        core.refuseChannel(id, reason: reason, message: message)
+    }
+
+    /// Sends data as far as the peer's window and the output allow, and returns how many bytes it
+    /// took. After fewer than given, `channelWritable` tells when to come again.
+    package mutating func send(_ bytes: RawSpan, on id: ChannelID) -> Int {
+        core.send(bytes, on: id, extendedType: nil)
+    }
+
+    /// The same as extended data, by default standard error output.
+    package mutating func sendExtended(
+        _ bytes: RawSpan,
+        type: UInt32 = ConnectionEvent.standardError,
+        on id: ChannelID
+    ) -> Int {
+        core.send(bytes, on: id, extendedType: type)
+    }
+
+    /// How many bytes `send` would take now, and so how many are worth reading.
+    package func sendableBytes(on id: ChannelID) -> Int {
+        core.sendableBytes(on: id)
+    }
+
+    /// Gives the peer back the window of `count` received bytes that have gone on.
+    package mutating func consumed(_ count: Int, on id: ChannelID) {
+        core.consumed(count, on: id)
+    }
+
+    /// Says that no more data follows.
+    package mutating func sendEOF(on id: ChannelID) {
+        core.sendEOF(on: id)
+    }
+
+    /// Ends the channel; data that still comes is dropped. `channelClosed` follows.
+    package mutating func closeChannel(_ id: ChannelID) {
+        core.closeChannel(id)
+    }
+
+    /// Sends a request on a channel. With `wantReply`, `channelRequestAnswered` follows.
+    package mutating func request(
+        _ request: ChannelRequest,
+        on id: ChannelID,
+        wantReply: Bool
+    ) {
+        core.request(request, on: id, wantReply: wantReply)
+    }
+
+    /// Answers the oldest unanswered `channelRequest` with `wantReply` of this channel.
+    package mutating func answerRequest(on id: ChannelID, success: Bool) {
+        core.answerRequest(on: id, success: success)
+    }
+
+    /// Whether a channel's data goes before that of others. A terminal, X11 and an agent do so by
+    /// themselves.
+    package mutating func setInteractive(_ isInteractive: Bool, on id: ChannelID) {
+        core.setInteractive(isInteractive, on: id)
+    }
+
+    /// The channels that are open.
+    package var openChannels: [ChannelID] { core.channels.openChannels }
+
+    /// How many channels are open, being opened or being closed.
+    package var channelCount: Int { core.channels.count }
+
+    // MARK: Global requests
+
+    /// Sends a global request. With `wantReply`, `globalRequestAnswered` names what this returns.
+    @discardableResult
+    package mutating func requestGlobal(
+        _ request: GlobalRequest,
+        wantReply: Bool
+    ) -> GlobalRequestID {
+        core.requestGlobal(request, wantReply: wantReply)
+    }
+
+    /// Answers the oldest unanswered `globalRequest` with `wantReply`.
+    package mutating func answerGlobalRequest(success: Bool, payload: [UInt8] = []) {
+        core.answerGlobalRequest(success: success, payload: payload)
+    }
+}

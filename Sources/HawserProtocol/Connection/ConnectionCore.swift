@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserWire
+
+/// What both ends of a connection have in common: the transport, the channels over it (RFC 4254)
+/// and the events that wait to be taken.
+package struct ConnectionCore: ~Copyable {
+    package var transport: Transport
+    var channels = ChannelTable()
+    /// Our global requests that the peer has not answered, oldest first.
+    var sentGlobalRequests: [GlobalRequestID] = []
+    var nextGlobalRequest: UInt64 = 0
+    /// The peer's global requests that we have not answered.
+    var globalReplies = ReplyQueue()
+    /// The client will open no further session.
+    var refusesSessions = false
+    /// Where `received` is in the transport's payload.
+    var receivedOffset = 0
+    var receivedBytes = 0
+    /// Events that commands caused, oldest first.
+    var waitingEvents: [ConnectionEvent] = []
+    /// Channels that wait for room in the output, the longest waiting first.
+    var interactiveQueue = ChannelQueue()
+    var bulkQueue = ChannelQueue()
+    /// The time of the last `nextEvent`.
+    var now: Instant
+
+    init(_ transport: consuming Transport, at now: Instant) {
+        self.transport = transport
+        self.now = now
+    }
+
+    /// The data of the last event; empty when it had none.
+    var received: RawSpan {
+        @_lifetime(borrow self) get {
+            guard receivedBytes > 0 else { return RawSpan() }
+            return transport.payload.extracting(receivedOffset..<receivedOffset + receivedBytes)
+        }
+    }
+
+    /// Whether data of a class may go into the output now.
+    func hasOutputRoom(interactive: Bool) -> Bool {
+        let limit =
+            interactive
+            ? ConnectionLimits.interactiveOutputBytes : ConnectionLimits.bulkOutputBytes
+        return !transport.isExchangingKeys && transport.output.count < limit
+    }
+
+    /// An event that needs no message of the peer.
+    mutating func nextOwnEvent() -> ConnectionEvent? {
+        receivedBytes = 0
+        if !waitingEvents.isEmpty { return waitingEvents.removeFirst() }
+        if hasOutputRoom(interactive: true), let id = interactiveQueue.takeFirst(in: &channels) {
+            return .channelWritable(id)
+        }
+        if hasOutputRoom(interactive: false), let id = bulkQueue.takeFirst(in: &channels) {
+            return .channelWritable(id)
+        }
+        return nil
+    }
+}
+
+/// Channels that wait for room in the output; each is in it at most once.
+struct ChannelQueue {
+    private var ids: [ChannelID] = []
+    private var head = 0
+
+    mutating func append(_ id: ChannelID) {
+        ids.append(id)
+    }
+
+    /// Takes the first that is still there and can still send.
+    mutating func takeFirst(in channels: inout ChannelTable) -> ChannelID? {
+        while head < ids.count {
+            let id = ids[head]
+            head += 1
+            if head == ids.count || head >= 1024 {
+                ids.removeFirst(head)
+                head = 0
+            }
+            guard let index = channels.index(of: id), channels[index].awaitsOutput else { continue }
+            channels[index].awaitsOutput = false
+            if channels[index].canSend { return id }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The bounds of authentication and connection (RFC 4252, RFC 4254), each with its unit and reason.
+package enum ConnectionLimits {
+    // MARK: Windows, in bytes
+
+    /// What a peer may send on a new channel before we answer: a round trip of 20 ms at 100 MB/s.
+    package static let initialWindowBytes = 2 << 20
+    /// How far a window may grow: 32 MiB in a round trip of 100 ms are 2.7 Gbit/s. It bounds what a
+    /// program holds when a reader that was fast stops.
+    package static let maximumWindowBytes = 32 << 20
+    /// The most data of one message, both ways: what every implementation takes (RFC 4253 §6.1).
+    package static let maximumDataBytes = 32 << 10
+    /// The part of its window that a reader drains before the peer hears of it: small enough that
+    /// the peer does not wait, large enough that the messages are few.
+    static let windowAdjustFraction = 4
+
+    // MARK: Output queue, in bytes
+
+    /// Bulk data stops here: two writes of a socket's usual buffer.
+    package static let bulkOutputBytes = 256 << 10
+    /// Interactive data, which overtakes bulk data that was not let in, stops here.
+    package static let interactiveOutputBytes = 512 << 10
+
+    // MARK: Counts
+
+    /// Channels at a time: each costs some 200 bytes.
+    package static let channels = 16384
+    /// Requests of a peer that it has not been given the answer to, per channel and globally.
+    package static let unansweredRequests = 1024
+    /// Authentication requests of one client: above what any program allows itself.
+    package static let authenticationAttempts = 1024
+    /// Prompts of one `keyboard-interactive` request, and answers to it.
+    package static let prompts = 100
+    /// The longest user or service name, in bytes.
+    package static let userNameBytes = 1024
+    /// The longest password or answer, in bytes.
+    package static let passwordBytes = 64 << 10
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HawserWire
+
+/// The server's end of a connection: what a program drives (see `Connection`).
+///
+/// `authenticationRequested` asks the program until it accepts; from there on it is channels and
+/// global requests. Between the two, the connection can move into another process
+/// (`ConnectionHandover`).
+package struct ServerConnection: ~Copyable, Connection {
+    package var core: ConnectionCore
+    var authentication: ServerAuthentication?
+    /// Who the program has let in.
+    package var authenticatedUser: String?
+
+    package init(_ transport: consuming Transport, at now: Instant) {
+        core = ConnectionCore(transport, at: now)
+        authentication = ServerAuthentication(
+            sessionIdentifier: core.transport.sessionIdentifier,
+            hostKeyBlob: core.transport.hostKeyBlob
+        )
+    }
+
+    /// What is to go to the socket: take from its front what the socket took.
+    package var output: ByteQueue {
+        _read { yield core.transport.output }
+        _modify { yield &core.transport.output }
+    }
+
+    /// The data of the last event, until the next `nextEvent`.
+    package var received: RawSpan {
+        @_lifetime(borrow self) get { core.received }
+    }
+
+    // MARK: Events
+
+    /// What happened next; nil when that needs more bytes, output that has gone, or an answer of
+    /// the program to an authentication request.
+    package mutating func nextEvent(at now: Instant) throws(ProtocolError) -> ConnectionEvent? {
+        core.now = now
+        while true {
+            if let event = core.nextOwnEvent() { return event }
+            if isDecidingAuthentication { return nil }
+            guard try core.transport.nextPayload(at: now) else { return nil }
+            let number = MessageNumber(rawValue: core.transport.payload[byteAt: 0])
+            if let event = try receive(number) { return event }
+        }
+    }
+
+    private mutating func receive(
+        _ number: MessageNumber
+    ) throws(ProtocolError) -> ConnectionEvent? {
+        if authenticatedUser != nil {
+            if number == .userauthRequest { return nil }  // to be ignored: RFC 4252 §5.1
+            return try core.receive(number)
+        }
+        guard var machine = authentication else { return nil }
+        let step = try machine.receive(number, core.transport.payload)
+        authentication = machine
+        switch step {
+        case .event(let request):
+            return .authenticationRequested(request)
+        case .reply(let payload):
+            core.send(payload: payload)
+            return nil
+        }
+    }
+
+    // MARK: Key exchange
+
+    /// What `hostSignatureNeeded` asked for, as a signature blob.
+    package mutating func provideHostSignature(_ signature: [UInt8]) {}
+
+    // MARK: Authentication
+
+    /// Lets the user in. False, and nothing is sent, unless a request waits that can: a probe of a
+    /// key cannot.
+    @discardableResult
+    package mutating func acceptAuthentication() -> Bool {
+        guard let payload = authentication?.accept() else { return false }
+        authenticatedUser = authentication?.userName
+        core.send(payload: payload)
+        core.transport.userIsAuthenticated()
+        return true
+    }
+
+    /// The method succeeded, but one of `methods` must follow.
+    package mutating func acceptAuthenticationPartially(methods: [String]) {
+        if let payload = authentication?.acceptPartially(methods: methods) {
+            core.send(payload: payload)
+        }
+    }
+
+    /// The method failed; `methods` can be tried.
+    package mutating func refuseAuthentication(methods: [String]) {
+        if let payload = authentication?.refuse(methods: methods) { core.send(payload: payload) }
+    }
+
+    /// A signature with the probed key would be of use.
+    package mutating func acceptPublicKey() {
+        if let payload = authentication?.acceptPublicKey() { core.send(payload: payload) }
+    }
+
+    /// Asks the user of a `keyboard-interactive` request; the answers come as another
+    /// `authenticationRequested`, unless the client turns to another method.
+    package mutating func requestInformation(_ request: InformationRequest) {
+        if let payload = authentication?.request(request) { core.send(payload: payload) }
+    }
+
+    /// The password is right but has expired.
+    package mutating func requestPasswordChange(prompt: String) {
+        if let payload = authentication?.requestPasswordChange(prompt: prompt) {
+            core.send(payload: payload)
+        }
+    }
+
+    /// Text to show before the user is in (RFC 4252 §5.4).
+    package mutating func sendBanner(_ text: String) {
+        guard authenticatedUser == nil else { return }
+        core.send(payload: AuthenticationBanner(message: text).payload)
+    }
+
+    /// How many requests have failed so far (`AuthenticationRequest.failures`).
+    package var authenticationFailures: Int { authentication?.failures ?? 0 }
+
+    /// A request waits for the program; nothing further is read until it is answered.
+    package var isDecidingAuthentication: Bool { authentication?.isDeciding ?? false }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accounts, privilege and pseudo terminals: what Swift's Glibc module leaves out.
+#pragma once
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <shadow.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <utmpx.h>
+
+// Behind _GNU_SOURCE in glibc's headers.
+int setresuid(uid_t real, uid_t effective, uid_t saved);
+int setresgid(gid_t real, gid_t effective, gid_t saved);
+int getresuid(uid_t *real, uid_t *effective, uid_t *saved);
+int getresgid(gid_t *real, gid_t *effective, gid_t *saved);
+int posix_openpt(int flags);
+int grantpt(int fd);
+int unlockpt(int fd);
+int ptsname_r(int fd, char *name, size_t bytes);
+void updwtmpx(const char *path, const struct utmpx *record);
+
+static inline int hawser_set_no_new_privileges(void) {
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static inline int hawser_set_dumpable(int dumpable) {
+    return prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);
+}
+
+static inline int hawser_set_seccomp_filter(const struct sock_fprog *program) {
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0);
+}
+
+static inline int hawser_set_limit(int resource, unsigned long soft, unsigned long hard) {
+    struct rlimit limit = {soft, hard};
+    return setrlimit((__rlimit_resource_t)resource, &limit);
+}
+
+static inline int hawser_limit_processes(void) { return RLIMIT_NPROC; }
+static inline int hawser_limit_file_bytes(void) { return RLIMIT_FSIZE; }
+static inline int hawser_limit_core_bytes(void) { return RLIMIT_CORE; }
+
+// The parts of the PAM interface (pam_start(3), pam_conv(3)) that cross it as memory. The library
+// itself is opened at run time, by the one process that asks it.
+struct hawser_pam_message {
+    int style;
+    const char *text;
+};
+
+struct hawser_pam_response {
+    char *text;
+    int code;
+};
+
+struct hawser_pam_conversation {
+    int (*converse)(
+        int count,
+        const struct hawser_pam_message **messages,
+        struct hawser_pam_response **responses,
+        void *context);
+    void *context;
+};

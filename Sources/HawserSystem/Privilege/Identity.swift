@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CHawserSystem
+import Glibc
+
+/// Who a process is, and how it becomes someone else for good.
+package enum Identity {
+    /// Whether this process may change its identity.
+    package static var isPrivileged: Bool { geteuid() == 0 }
+
+    /// Takes the supplementary groups. C: `setgroups`.
+    package static func setGroups(_ groups: [UInt32]) throws(PrivilegeError) {
+        // SAFETY: reads `count` numbers and keeps no pointer.
+        try check("setgroups", unsafe setgroups(groups.count, groups))
+    }
+
+    /// Takes the group as real, effective and saved group. C: `setresgid`.
+    package static func setGroup(_ gid: UInt32) throws(PrivilegeError) {
+        try check("setresgid", setresgid(gid, gid, gid))
+    }
+
+    /// Becomes the user and the group for good, and makes sure that there is no way back.
+    ///
+    /// The supplementary groups stay as they are: whoever chose them (PAM may add some) came first.
+    package static func becomePermanently(uid: UInt32, gid: UInt32) throws(PrivilegeError) {
+        let before = (uid: geteuid(), gid: getegid())
+        try check("setresgid", setresgid(gid, gid, gid))
+        try check("setresuid", setresuid(uid, uid, uid))
+        guard getuid() == uid, geteuid() == uid, getgid() == gid, getegid() == gid else {
+            throw PrivilegeError(call: "setresuid", errno: EPERM)
+        }
+        guard uid != 0 else { return }
+        if before.uid != uid, setresuid(before.uid, before.uid, before.uid) == 0 {
+            throw PrivilegeError(call: "setresuid back", errno: 0)
+        }
+        if before.gid != gid, setresgid(before.gid, before.gid, before.gid) == 0 {
+            throw PrivilegeError(call: "setresgid back", errno: 0)
+        }
+    }
+}
+
+/// The kernel refused a step that gives up or changes privilege. A process must then end.
+package struct PrivilegeError: Error, CustomStringConvertible {
+    package var call: String
+    package var errno: Int32
+
+    package var description: String {
+        // SAFETY: strerror's buffer is copied at once.
+        errno == 0 ? "\(call): not refused" : "\(call): \(unsafe String(cString: strerror(errno)))"
+    }
+}
+
+/// Throws what the kernel said when `result` is not zero.
+func check(_ call: String, _ result: Int32) throws(PrivilegeError) {
+    if result != 0 { throw PrivilegeError(call: call, errno: Glibc.errno) }
+}

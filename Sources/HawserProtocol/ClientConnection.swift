@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import HawserCrypto
 package import HawserKeys
 package import HawserWire
 
@@ -14,8 +15,11 @@ package struct ClientConnection: ~Copyable, Connection {
     /// Whom to authenticate as soon as the keys are there.
     private var waitingUser: String?
 
-    package init(_ transport: consuming Transport, at now: Instant) {
-        core = ConnectionCore(transport, at: now)
+    /// A connection that has our identification to send and awaits the server's. `options` are a
+    /// client's.
+    package init(_ options: TransportOptions, random: any RandomSource, at now: Instant) {
+        precondition(options.isClient)
+        core = ConnectionCore(Transport(options, random: random, at: now), at: now)
     }
 
     /// What is to go to the socket: take from its front what the socket took.
@@ -36,9 +40,18 @@ package struct ClientConnection: ~Copyable, Connection {
         core.now = now
         while true {
             if let event = core.nextOwnEvent() { return event }
-            guard try core.transport.nextPayload(at: now) else { return nil }
-            let number = MessageNumber(rawValue: core.transport.payload[byteAt: 0])
-            if let event = try receive(number) { return event }
+            guard let event = try core.transport.next(at: now) else { return nil }
+            switch event {
+            case .message(let number):
+                if let event = try receive(number) { return event }
+            case .hostKeyProven(let key) where !key.isFirst:
+                core.transport.acceptHostKey()
+            case .keysExchanged(_, isFirst: true):
+                beginAuthentication()
+                return ConnectionEvent(event)
+            default:
+                return ConnectionEvent(event)
+            }
         }
     }
 
@@ -49,6 +62,7 @@ package struct ClientConnection: ~Copyable, Connection {
         guard var machine = authentication else { return nil }
         let step = try machine.receive(number, core.transport.payload)
         authentication = machine
+        if step == .event(.authenticated) { core.transport.authenticationSucceeded() }
         switch step {
         case .event(let event): return event
         case .ignore: return nil
@@ -58,10 +72,14 @@ package struct ClientConnection: ~Copyable, Connection {
     // MARK: Key exchange
 
     /// The host key is the right one: the connection goes on.
-    package mutating func acceptHostKey() {}
+    package mutating func acceptHostKey() {
+        core.transport.acceptHostKey()
+    }
 
-    /// The host key is not to be trusted: the connection ends.
-    package mutating func rejectHostKey() {}
+    /// The host key is not to be trusted: the server is told, and nothing further is read.
+    package mutating func rejectHostKey() {
+        core.transport.disconnect(.hostKeyNotVerifiable, "Host key verification failed.")
+    }
 
     // MARK: Authentication
 
@@ -73,7 +91,9 @@ package struct ClientConnection: ~Copyable, Connection {
     }
 
     private mutating func beginAuthentication() {
-        guard core.transport.hasKeys, authentication == nil, let user = waitingUser else { return }
+        guard core.transport.negotiated != nil, authentication == nil, let user = waitingUser else {
+            return
+        }
         var authentication = ClientAuthentication(
             user: user,
             sessionIdentifier: core.transport.sessionIdentifier
@@ -97,7 +117,8 @@ package struct ClientConnection: ~Copyable, Connection {
         let offer = ClientAuthentication.PublicKeyOffer(
             algorithm: algorithm,
             keyBlob: keyBlob,
-            boundHostKey: core.transport.supportsHostBoundKeys ? core.transport.hostKeyBlob : nil
+            boundHostKey: core.transport.peerExtensions.supportsHostBound
+                ? core.transport.hostKey : nil
         )
         if probing {
             if let payload = authentication?.probe(offer) { core.send(payload: payload) }
@@ -166,7 +187,7 @@ package struct ClientConnection: ~Copyable, Connection {
     /// do and that the server says it takes (RFC 8308 §3.1, RFC 8332 §3.3). A server that says
     /// nothing is taken to take them all.
     package func publicKeyAlgorithm(for type: KeyType, allowed: [String]) -> String? {
-        let accepted = core.transport.peerSignatureAlgorithms
+        let accepted = core.transport.peerExtensions.signatureAlgorithms
         return allowed.first { name in
             guard let algorithm = PublicKeyAlgorithm(name: name), algorithm.keyType == type else {
                 return false

@@ -7,20 +7,27 @@
 package enum ConnectionEvent: Equatable, Sendable {
     // MARK: Transport
 
-    /// Client: the server's host key, which has signed the key exchange. Answer with
-    /// `acceptHostKey`, or give up with `rejectHostKey`.
-    case hostKey(blob: [UInt8])
-    /// Server: what the host key has to sign. Answer with `provideHostSignature`.
-    indirect case hostSignatureNeeded(SigningRequest)
-    /// Server: a group for `diffie-hellman-group-exchange-*`, sizes in bits. Answer with
-    /// `provideGroup`.
-    case groupNeeded(minimum: Int, preferred: Int, maximum: Int)
-    /// New keys are in use both ways; `isFirst` unless this was a re-keying.
-    case keysEstablished(isFirst: Bool)
+    /// A line that a server sent before its identification.
+    case lineBeforeIdentification(String)
+    /// The peer's identification line.
+    case identified(Identification.Line)
+    /// Client: the server has proved that it holds this key. Answer with `acceptHostKey` or
+    /// `rejectHostKey`. Only in the first key exchange; later ones must use the same key.
+    indirect case hostKey(ProvenHostKey)
+    /// Server: sign this with the host key. Answer with `provideExchangeSignature`.
+    indirect case exchangeSignatureNeeded(ExchangeSigningRequest)
+    /// Server: choose a group. Answer with `provideGroup`.
+    case groupNeeded(minimumBits: Int, preferredBits: Int, maximumBits: Int)
+    /// Both directions use new keys.
+    indirect case keysExchanged(Negotiated, isFirst: Bool)
+    /// The peer said which extensions it has (RFC 8308).
+    case extensionsReceived
     /// `SSH_MSG_DEBUG`, not filtered.
-    case debug(alwaysDisplay: Bool, message: String)
-    /// The peer ended the connection; nothing follows.
-    case disconnected(reason: UInt32, message: String)
+    case debugMessage(String, alwaysDisplay: Bool)
+    /// The peer does not know the message in our packet of this number.
+    case unimplemented(sequenceNumber: UInt32)
+    /// The answer to `sendPing`.
+    case pong
 
     // MARK: Authentication, client
 

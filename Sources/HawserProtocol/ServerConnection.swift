@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import HawserCrypto
 package import HawserWire
 
 /// The server's end of a connection: what a program drives (see `Connection`).
@@ -13,12 +14,15 @@ package struct ServerConnection: ~Copyable, Connection {
     /// Who the program has let in.
     package var authenticatedUser: String?
 
-    package init(_ transport: consuming Transport, at now: Instant) {
+    /// A connection that has our identification to send and awaits the client's. `options` are a
+    /// server's.
+    package init(_ options: TransportOptions, random: any RandomSource, at now: Instant) {
+        self.init(Transport(options, random: random, at: now), at: now)
+        precondition(!options.isClient)
+    }
+
+    init(_ transport: consuming Transport, at now: Instant) {
         core = ConnectionCore(transport, at: now)
-        authentication = ServerAuthentication(
-            sessionIdentifier: core.transport.sessionIdentifier,
-            hostKeyBlob: core.transport.hostKeyBlob
-        )
     }
 
     /// What is to go to the socket: take from its front what the socket took.
@@ -41,9 +45,19 @@ package struct ServerConnection: ~Copyable, Connection {
         while true {
             if let event = core.nextOwnEvent() { return event }
             if isDecidingAuthentication { return nil }
-            guard try core.transport.nextPayload(at: now) else { return nil }
-            let number = MessageNumber(rawValue: core.transport.payload[byteAt: 0])
-            if let event = try receive(number) { return event }
+            guard let event = try core.transport.next(at: now) else { return nil }
+            switch event {
+            case .message(let number):
+                if let event = try receive(number) { return event }
+            case .keysExchanged(_, isFirst: true):
+                authentication = ServerAuthentication(
+                    sessionIdentifier: core.transport.sessionIdentifier,
+                    hostKeyBlob: core.transport.hostKey
+                )
+                return ConnectionEvent(event)
+            default:
+                return ConnectionEvent(event)
+            }
         }
     }
 
@@ -68,8 +82,15 @@ package struct ServerConnection: ~Copyable, Connection {
 
     // MARK: Key exchange
 
-    /// What `hostSignatureNeeded` asked for, as a signature blob.
-    package mutating func provideHostSignature(_ signature: [UInt8]) {}
+    /// What `exchangeSignatureNeeded` asked for, as a signature blob.
+    package mutating func provideExchangeSignature(_ signature: [UInt8]) {
+        core.transport.provideExchangeSignature(signature)
+    }
+
+    /// What `groupNeeded` asked for; nil when there is no such group, which ends the connection.
+    package mutating func provideGroup(_ group: FiniteFieldGroup?) throws(ProtocolError) {
+        try core.transport.provideGroup(group)
+    }
 
     // MARK: Authentication
 
@@ -80,7 +101,7 @@ package struct ServerConnection: ~Copyable, Connection {
         guard let payload = authentication?.accept() else { return false }
         authenticatedUser = authentication?.userName
         core.send(payload: payload)
-        core.transport.userIsAuthenticated()
+        core.transport.authenticationSucceeded()
         return true
     }
 

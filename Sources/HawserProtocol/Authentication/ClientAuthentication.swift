@@ -196,7 +196,7 @@ struct ClientAuthentication {
                 try reader.expectEnd()
                 state = .authenticated
                 return .event(.authenticated)
-            case (.userauth60, .requested(let method)):
+            case (.userauthMethod60, .requested(let method)):
                 if let event = try receive60(method, &reader) { return .event(event) }
             default:
                 break

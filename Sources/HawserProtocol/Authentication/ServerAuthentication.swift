@@ -115,7 +115,7 @@ struct ServerAuthentication {
             return .reply(try receiveServiceRequest(&reader))
         case (.userauthRequest, .awaitingRequest), (.userauthRequest, .awaitingInformation):
             return .event(try receiveRequest(&reader))
-        case (.userauth61, .awaitingInformation(let prompts)):
+        case (.userauthMethod61, .awaitingInformation(let prompts)):
             return .event(try receiveInformation(&reader, prompts: prompts))
         default:
             throw .violation("message \(number.rawValue) out of turn during authentication")
@@ -132,7 +132,7 @@ struct ServerAuthentication {
             try reader.expectEnd()
         } catch { throw .malformed(.serviceRequest, error) }
         guard service == ServiceMessage.authentication else {
-            throw .serviceNotAvailable(service)
+            throw .violation("bad service request \(service.prefix(64))")
         }
         state = .awaitingRequest
         return ServiceMessage.payload(.serviceAccept, service)
@@ -157,7 +157,9 @@ struct ServerAuthentication {
             method = try readMethod(methodName, user: name, service: service, &reader)
         } catch { throw .malformed(.userauthRequest, error) }
         guard !name.contains(0) else { throw .violation("user name with a zero byte") }
-        guard service == ServiceMessage.connection else { throw .serviceNotAvailable(service) }
+        guard service == ServiceMessage.connection else {
+            throw .violation("bad service request \(service.prefix(64))")
+        }
         guard user == nil || user == name else {
             throw .violation("change of user name during authentication")
         }
@@ -181,7 +183,7 @@ struct ServerAuthentication {
         let responses: [SecretBytes]
         do throws(WireError) {
             responses = try InformationResponse.read(from: &reader)
-        } catch { throw .malformed(.userauth61, error) }
+        } catch { throw .malformed(.userauthMethod61, error) }
         let method: AuthenticationRequest.Method =
             responses.count == prompts
             ? .keyboardInteractiveResponses(responses)

@@ -25,28 +25,59 @@ extension Connection where Self: ~Copyable {
         upTo count: Int,
         _ body: (inout MutableRawSpan) throws(Failure) -> Int
     ) throws(Failure) -> Int {
-        try core.transport.receive(upTo: count, body)
+        try core.transport.fill(count, body)
     }
+
+    /// Bytes that were received and wait to be understood. A program stops reading the socket while
+    /// they are many.
+    package var inputBytes: Int { core.transport.inputBytes }
 
     /// When to call `nextEvent` even if nothing has arrived.
     package var deadline: Instant? { core.transport.deadline }
 
     // MARK: Transport
 
-    /// The peer's version line, without its end.
-    package var peerIdentification: String { core.transport.peerIdentification }
+    /// The peer's identification line, once it has come.
+    package var peerIdentification: Identification.Line? { core.transport.peerIdentification }
 
     /// The exchange hash of the first key exchange (RFC 4253 §7.2); empty before that.
     package var sessionIdentifier: [UInt8] { core.transport.sessionIdentifier }
 
-    /// Agrees on new keys now.
+    /// The server's host key, of the first key exchange; empty before that.
+    package var hostKeyBlob: [UInt8] { core.transport.hostKey }
+
+    /// What the current keys were agreed to be.
+    package var negotiated: Negotiated? { core.transport.negotiated }
+
+    package var peerExtensions: PeerExtensions { core.transport.peerExtensions }
+
+    /// Whether keys are being exchanged, so that channel data has to wait.
+    package var isExchangingKeys: Bool { core.transport.isExchangingKeys }
+
+    /// Agrees on new keys, as soon as that is possible.
     package mutating func rekeyNow() {
-        core.transport.rekeyNow(at: core.now)
+        core.transport.rekey()
     }
 
-    /// Tells the peer why the connection ends; nothing further is sent.
-    package mutating func disconnect(reason: DisconnectReason, message: String) {
-        core.transport.disconnect(reason: reason, message: message)
+    /// `SSH_MSG_IGNORE` with some data.
+    package mutating func sendIgnore(_ data: [UInt8]) {
+        core.transport.sendIgnore(data)
+    }
+
+    /// A `PING`, when the peer knows it; `pong` follows.
+    package mutating func sendPing(_ data: [UInt8]) {
+        core.transport.sendPing(data)
+    }
+
+    /// Tells the peer that and why the connection ends. The program sends what is in the output and
+    /// hangs up.
+    package mutating func disconnect(_ reason: DisconnectReason, _ text: String) {
+        core.transport.disconnect(reason, text)
+    }
+
+    /// Tells the peer what it did wrong, if there is something to say to it.
+    package mutating func disconnect(after error: ProtocolError) {
+        if let reason = error.reason { core.transport.disconnect(reason, error.text) }
     }
 
     // MARK: Channels

@@ -60,6 +60,32 @@ package struct ConnectionCore: ~Copyable {
     }
 }
 
+extension ConnectionEvent {
+    /// What the transport tells, where neither end has to do something about it.
+    init?(_ event: TransportEvent) {
+        switch event {
+        case .lineBeforeIdentification(let line): self = .lineBeforeIdentification(line)
+        case .identified(let line): self = .identified(line)
+        case .hostKeyProven(let key): self = .hostKey(key)
+        case .exchangeSignatureNeeded(let request): self = .exchangeSignatureNeeded(request)
+        case .groupNeeded(let minimum, let preferred, let maximum):
+            self = .groupNeeded(
+                minimumBits: minimum,
+                preferredBits: preferred,
+                maximumBits: maximum
+            )
+        case .keysExchanged(let agreed, let isFirst):
+            self = .keysExchanged(agreed, isFirst: isFirst)
+        case .extensionsReceived: self = .extensionsReceived
+        case .debugMessage(let text, let display):
+            self = .debugMessage(text, alwaysDisplay: display)
+        case .unimplemented(let number): self = .unimplemented(sequenceNumber: number)
+        case .pong: self = .pong
+        case .message: return nil
+        }
+    }
+}
+
 /// Channels that wait for room in the output; each is in it at most once.
 struct ChannelQueue {
     private var ids: [ChannelID] = []

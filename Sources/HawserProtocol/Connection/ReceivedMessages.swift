@@ -307,10 +307,3 @@ extension ConnectionCore {
         } catch { throw .malformed(number, error) }
     }
 }
-
-extension ProtocolError {
-    /// A message that is not laid out as its section says.
-    static func malformed(_ number: MessageNumber, _ error: WireError) -> ProtocolError {
-        .violation("message \(number.rawValue): \(error)")
-    }
-}

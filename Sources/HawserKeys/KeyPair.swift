@@ -30,6 +30,30 @@ enum KeyPair {
         guard matches else { throw .invalidKey("the halves of the key differ") }
     }
 
+    /// An RSA key from numbers of another format, with the first pair of primes that they fit.
+    static func rsa(
+        modulus: [UInt8],
+        exponent: [UInt8],
+        privateExponent: [UInt8],
+        primes: [([UInt8], [UInt8])],
+        coefficient: [UInt8]
+    ) throws(KeyError) -> PrivateKey {
+        let key = try PublicKey(.rsa(exponent: exponent, modulus: modulus))
+        for (prime1, prime2) in primes {
+            let numbers = RSA.PrivateNumbers(
+                publicNumbers: RSA.PublicNumbers(modulus: modulus, exponent: exponent),
+                privateExponent: SecretBytes(privateExponent),
+                prime1: SecretBytes(prime1),
+                prime2: SecretBytes(prime2),
+                coefficient: SecretBytes(coefficient)
+            )
+            if (try? check(key, .rsa(numbers))) != nil {
+                return PrivateKey(publicKey: key, material: .rsa(numbers))
+            }
+        }
+        throw .invalidKey("the halves of the key differ")
+    }
+
     static func dsaPublicNumber(
         of x: SecretBytes,
         p: [UInt8],

@@ -25,7 +25,7 @@ struct AuthenticationTests {
 
     @Test("none lets in a user who needs nothing")
     func none() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         var requests: [AuthenticationRequest] = []
         try login(&pair, client: { _, _ in }) { server, request in
             requests.append(request)
@@ -40,7 +40,7 @@ struct AuthenticationTests {
 
     @Test("A password is tried after none was refused, and may be wrong once")
     func password() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         var passwords = ["wrong", "right"]
         var failures: [Int] = []
         try login(
@@ -66,7 +66,7 @@ struct AuthenticationTests {
 
     @Test("An expired password is changed in the same exchange")
     func passwordChange() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         let old = SecretBytes([1, 2, 3])
         let new = SecretBytes([4, 5])
         try login(
@@ -93,7 +93,7 @@ struct AuthenticationTests {
 
     @Test("A key is signed with after a probe, or at once", arguments: [true, false])
     func publicKey(probing: Bool) throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         let key: [UInt8] = [9, 9, 9]
         var signed: [UInt8] = []
         var verified: [UInt8] = []
@@ -139,7 +139,7 @@ struct AuthenticationTests {
 
     @Test("A refused probe leads to the next key without a signature")
     func refusedProbe() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         var keys: [[UInt8]] = [[1], [2]]
         try login(
             &pair,
@@ -175,7 +175,7 @@ struct AuthenticationTests {
 
     @Test("keyboard-interactive asks as often as the server wants")
     func keyboardInteractive() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         var rounds = 0
         try login(
             &pair,
@@ -215,7 +215,7 @@ struct AuthenticationTests {
 
     @Test("The wrong number of answers cannot let anybody in")
     func wrongNumberOfAnswers() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         var outcome: Bool?
         try login(
             &pair,
@@ -245,7 +245,7 @@ struct AuthenticationTests {
 
     @Test("Two methods in turn, when the server wants both")
     func partialSuccess() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         var partials: [Bool] = []
         try login(
             &pair,
@@ -279,7 +279,7 @@ struct AuthenticationTests {
 
     @Test("A host vouches for its user")
     func hostBased() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         var signed: [UInt8] = []
         try login(
             &pair,
@@ -313,7 +313,7 @@ struct AuthenticationTests {
 
     @Test("A banner is told before the user is in, and not sent afterwards")
     func banner() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         try login(&pair, client: { _, _ in }) { server, _ in
             server.sendBanner("Beware.\n")
             server.acceptAuthentication()
@@ -324,7 +324,7 @@ struct AuthenticationTests {
 
     @Test("While the program decides, nothing further is read")
     func deciding() throws {
-        var pair = ConnectionPair()
+        var pair = try ConnectionPair()
         pair.client.authenticate(user: "alice")
         try pair.run()
         let isDeciding = pair.server.isDecidingAuthentication

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HawserCrypto
+import HawserKeys
 import HawserWire
 import Testing
 
@@ -18,9 +20,48 @@ struct ConnectionPair: ~Copyable {
     typealias ClientHandler = (inout ClientConnection, ConnectionEvent) -> Void
     typealias ServerHandler = (inout ServerConnection, ConnectionEvent) -> Void
 
-    init(seed: UInt64 = 1) {
-        client = ClientConnection(Transport(), at: now)
-        server = ServerConnection(Transport(), at: now)
+    /// How many key exchanges the client has seen the end of.
+    private(set) var exchanges = 0
+    let hostKey: PrivateKey
+    let serverOptions: TransportOptions
+
+    init(
+        seed: UInt64 = 1,
+        proposal: Proposal = TransportPair.proposal(),
+        rekeyLimit: RekeyLimit = RekeyLimit()
+    ) throws {
+        hostKey = try PrivateKey.generate(.ed25519, random: SeededRandom(seed: seed))
+        var options = TransportOptions(
+            isClient: true,
+            identification: "SSH-2.0-client",
+            proposal: proposal
+        )
+        options.rekeyLimit = rekeyLimit
+        client = ClientConnection(options, random: SeededRandom(seed: seed + 1), at: now)
+        options.isClient = false
+        options.identification = "SSH-2.0-server"
+        options.hostKeys = [
+            HostKeyOffer(blob: hostKey.publicKey.blob, algorithms: ["ssh-ed25519"])
+        ]
+        options.signatureAlgorithms = ["ssh-ed25519", "rsa-sha2-512"]
+        serverOptions = options
+        server = ServerConnection(options, random: SeededRandom(seed: seed + 2), at: now)
+    }
+
+    /// What neither test program has to care about: host keys and their signatures.
+    private mutating func answerTransport(_ event: ConnectionEvent) throws -> Bool {
+        switch event {
+        case .hostKey(let key):
+            #expect(key.blob == hostKey.publicKey.blob)
+            client.acceptHostKey()
+        case .exchangeSignatureNeeded(let request):
+            server.provideExchangeSignature(
+                try hostKey.sign(request.exchangeHash.rawBytes)
+            )
+        case .keysExchanged, .identified, .extensionsReceived: break
+        default: return false
+        }
+        return true
     }
 
     /// Lets both sides talk until neither has anything left to say; at most `cut` bytes arrive at a
@@ -29,11 +70,13 @@ struct ConnectionPair: ~Copyable {
         deliveringAtMost cut: Int = .max,
         client onClient: ClientHandler = { _, _ in },
         server onServer: ServerHandler = { _, _ in }
-    ) throws(ProtocolError) {
+    ) throws {
         var isActive = true
         while isActive {
             isActive = false
             while let event = try client.nextEvent(at: now) {
+                if case .keysExchanged = event { exchanges += 1 }
+                if try answerTransport(event) { continue }
                 let data = [UInt8](copying: client.received)
                 clientProgram.handle(event, data: data, over: &client)
                 onClient(&client, event)
@@ -47,6 +90,7 @@ struct ConnectionPair: ~Copyable {
             }
             now.nanoseconds += latency
             while let event = try server.nextEvent(at: now) {
+                if try answerTransport(event) { continue }
                 let data = [UInt8](copying: server.received)
                 serverProgram.handle(event, data: data, over: &server)
                 onServer(&server, event)
@@ -71,8 +115,12 @@ struct ConnectionPair: ~Copyable {
     }
 
     /// A pair whose user is in.
-    static func authenticated(seed: UInt64 = 1) throws(ProtocolError) -> ConnectionPair {
-        var pair = ConnectionPair(seed: seed)
+    static func authenticated(
+        seed: UInt64 = 1,
+        proposal: Proposal = TransportPair.proposal(),
+        rekeyLimit: RekeyLimit = RekeyLimit()
+    ) throws -> ConnectionPair {
+        var pair = try ConnectionPair(seed: seed, proposal: proposal, rekeyLimit: rekeyLimit)
         pair.client.authenticate(user: "alice")
         try pair.run(server: { server, event in
             if case .authenticationRequested = event { server.acceptAuthentication() }

@@ -87,7 +87,7 @@ struct MalformedMessageTests {
         var pair = try ConnectionPair.authenticated()
         _ = try pair.openSession()
         pair.client.core.send(payload: payload)
-        do throws(ProtocolError) { try pair.run() } catch { return error }
+        do { try pair.run() } catch let error as ProtocolError { return error }
         return nil
     }
 
@@ -143,7 +143,7 @@ struct MalformedMessageTests {
         var failure: ProtocolError?
         for _ in 0..<65 where failure == nil {
             pair.client.core.send(payload: message)
-            do throws(ProtocolError) { try pair.run() } catch { failure = error }
+            do { try pair.run() } catch let error as ProtocolError { failure = error }
         }
         let held = pair.serverProgram.held
         #expect(failure != nil)
@@ -172,7 +172,7 @@ struct MalformedMessageTests {
     @Test("No message of RFC 4254 gets through before the user is in")
     func beforeAuthentication() throws {
         for message in Self.connectionMessages {
-            var pair = ConnectionPair()
+            var pair = try ConnectionPair()
             try pair.run()
             pair.client.core.send(payload: message)
             #expect(throws: ProtocolError.self) { try pair.run() }

@@ -10,7 +10,7 @@ package import HawserWire
 /// the user is, the process that goes on must have from the monitor; the name here is what the
 /// client asked for.
 extension ServerConnection {
-    /// Exports the connection, which must not be used any more. Nil unless the user was just let in
+    /// Exports the connection, which must not be used any more; what was to be sent goes along. Nil unless the user was just let in
     /// (`acceptAuthentication`), before any further event.
     package mutating func handOver() -> SecretBytes? {
         guard let user = authenticatedUser, core.channels.count == 0,
@@ -20,6 +20,7 @@ extension ServerConnection {
         writer.write(text: handoverVersion)
         writer.write(text: user)
         core.transport.handOver(to: &writer)
+        core.transport.output.removeAll()
         return SecretBytes(writer.take())
     }
 

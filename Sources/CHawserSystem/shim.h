@@ -1,2 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
+// What Swift's Glibc module leaves out: macros with arguments, variadics, names behind _GNU_SOURCE.
 #pragma once
+
+#include <poll.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <zlib.h>
+
+// Behind _GNU_SOURCE in glibc's headers.
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+int pipe2(int descriptors[2], int flags);
+int accept4(int fd, struct sockaddr *address, socklen_t *bytes, int flags);
+int close_range(unsigned int first, unsigned int last, int flags);
+
+struct hawser_ucred {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+};
+
+static inline short hawser_spawn_setsid(void) { return 0x80; }
+static inline int hawser_exited(int status) { return WIFEXITED(status); }
+static inline int hawser_exit_status(int status) { return WEXITSTATUS(status); }
+static inline int hawser_signaled(int status) { return WIFSIGNALED(status); }
+static inline int hawser_term_signal(int status) { return WTERMSIG(status); }
+static inline int hawser_core_dumped(int status) { return WCOREDUMP(status); }
+static inline int hawser_die_with_parent(int signal) {
+    return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
+}
+
+// zlib's initialisers are macros.
+static inline int hawser_deflate_init(z_stream *stream, int level) {
+    return deflateInit(stream, level);
+}
+static inline int hawser_inflate_init(z_stream *stream) { return inflateInit(stream); }
+
+extern char **environ;
+static inline char **hawser_environment(void) { return environ; }
+static inline void hawser_set_environment(char **list) { environ = list; }

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CHawserSystem
+import Glibc
+
+/// The machine's clocks.
+package enum Clock {
+    /// Nanoseconds of a clock that never goes back and counts a suspended machine's sleep too.
+    package static var nanoseconds: UInt64 {
+        var time = timespec()
+        // SAFETY: writes one value.
+        _ = unsafe clock_gettime(CLOCK_BOOTTIME, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    /// Seconds since 1970, as certificates and `expiry-time` count.
+    package static var epochSeconds: UInt64 {
+        // SAFETY: no result pointer.
+        UInt64(max(0, time(nil)))
+    }
+}

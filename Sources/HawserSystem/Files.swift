@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CHawserSystem
+import Glibc
+internal import HawserWire
+
+/// Files: read with a limit, written whole, their owner and mode checked after they are open.
+package enum Files {
+    /// What stat(2) says.
+    package struct Status: Sendable {
+        package let uid: UInt32
+        package let gid: UInt32
+        /// Permission bits.
+        package let mode: UInt32
+        package let bytes: Int64
+        package let isRegular: Bool
+        package let isDirectory: Bool
+        package let isSocket: Bool
+        package let device: UInt64
+        package let inode: UInt64
+
+        fileprivate init(_ value: stat) {
+            uid = value.st_uid
+            gid = value.st_gid
+            mode = value.st_mode & 0o7777
+            bytes = Int64(value.st_size)
+            isRegular = value.st_mode & S_IFMT == S_IFREG
+            isDirectory = value.st_mode & S_IFMT == S_IFDIR
+            isSocket = value.st_mode & S_IFMT == S_IFSOCK
+            device = UInt64(value.st_dev)
+            inode = UInt64(value.st_ino)
+        }
+    }
+
+    /// C: `stat`, or `lstat` for the link itself.
+    package static func status(_ path: String, followingLinks: Bool = true) -> Status? {
+        var value = stat()
+        // SAFETY: fills one structure.
+        let result = unsafe followingLinks ? stat(path, &value) : lstat(path, &value)
+        return result == 0 ? Status(value) : nil
+    }
+
+    package static func status(of fd: Int32) -> Status? {
+        var value = stat()
+        // SAFETY: fills one structure.
+        return unsafe fstat(fd, &value) == 0 ? Status(value) : nil
+    }
+
+    package static func exists(_ path: String) -> Bool { status(path) != nil }
+
+    /// The whole content, at most `limit` bytes. Throws `EFBIG` for more.
+    package static func read(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
+        let fd = try Descriptor.open(path, O_RDONLY | O_NOCTTY)
+        defer { Descriptor.close(fd) }
+        if status(of: fd)?.isDirectory == true {
+            throw SystemError("read", path, number: EISDIR)
+        }
+        guard let bytes = Descriptor.readAll(fd, limit: limit) else {
+            throw SystemError("read", path, number: errno == 0 ? EFBIG : errno)
+        }
+        return bytes
+    }
+
+    /// Replaces a file's content at once: written beside it, then renamed over it.
+    package static func replace(
+        _ path: String,
+        with bytes: [UInt8],
+        mode: UInt32
+    ) throws(SystemError) {
+        let temporary = "\(path).\(getpid()).new"
+        let fd = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+        let written = Descriptor.writeAll(fd, bytes) && fsync(fd) == 0
+        let number = errno
+        Descriptor.close(fd)
+        guard written else {
+            _ = unsafe unlink(temporary)
+            throw SystemError("write", path, number: number)
+        }
+        guard unsafe Glibc.rename(temporary, path) == 0 else {
+            let error = SystemError("rename", path)
+            _ = unsafe unlink(temporary)
+            throw error
+        }
+    }
+
+    /// Makes a file that was not there; `EEXIST` when it was.
+    package static func create(
+        _ path: String,
+        with bytes: [UInt8],
+        mode: UInt32
+    ) throws(SystemError) {
+        let fd = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+        defer { Descriptor.close(fd) }
+        guard Descriptor.writeAll(fd, bytes) else { throw SystemError("write", path) }
+    }
+
+    /// Appends lines, after an end of line if the file lacks its last one; makes the file if need be.
+    package static func append(
+        _ path: String,
+        _ bytes: [UInt8],
+        mode: UInt32 = 0o644
+    ) throws(SystemError) {
+        let fd = try Descriptor.open(path, O_RDWR | O_CREAT | O_APPEND, mode: mode)
+        defer { Descriptor.close(fd) }
+        var last: UInt8 = UInt8(ascii: "\n")
+        if lseek(fd, -1, SEEK_END) >= 0 {
+            // SAFETY: writes one byte.
+            _ = unsafe Glibc.read(fd, &last, 1)
+        }
+        let gap = last == UInt8(ascii: "\n") ? [] : [UInt8(ascii: "\n")]
+        guard Descriptor.writeAll(fd, gap + bytes) else { throw SystemError("write", path) }
+    }
+
+    package static func makeDirectory(_ path: String, mode: UInt32) throws(SystemError) {
+        guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else {
+            throw SystemError("mkdir", path)
+        }
+    }
+
+    package static func remove(_ path: String) {
+        _ = unsafe unlink(path)
+    }
+
+    package static func rename(_ from: String, to: String) throws(SystemError) {
+        guard unsafe Glibc.rename(from, to) == 0 else { throw SystemError("rename", from) }
+    }
+
+    /// The canonical path. C: `realpath`.
+    package static func canonical(_ path: String) -> String? {
+        // SAFETY: the result is copied and freed.
+        guard let result = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(result) }
+        return unsafe String(cString: result)
+    }
+
+    /// The paths that match a pattern, sorted. C: `glob`.
+    package static func matches(_ pattern: String) -> [String] {
+        var result = unsafe glob_t()
+        defer { unsafe globfree(&result) }
+        // SAFETY: fills the structure, freed above.
+        guard unsafe glob(pattern, 0, nil, &result) == 0 else { return [] }
+        return unsafe (0..<Int(result.gl_pathc)).compactMap { index in
+            unsafe result.gl_pathv[index].map { unsafe String(cString: $0) }
+        }
+    }
+
+    /// Why a file that decides who gets in may not be trusted (StrictModes): it or a directory above
+    /// it, up to `home`, belongs to someone else or others may write it. Nil when it is safe.
+    package static func distrust(of path: String, owner: UInt32, home: String) -> String? {
+        guard let real = canonical(path) else {
+            return "realpath \(path) failed: \(SystemError.reason(errno))"
+        }
+        let realHome = canonical(home)
+        guard let file = status(real) else { return "cannot stat \(real)" }
+        guard file.isRegular else { return "\(real) is not a regular file" }
+        if let reason = distrust(file, owner, "bad ownership or modes for file \(real)") {
+            return reason
+        }
+        var directory = parent(of: real)
+        while true {
+            guard let status = status(directory) else { return "cannot stat \(directory)" }
+            if let reason = distrust(
+                status,
+                owner,
+                "bad ownership or modes for directory \(directory)"
+            ) {
+                return reason
+            }
+            if directory == realHome || directory == "/" { return nil }
+            directory = parent(of: directory)
+        }
+    }
+
+    private static func distrust(_ status: Status, _ owner: UInt32, _ reason: String) -> String? {
+        let isOwned = status.uid == owner || status.uid == 0
+        return isOwned && status.mode & 0o022 == 0 ? nil : reason
+    }
+
+    /// The directory that a path is in.
+    package static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The last part of a path.
+    package static func name(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+    }
+}

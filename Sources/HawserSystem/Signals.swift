@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CHawserSystem
+import Glibc
+
+/// Signals as readable bytes: a handler writes the signal's number into a pipe, the loop reads it.
+package enum Signals {
+    // Written once by `open`, before any handler is installed; handlers only read it.
+    nonisolated(unsafe) private static var writeEnd: Int32 = -1
+    nonisolated(unsafe) private static var readEnd: Int32 = -1
+
+    /// The descriptor to wait for.
+    package static var descriptor: Int32 {
+        if unsafe readEnd < 0 { open() }
+        return unsafe readEnd
+    }
+
+    /// Delivers these signals through the pipe from now on.
+    package static func watch(_ signals: [Int32]) {
+        if unsafe readEnd < 0 { open() }
+        for signal in signals { install(signal) }
+    }
+
+    package static func ignore(_ signals: [Int32]) {
+        for number in signals { signal(number, SIG_IGN) }
+    }
+
+    package static func useDefault(_ signals: [Int32]) {
+        for number in signals { signal(number, SIG_DFL) }
+    }
+
+    package static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        // SAFETY: reads the current action.
+        guard unsafe sigaction(number, nil, &action) == 0 else { return false }
+        return unsafe unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+
+    /// The signals that came since the last call, each once, in the order of their coming.
+    package static func take() -> [Int32] {
+        guard unsafe readEnd >= 0 else { return [] }
+        var taken: [Int32] = []
+        var bytes = [UInt8](repeating: 0, count: 64)
+        while true {
+            // SAFETY: writes at most `count` bytes.
+            let count = unsafe Glibc.read(readEnd, &bytes, bytes.count)
+            guard count > 0 else { return taken }
+            for byte in bytes[0..<count] where !taken.contains(Int32(byte)) {
+                taken.append(Int32(byte))
+            }
+        }
+    }
+
+    /// Crashes end the process at once: the runtime's backtracer has no place in a daemon.
+    package static func dieOnCrash() {
+        useDefault([SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGSYS])
+    }
+
+    /// Ends this process by a signal, as the shell expects of a program that was interrupted.
+    package static func raise(_ number: Int32) {
+        useDefault([number])
+        _ = Glibc.raise(number)
+    }
+
+    private static func open() {
+        guard let pipe = try? Descriptor.pipe() else { return }
+        Descriptor.setNonblocking(pipe.read)
+        Descriptor.setNonblocking(pipe.write)
+        unsafe readEnd = pipe.read
+        unsafe writeEnd = pipe.write
+    }
+
+    private static func install(_ number: Int32) {
+        var action = sigaction()
+        action.sa_flags = SA_RESTART
+        unsafe action.__sigaction_handler.sa_handler = { number in
+            // Only calls that signal-safety(7) allows: one write, errno kept.
+            let saved = errno
+            var byte = UInt8(truncatingIfNeeded: number)
+            _ = unsafe Glibc.write(Signals.writeEnd, &byte, 1)
+            errno = saved
+        }
+        // SAFETY: installs a handler that touches nothing but the pipe.
+        _ = unsafe sigaction(number, &action, nil)
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CHawserSystem
+import Glibc
+
+/// An address of a socket: IPv4, IPv6 or a path.
+package struct SocketAddress: Hashable, Sendable {
+    /// The C structure, as long as its family needs.
+    package let bytes: [UInt8]
+
+    package init(bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    package var family: Int32 {
+        guard bytes.count >= 2 else { return AF_UNSPEC }
+        return Int32(UInt16(bytes[0]) | UInt16(bytes[1]) << 8)
+    }
+
+    package var isIPv6: Bool { family == AF_INET6 }
+    package var isUnix: Bool { family == AF_UNIX }
+
+    /// The numeric form, e.g. `127.0.0.1` or `fe80::1%eth0`; "UNKNOWN" for what has none.
+    package var host: String { names?.host ?? "UNKNOWN" }
+
+    package var port: Int { names.flatMap { Int($0.port) } ?? 0 }
+
+    private var names: (host: String, port: String)? {
+        guard family == AF_INET || family == AF_INET6 else { return nil }
+        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        var port = [CChar](repeating: 0, count: Int(NI_MAXSERV))
+        // SAFETY: reads the address, writes two terminated strings.
+        let status = unsafe withC { address, count in
+            unsafe getnameinfo(
+                address,
+                count,
+                &host,
+                UInt32(host.count),
+                &port,
+                UInt32(port.count),
+                NI_NUMERICHOST | NI_NUMERICSERV
+            )
+        }
+        guard status == 0 else { return nil }
+        return (text(host), text(port))
+    }
+
+    /// The name that the resolver has for the address, or nil.
+    package var resolvedName: String? {
+        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        // SAFETY: as in `names`.
+        let status = unsafe withC { address, count in
+            unsafe getnameinfo(
+                address,
+                count,
+                &host,
+                UInt32(host.count),
+                nil,
+                0,
+                NI_NAMEREQD
+            )
+        }
+        return status == 0 ? text(host) : nil
+    }
+
+    /// The IPv4 address in an IPv6 one that maps it (RFC 4291 §2.5.5.2), else this one.
+    package var unmapped: SocketAddress {
+        guard family == AF_INET6, bytes.count >= 28 else { return self }
+        let address = bytes[8..<24]
+        guard address.prefix(10).allSatisfy({ $0 == 0 }),
+            address.dropFirst(10).prefix(2) == [255, 255]
+        else { return self }
+        var result = [UInt8](repeating: 0, count: 16)
+        result[0] = UInt8(AF_INET)
+        result[2] = bytes[2]
+        result[3] = bytes[3]
+        for index in 0..<4 { result[4 + index] = bytes[20 + index] }
+        return SocketAddress(bytes: result)
+    }
+
+    /// Lends the address to a C call.
+    func withC<Result>(_ body: (UnsafePointer<sockaddr>?, socklen_t) -> Result) -> Result {
+        unsafe bytes.withUnsafeBytes { buffer in
+            // SAFETY: a sockaddr is the common start of every family's structure.
+            unsafe body(
+                buffer.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+                socklen_t(buffer.count)
+            )
+        }
+    }
+
+    /// Fills an address by a C call that knows its length.
+    static func filled(
+        _ body: (UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<socklen_t>) -> Int32
+    ) -> (result: Int32, address: SocketAddress) {
+        var bytes = [UInt8](repeating: 0, count: 128)
+        var count = socklen_t(bytes.count)
+        let result = unsafe bytes.withUnsafeMutableBytes { buffer in
+            // SAFETY: room for the longest structure (sockaddr_storage).
+            unsafe body(buffer.baseAddress?.assumingMemoryBound(to: sockaddr.self), &count)
+        }
+        return (result, SocketAddress(bytes: Array(bytes.prefix(Int(min(count, 128))))))
+    }
+
+    /// The address of a path, or nil when it is too long (108 bytes with its end).
+    package static func unix(_ path: String) -> SocketAddress? {
+        let name = Array(path.utf8)
+        guard name.count < 108, !name.isEmpty else { return nil }
+        return SocketAddress(bytes: [UInt8(AF_UNIX), 0] + name + [0])
+    }
+}
+
+/// Why a name has no address: the resolver's own words.
+package struct ResolveError: Error, CustomStringConvertible {
+    package var code: Int32
+
+    package var description: String {
+        // SAFETY: a constant string.
+        code == EAI_SYSTEM
+            ? SystemError.reason(errno) : unsafe String(cString: gai_strerror(code))
+    }
+}
+
+/// Names to addresses. C: `getaddrinfo`.
+package enum Resolver {
+    package enum Family: Sendable { case any, ipv4, ipv6 }
+
+    /// The addresses of a host, in the resolver's order.
+    package static func addresses(
+        of host: String?,
+        port: String,
+        family: Family = .any,
+        isPassive: Bool = false,
+        isNumeric: Bool = false
+    ) throws(ResolveError) -> [SocketAddress] {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        unsafe hints.ai_family =
+            switch family {
+            case .any: AF_UNSPEC
+            case .ipv4: AF_INET
+            case .ipv6: AF_INET6
+            }
+        if isPassive { unsafe hints.ai_flags |= AI_PASSIVE }
+        if isNumeric { unsafe hints.ai_flags |= AI_NUMERICHOST }
+        var list: UnsafeMutablePointer<addrinfo>?
+        unsafe list = nil
+        // SAFETY: the list is freed after it has been copied.
+        let status = unsafe getaddrinfo(host, port, &hints, &list)
+        guard status == 0 else { throw ResolveError(code: status) }
+        defer { unsafe freeaddrinfo(list) }
+        var result: [SocketAddress] = []
+        var next = unsafe list
+        while let entry = unsafe next {
+            let bytes = unsafe UnsafeRawBufferPointer(
+                start: entry.pointee.ai_addr,
+                count: Int(entry.pointee.ai_addrlen)
+            )
+            unsafe result.append(SocketAddress(bytes: Array(bytes)))
+            unsafe next = entry.pointee.ai_next
+        }
+        return result
+    }
+
+    /// The host's own canonical name, if it is an alias.
+    package static var ownHostName: String {
+        var name = [CChar](repeating: 0, count: 256)
+        // SAFETY: writes at most 255 bytes; the last stays zero.
+        _ = unsafe gethostname(&name, name.count - 1)
+        return text(name)
+    }
+}
+
+func text(_ characters: [CChar]) -> String {
+    String(
+        decoding: characters.prefix(while: { $0 != 0 }).map { UInt8(bitPattern: $0) },
+        as: UTF8.self
+    )
+}

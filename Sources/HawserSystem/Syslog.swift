@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// The system's log. C: `openlog`, `vsyslog`.
+package enum Syslog {
+    // openlog(3) keeps the pointer: never freed.
+    nonisolated(unsafe) private static var name: UnsafeMutablePointer<CChar>?
+
+    /// `facility` as in syslog(3), e.g. `LOG_AUTH`.
+    package static func open(_ program: String, facility: Int32) {
+        unsafe name = strdup(program)
+        unsafe openlog(name, LOG_PID, facility)
+    }
+
+    /// `priority` from 0 (emergency) to 7 (debug).
+    package static func write(_ priority: Int32, _ text: String) {
+        // SAFETY: the format takes one string, which lives to the end of the call.
+        unsafe text.withCString { line in
+            unsafe withVaList([line]) { unsafe vsyslog(priority, "%s", $0) }
+        }
+    }
+
+    /// The number of a facility's keyword, e.g. `AUTH`.
+    package static func facility(_ keyword: String) -> Int32? {
+        switch keyword.uppercased() {
+        case "DAEMON": 3 << 3
+        case "USER": 1 << 3
+        case "AUTH": 4 << 3
+        case "AUTHPRIV": 10 << 3
+        case "LOCAL0": 16 << 3
+        case "LOCAL1": 17 << 3
+        case "LOCAL2": 18 << 3
+        case "LOCAL3": 19 << 3
+        case "LOCAL4": 20 << 3
+        case "LOCAL5": 21 << 3
+        case "LOCAL6": 22 << 3
+        case "LOCAL7": 23 << 3
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// What the kernel refused: the call, what it was about, and its error number.
+package struct SystemError: Error, Equatable, Sendable {
+    package var call: String
+    /// A path, an address, or nothing.
+    package var object: String
+    /// The number of errno(3).
+    package var number: Int32
+
+    package init(_ call: String, _ object: String = "", number: Int32 = errno) {
+        self.call = call
+        self.object = object
+        self.number = number
+    }
+
+    /// The kernel's own words, e.g. "Connection refused".
+    package var reason: String { Self.reason(number) }
+
+    package static func reason(_ number: Int32) -> String {
+        // SAFETY: strerror's buffer is copied at once.
+        unsafe String(cString: strerror(number))
+    }
+}
+
+extension SystemError: CustomStringConvertible {
+    package var description: String {
+        object.isEmpty ? "\(call): \(reason)" : "\(call) \(object): \(reason)"
+    }
+}

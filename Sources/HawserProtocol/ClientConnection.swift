@@ -40,6 +40,7 @@ package struct ClientConnection: ~Copyable, Connection {
         core.now = now
         while true {
             if let event = core.nextOwnEvent() { return event }
+            if core.isOutputFull { return nil }
             guard let event = try core.transport.next(at: now) else { return nil }
             switch event {
             case .message(let number):

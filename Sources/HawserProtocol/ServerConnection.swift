@@ -44,7 +44,7 @@ package struct ServerConnection: ~Copyable, Connection {
         core.now = now
         while true {
             if let event = core.nextOwnEvent() { return event }
-            if isDecidingAuthentication { return nil }
+            if isDecidingAuthentication || core.isOutputFull { return nil }
             guard let event = try core.transport.next(at: now) else { return nil }
             switch event {
             case .message(let number):

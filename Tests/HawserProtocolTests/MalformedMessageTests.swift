@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HawserCrypto
 import HawserWire
 import Testing
 
@@ -105,6 +106,53 @@ struct MalformedMessageTests {
                 }
             }
         }
+    }
+
+    @Test("Messages with random bytes changed never trap", arguments: [UInt64(1), 2, 3])
+    func mutated(seed: UInt64) throws {
+        let random = SeededRandom(seed: seed)
+        let messages = Self.connectionMessages
+        var pair = try ConnectionPair.authenticated(seed: seed)
+        _ = try pair.openSession()
+        for _ in 0..<1500 {
+            var message = messages[Int(random.uniform(below: UInt32(messages.count)))]
+            for _ in 0...random.uniform(below: 3) {
+                let place = Int(random.uniform(below: UInt32(message.count)))
+                message[place] = UInt8(random.uniform(below: 256))
+            }
+            pair.client.core.send(payload: message)
+            do { try pair.run() } catch is ProtocolError {
+                pair = try ConnectionPair.authenticated(seed: seed)
+                _ = try pair.openSession()
+            }
+        }
+    }
+
+    @Test("Who asks without taking the answers is not read any further")
+    func floods() throws {
+        var pair = try ConnectionPair.authenticated()
+        _ = try pair.openSession()
+        let request = ChannelRequestMessage(
+            recipientChannel: 0,
+            wantReply: true,
+            request: .other(type: "x", data: [])
+        ).payload
+        var highest = 0
+        for _ in 0..<300 {
+            for _ in 0..<500 { pair.client.core.send(payload: request) }
+            while !pair.client.output.isEmpty {
+                let wantsInput = pair.server.wantsInput
+                guard wantsInput else { break }
+                let bytes = TransportPair.take(&pair.client.output, 65536)
+                TransportPair.give(bytes, to: &pair.server.core.transport)
+                while try pair.server.nextEvent(at: pair.now) != nil {}
+            }
+            highest = max(highest, pair.server.output.count)
+        }
+        #expect(highest < ConnectionLimits.outputBytes + 1024)
+        #expect(highest >= ConnectionLimits.outputBytes)
+        let wantsInput = pair.server.wantsInput
+        #expect(!wantsInput)
     }
 
     @Test("A byte too many is refused where a message has a fixed form")

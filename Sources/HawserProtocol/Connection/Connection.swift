@@ -5,7 +5,7 @@ internal import HawserWire
 /// What a program can do with a connection at either end of it: channels and global requests over
 /// the transport (RFC 4254).
 ///
-///     read(socket) into connection.receive(upTo:)     what the socket gave
+///     read(socket) into connection.receive(upTo:)     what the socket gave, if `wantsInput`
 ///     while let event = try connection.nextEvent(at: now) { … }
 ///     write(socket, connection.output)                what goes back; then nextEvent again, which
 ///                                                     tells channels that there is room
@@ -28,9 +28,11 @@ extension Connection where Self: ~Copyable {
         try core.transport.fill(count, body)
     }
 
-    /// Bytes that were received and wait to be understood. A program stops reading the socket while
-    /// they are many.
-    package var inputBytes: Int { core.transport.inputBytes }
+    /// Whether to read the socket now. Not while many bytes wait for the program's answer, or for
+    /// the peer to take what it asked for.
+    package var wantsInput: Bool {
+        core.transport.inputBytes < ConnectionLimits.inputBytes && !core.isOutputFull
+    }
 
     /// When to call `nextEvent` even if nothing has arrived.
     package var deadline: Instant? { core.transport.deadline }
@@ -117,7 +119,8 @@ extension Connection where Self: ~Copyable {
         core.send(bytes, on: id, extendedType: type)
     }
 
-    /// How many bytes `send` would take now, and so how many are worth reading.
+    /// How many bytes `send` would take now, and so how many are worth reading. Asking does not
+    /// make `channelWritable` come.
     package func sendableBytes(on id: ChannelID) -> Int {
         core.sendableBytes(on: id)
     }

@@ -46,6 +46,9 @@ package struct ConnectionCore: ~Copyable {
         return !transport.isExchangingKeys && transport.output.count < limit
     }
 
+    /// Whether so much is to be sent that nothing of the peer is read.
+    var isOutputFull: Bool { transport.output.count >= ConnectionLimits.outputBytes }
+
     /// An event that needs no message of the peer.
     mutating func nextOwnEvent() -> ConnectionEvent? {
         receivedBytes = 0

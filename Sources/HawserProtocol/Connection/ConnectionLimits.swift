@@ -22,6 +22,13 @@ package enum ConnectionLimits {
     /// Interactive data, which overtakes bulk data that was not let in, stops here.
     package static let interactiveOutputBytes = 512 << 10
 
+    /// With so much to be sent, nothing further is read: a peer that asks and asks and does not take
+    /// the answers waits for itself. Far above what data may fill.
+    package static let outputBytes = 4 << 20
+    /// With so much not understood yet, nothing further is to be received: a few of the largest
+    /// packets.
+    package static let inputBytes = 1 << 20
+
     // MARK: Counts
 
     /// Channels at a time: each costs some 200 bytes.

@@ -1,3 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-print("ssh-keygen: not yet")
+let arguments = Arguments(World.arguments)
+World.exit(run(arguments))
+
+/// Carries out what was asked for; the exit status.
+func run(_ arguments: Arguments) -> Int32 {
+    if arguments.findsHost != nil || arguments.removesHost != nil || arguments.hashesHosts {
+        return editKnownHosts(arguments)
+    }
+    if arguments.makesHostKeys { return makeHostKeys(arguments) }
+    if arguments.printsFingerprint || arguments.printsBubbleBabble {
+        return printFingerprints(arguments)
+    }
+    if arguments.changesPassphrase { return changePassphrase(arguments) }
+    if arguments.changesComment { return changeComment(arguments) }
+    if arguments.printsRecordFor != nil { return printRecords(arguments) }
+    if arguments.exports { return exportKey(arguments) }
+    if arguments.imports { return importKey(arguments) }
+    if arguments.printsPublicKey { return printPublicKey(arguments) }
+    return makeKey(arguments)
+}

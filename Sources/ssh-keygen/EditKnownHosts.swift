@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserCrypto
+internal import HawserKeys
+internal import HawserWire
+
+/// `-F`, `-R` and `-H`: what known_hosts says of a host, without it, and with its names hashed.
+func editKnownHosts(_ arguments: Arguments) -> Int32 {
+    let path = arguments.file ?? World.home + "/.ssh/known_hosts"
+    if let problem = World.problem(reading: path) { fatal("Cannot stat \(path): \(problem)") }
+    guard let contents = World.read(path) else { fatal("Cannot stat \(path): unreadable") }
+    let file = KnownHostsFile(path: path, contents: contents)
+    if let host = arguments.findsHost { return find(host, in: file, arguments) }
+    var editor = KnownHostsEditor(file: file, isQuiet: arguments.isQuiet)
+    if let host = arguments.removesHost {
+        editor.remove(host)
+    } else {
+        editor.hash()
+    }
+    return editor.finish(removing: arguments.removesHost)
+}
+
+private func find(_ host: String, in file: KnownHostsFile, _ arguments: Arguments) -> Int32 {
+    var isFound = false
+    for line in file.lines {
+        guard let entry = line.entry, entry.matches(host) else { continue }
+        isFound = true
+        if !arguments.isQuiet {
+            let mark =
+                switch entry.marker {
+                case .none: ""
+                case .certAuthority: "CA"
+                case .revoked: "REVOKED"
+                }
+            World.print("# Host \(host) found: line \(line.number) \(mark)")
+        }
+        if arguments.printsFingerprint {
+            let hash = arguments.fingerprintHash ?? .sha256
+            let comment = entry.comment.isEmpty ? "" : " " + printable(entry.comment)
+            let fingerprint = entry.key.fingerprint(hash)
+            World.print("\(host) \(entry.key.type.shortName) \(fingerprint)\(comment)")
+            if arguments.verbosity > 0 { World.print(Randomart.picture(of: entry.key, hash)) }
+        } else if arguments.hashesHosts {
+            for text in KnownHostsEditor.hashedLines(of: line, entry) {
+                World.write(text + [0x0a])
+            }
+        } else {
+            World.write(line.bytes + [0x0a])
+        }
+    }
+    return isFound ? 0 : 1
+}
+
+/// A known_hosts file on its way to its next version.
+private struct KnownHostsEditor {
+    let file: KnownHostsFile
+    let isQuiet: Bool
+    private var lines: [UInt8] = []
+    private var found: [String] = []
+    private var hasUnhashed = false
+    private var isInvalid = false
+
+    init(file: KnownHostsFile, isQuiet: Bool) {
+        self.file = file
+        self.isQuiet = isQuiet
+    }
+
+    /// Leaves out the lines about a host, but no authorities and no revocations.
+    mutating func remove(_ host: String) {
+        for line in file.lines {
+            note(line)
+            if let entry = line.entry, entry.marker == .none, entry.matches(host) {
+                found.append("# Host \(host) found: line \(line.number)")
+            } else {
+                append(line.bytes)
+            }
+        }
+    }
+
+    /// Hashes every name that can be: no patterns, authorities or revocations.
+    mutating func hash() {
+        for line in file.lines {
+            note(line)
+            guard let entry = line.entry else {
+                append(line.bytes)
+                continue
+            }
+            if Self.isPattern(entry), entry.marker == .none {
+                World.error(
+                    "\(file.path):\(line.number): ignoring host name with wildcard: \(entry.hosts)"
+                )
+            }
+            if Self.canHash(entry) { hasUnhashed = true }
+            Self.hashedLines(of: line, entry).forEach { append($0) }
+        }
+    }
+
+    static func hashedLines(of line: KnownHostsLine, _ entry: KnownHostsLine.Entry) -> [[UInt8]] {
+        guard canHash(entry) else { return [line.bytes] }
+        return entry.hosts.split(separator: ",").map { name in
+            let salt = SystemRandom().bytes(HashedHostName.bytes)
+            return Array(
+                KnownHostsFile.line(
+                    names: [HashedHostName(String(name), salt: salt).text],
+                    key: entry.key,
+                    comment: entry.comment
+                ).utf8
+            )
+        }
+    }
+
+    private static func canHash(_ entry: KnownHostsLine.Entry) -> Bool {
+        entry.marker == .none && !entry.isHashed && !isPattern(entry)
+    }
+
+    private static func isPattern(_ entry: KnownHostsLine.Entry) -> Bool {
+        !entry.isHashed && entry.hosts.utf8.contains { "*?!".utf8.contains($0) }
+    }
+
+    private mutating func append(_ line: [UInt8]) {
+        lines += line
+        lines.append(0x0a)
+    }
+
+    private mutating func note(_ line: KnownHostsLine) {
+        guard case .invalid = line.content else { return }
+        if !isInvalid { World.error("\(file.path):\(line.number): invalid line") }
+        isInvalid = true
+    }
+
+    /// Puts the new version in place and the old one beside it.
+    func finish(removing host: String?) -> Int32 {
+        if isInvalid {
+            World.error("\(file.path) is not a valid known_hosts file.")
+            World.error("Not replacing existing known_hosts file because of errors")
+        }
+        if !isQuiet { found.forEach { World.print($0) } }
+        if isInvalid { return 1 }
+        if let host, found.isEmpty {
+            World.error("Host \(host) not found in \(file.path)")
+            return 0
+        }
+        let backup = file.path + ".old"
+        if let problem = World.replaceKeeping(file.path, with: lines, backup: backup) {
+            fatal(problem)
+        }
+        if hasUnhashed {
+            World.error("WARNING: \(backup) contains unhashed entries")
+            World.error("Delete this file to ensure privacy of hostnames")
+        }
+        World.print("\(file.path) updated.")
+        World.print("Original contents retained as \(backup)")
+        return 0
+    }
+}

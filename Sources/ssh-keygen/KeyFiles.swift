@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserCrypto
+internal import HawserKeys
+internal import HawserWire
+
+/// The file that `-f` names, or the one that the user names when asked.
+func inputFile(_ arguments: Arguments) -> String {
+    if let file = arguments.file { return file }
+    let usual = defaultFile(word: arguments.typeName.flatMap { typeWord($0) } ?? "rsa")
+    World.write("Enter file in which the key is (\(usual)): ")
+    guard let answer = World.readLine() else { World.exit(1) }
+    return answer.isEmpty ? usual : answer
+}
+
+/// `~/.ssh/id_<word>`, with a `-sk` spelled `_sk` as file names have it.
+func defaultFile(word: String) -> String {
+    World.home + "/.ssh/id_" + String(word.map { $0 == "-" ? "_" : $0 })
+}
+
+/// The word of a type that is named by word or in full.
+func typeWord(_ name: String) -> String? {
+    KeyType(name: name)?.word
+        ?? KeyType.allCases.first { $0.word == name.asciiLowercased && !$0.isCertificate }?.word
+}
+
+/// Leaves the program unless the file is there.
+func requireFile(_ path: String, prefix: String = "") {
+    if let problem = World.problem(reading: path) { fatal("\(prefix)\(path): \(problem)") }
+}
+
+/// What `fatal` says when a private key cannot be read: its sentence begins differently by option.
+func describe(_ error: KeyError) -> String { error.description }
+
+/// Reads a private key file, asking for its passphrase when it has one: at most once with `-P`,
+/// up to three times otherwise.
+func loadPrivateKey(
+    _ path: String,
+    _ arguments: Arguments,
+    prompt: String = "Enter passphrase: ",
+    failure: (String) -> String
+) -> (key: PrivateKey, passphrase: SecretBytes) {
+    checkPermissions(path, failure)
+    guard let contents = World.read(path) else {
+        fatal(failure(World.problem(reading: path) ?? "unreadable"))
+    }
+    func attempt(_ passphrase: SecretBytes) -> Result<PrivateKey, KeyError> {
+        do {
+            return .success(try PrivateKeyFile.parse(contents, passphrase: passphrase))
+        } catch {
+            return .failure(error)
+        }
+    }
+    var passphrase = SecretBytes(Array((arguments.oldPassphrase ?? "").utf8))
+    var result = attempt(passphrase)
+    if case .failure(.needsPassphrase) = result, arguments.oldPassphrase == nil {
+        passphrase = World.readPassphrase(prompt)
+        result = attempt(passphrase)
+    }
+    switch result {
+    case .success(let key):
+        return (withComment(key, from: path), passphrase)
+    case .failure(let error):
+        // Text that is no key at all was OpenSSL's to refuse.
+        if case .invalidFormat = error, !PrivateKeyFile.isPrivateKey(contents) {
+            fatal(failure("error in libcrypto"))
+        }
+        fatal(failure(error.description))
+    }
+}
+
+/// Old formats have no comment; the public key file beside them may.
+private func withComment(_ key: PrivateKey, from path: String) -> PrivateKey {
+    guard key.commentBytes.isEmpty, let contents = World.read(path + ".pub"),
+        let line = firstKey(in: contents), line.key == key.publicKey
+    else { return key }
+    return key.commented(Array(line.comment.utf8))
+}
+
+/// Refuses a private key file that others may read.
+private func checkPermissions(_ path: String, _ failure: (String) -> String) {
+    guard let mode = World.mode(of: path), World.isOwned(path), mode & 0o077 != 0 else { return }
+    let octal = String(mode & 0o777, radix: 8)
+    let digits = String(repeating: "0", count: max(0, 4 - octal.count)) + octal
+    World.error(
+        """
+        @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+        @         WARNING: UNPROTECTED PRIVATE KEY FILE!          @
+        @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+        Permissions \(digits) for '\(path)' are too open.
+        It is required that your private key files are NOT accessible by others.
+        This private key will be ignored.
+        """
+    )
+    fatal(failure("bad permissions"))
+}
+
+/// The first line of a file that is a public key and its comment.
+func firstKey(in contents: [UInt8]) -> (key: PublicKey, comment: String)? {
+    for line in contents.split(separator: 0x0a) {
+        let text = String(decoding: line, as: UTF8.self)
+        if let found = try? PublicKeyLine.parse(text) { return (found.key, found.comment) }
+    }
+    return nil
+}
+
+/// The public key in a line of a `.pub`, authorized_keys or known_hosts file.
+func keyLine(_ line: [UInt8]) -> (key: PublicKey, comment: String)? {
+    let text = String(decoding: line, as: UTF8.self)
+    guard text.utf8.first(where: { $0 != 0x20 && $0 != 0x09 }) != UInt8(ascii: "#") else {
+        return nil
+    }
+    if let plain = try? PublicKeyLine.parse(text) { return (plain.key, plain.comment) }
+    if let entry = try? AuthorizedKeysLine.parse(line) { return (entry.key, entry.comment) }
+    // known_hosts: the hosts stand for a comment that is not there.
+    let words = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+    guard words.count == 2, let host = try? PublicKeyLine.parse(words[1]) else { return nil }
+    return (host.key, host.comment.isEmpty ? String(words[0]) : host.comment)
+}
+
+/// The public key of a file of either kind: a `.pub` file, or a private key, whose passphrase is
+/// only asked for when its public half is not in clear.
+func loadPublicKey(_ path: String, _ arguments: Arguments) -> PublicKey {
+    guard let contents = World.read(path) else {
+        fatal("\(path): \(World.problem(reading: path) ?? "unreadable")")
+    }
+    if !PrivateKeyFile.isPrivateKey(contents), let found = firstKey(in: contents) {
+        return found.key
+    }
+    if let key = try? PrivateKeyFile.publicKey(in: contents) { return key }
+    return loadPrivateKey(path, arguments) { "Load key \"\(path)\": \($0)" }.key.publicKey
+}
+
+/// Writes a private key file (mode 0600). The reason when that fails.
+func savePrivateKey(
+    _ key: PrivateKey,
+    to path: String,
+    passphrase: SecretBytes,
+    _ arguments: Arguments
+) -> String? {
+    do {
+        let contents = try PrivateKeyFile.serialize(
+            key,
+            format: arguments.privateFormat,
+            protection: PrivateKeyFile.Protection(
+                passphrase: passphrase,
+                cipher: arguments.cipher,
+                rounds: arguments.rounds
+            ),
+            random: SystemRandom()
+        )
+        return World.replace(path, with: contents.exposed, mode: 0o600)
+    } catch {
+        return error.description
+    }
+}
+
+/// Writes a public key file (mode 0644). The reason when that fails.
+func savePublicKey(_ key: PublicKey, comment: [UInt8], to path: String) -> String? {
+    let line = Array(key.text.utf8) + [0x20] + comment + [0x0a]
+    return World.replace(path, with: line, mode: World.mode(of: path) ?? 0o644)
+}
+
+/// A comment that cannot disturb a terminal: what is not printable in octal.
+func printable(_ text: String) -> String {
+    let bytes = Array(text.utf8)
+    if bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) { return text }
+    var shown = ""
+    for scalar in text.unicodeScalars {
+        if scalar.value < 0x20 && scalar.value != 0x09 || scalar.value == 0x7f {
+            let octal = String(scalar.value, radix: 8)
+            shown += "\\" + String(repeating: "0", count: 3 - octal.count) + octal
+        } else {
+            shown.unicodeScalars.append(scalar)
+        }
+    }
+    return shown
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserCrypto
+internal import HawserKeys
+internal import HawserWire
+
+/// Makes a key pair and puts it into two files.
+func makeKey(_ arguments: Arguments) -> Int32 {
+    let (word, kind) = newKey(arguments)
+    if !arguments.isQuiet {
+        World.print("Generating public/private \(arguments.typeName ?? word) key pair.")
+    }
+    let path = outputFile(arguments, word: word)
+    guard mayWrite(path) else { return 1 }
+    let passphrase =
+        arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
+        ?? readNewPassphrase("Enter passphrase (empty for no passphrase): ")
+    let comment = Array((arguments.comment ?? World.userAtHost).utf8)
+    let key: PrivateKey
+    do {
+        key = try PrivateKey.generate(kind, comment: comment, random: SystemRandom())
+    } catch {
+        fatal("sshkey_generate failed: \(error)", status: 255)
+    }
+    if let problem = savePrivateKey(key, to: path, passphrase: passphrase, arguments) {
+        World.error("Saving key \"\(path)\" failed: \(problem)")
+        return 1
+    }
+    if !arguments.isQuiet { World.print("Your identification has been saved in \(path)") }
+    if let problem = savePublicKey(key.publicKey, comment: comment, to: path + ".pub") {
+        World.error("Unable to save public key to \(path).pub: \(problem)")
+        return 1
+    }
+    if !arguments.isQuiet {
+        let hash = arguments.fingerprintHash ?? .sha256
+        World.print("Your public key has been saved in \(path).pub")
+        World.print("The key fingerprint is:")
+        World.print(key.publicKey.fingerprint(hash) + " " + printable(key.comment))
+        World.print("The key's randomart image is:")
+        World.print(Randomart.picture(of: key.publicKey, hash))
+    }
+    return 0
+}
+
+/// The word for the new key's type, and what to make; leaves when `-t` or `-b` is wrong.
+private func newKey(_ arguments: Arguments) -> (word: String, kind: PrivateKey.NewKey) {
+    let name = arguments.typeName ?? "ed25519"
+    guard let word = typeWord(name) else { fatal("unknown key type \(name)") }
+    var bits: Int?
+    if let text = arguments.bits {
+        guard let number = Int(text) else { fatal("Bits has bad value \(text) (invalid)") }
+        bits = number
+    }
+    switch word {
+    case "ed25519": return (word, .ed25519)
+    case "mldsa44-ed25519": return (word, .mldsa44Ed25519)
+    case "rsa":
+        let bits = bits ?? 3072
+        if bits < PublicKey.minimumRSABits {
+            fatal("Invalid RSA key length: minimum is \(PublicKey.minimumRSABits) bits")
+        }
+        if bits > PublicKey.maximumRSABits {
+            fatal("Invalid RSA key length: maximum is \(PublicKey.maximumRSABits) bits")
+        }
+        return (word, .rsa(bits: bits))
+    case "ecdsa":
+        let named = KeyType(name: name)?.curve
+        guard let curve = named ?? NISTCurve(bits: bits ?? 256) else {
+            fatal("Invalid ECDSA key length: valid lengths are 256, 384 or 521 bits")
+        }
+        return (word, .ecdsa(curve))
+    default: fatal("unknown key type \(name)")
+    }
+}
+
+private func outputFile(_ arguments: Arguments, word: String) -> String {
+    var path = arguments.file ?? ""
+    if arguments.file == nil {
+        let usual = defaultFile(word: word)
+        World.write("Enter file in which to save the key (\(usual)): ")
+        guard let answer = World.readLine() else { World.exit(1) }
+        path = answer.isEmpty ? usual : answer
+    }
+    let folder = World.home + "/.ssh"
+    if path.hasPrefix(folder + "/"), !World.exists(folder) {
+        if let problem = World.makeFolder(folder, mode: 0o700) {
+            World.error("Could not create directory '\(folder)': \(problem)")
+        } else if !arguments.isQuiet {
+            World.print("Created directory '\(folder)'.")
+        }
+    }
+    return path
+}
+
+/// Asks before a file is overwritten.
+func mayWrite(_ path: String) -> Bool {
+    guard World.exists(path) else { return true }
+    World.print("\(path) already exists.")
+    World.write("Overwrite (y/n)? ")
+    guard let answer = World.readLine() else { return false }
+    return answer.utf8.first == UInt8(ascii: "y") || answer.utf8.first == UInt8(ascii: "Y")
+}
+
+/// Asks for a new passphrase until the second time gives the same.
+func readNewPassphrase(_ prompt: String) -> SecretBytes {
+    while true {
+        let first = World.readPassphrase(prompt)
+        let second = World.readPassphrase("Enter same passphrase again: ")
+        if first == second { return first }
+        World.print("Passphrases do not match.  Try again.")
+    }
+}
+
+/// `-A`: a host key of each type that is not there yet.
+func makeHostKeys(_ arguments: Arguments) -> Int32 {
+    let prefix = arguments.file ?? ""
+    let kinds: [(String, PrivateKey.NewKey)] = [
+        ("rsa", .rsa(bits: 3072)), ("ecdsa", .ecdsa(.p256)), ("ed25519", .ed25519),
+        ("mldsa44-ed25519", .mldsa44Ed25519),
+    ]
+    let comment = Array((arguments.comment ?? World.userAtHost).utf8)
+    var isFirst = true
+    for (word, kind) in kinds {
+        let name = String(word.map { $0 == "-" ? "_" : $0 })
+        let path = "\(prefix)\(World.configurationFolder)/ssh_host_\(name)_key"
+        if World.size(of: path).map({ $0 > 0 }) ?? false { continue }
+        if isFirst {
+            isFirst = false
+            World.write("\(Arguments.program): generating new host keys: ")
+        }
+        World.write(word.uppercased() + " ")
+        do {
+            let key = try PrivateKey.generate(kind, comment: comment, random: SystemRandom())
+            let empty = SecretBytes([])
+            if let problem = savePrivateKey(key, to: path, passphrase: empty, arguments) {
+                World.error("Could not save your private key in \(path): \(problem)")
+                isFirst = true
+                continue
+            }
+            if let problem = savePublicKey(key.publicKey, comment: comment, to: path + ".pub") {
+                World.error("Unable to save public key to \(path).pub: \(problem)")
+                isFirst = true
+            }
+        } catch {
+            World.error("sshkey_generate failed: \(error)")
+            isFirst = true
+        }
+    }
+    if !isFirst { World.write("\n") }
+    return 0
+}

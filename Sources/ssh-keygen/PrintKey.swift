@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserKeys
+internal import HawserWire
+
+/// `-y`: the public key of a private key file, with its comment.
+func printPublicKey(_ arguments: Arguments) -> Int32 {
+    let path = inputFile(arguments)
+    requireFile(path)
+    let (key, _) = loadPrivateKey(path, arguments) { "Load key \"\(path)\": \($0)" }
+    var line = Array(key.publicKey.text.utf8)
+    if !key.commentBytes.isEmpty { line += [0x20] + key.commentBytes }
+    World.write(line + [0x0a])
+    return 0
+}
+
+/// `-l` and `-B`: the digests of the keys in a file, or on standard input for `-`.
+func printFingerprints(_ arguments: Arguments) -> Int32 {
+    let path = inputFile(arguments)
+    if path == "-" {
+        return printKeyLines(World.readStandardInput(), arguments) ? 0 : notAKey("(stdin)")
+    }
+    guard let contents = World.read(path) else {
+        fatal("\(Arguments.program): \(path): \(World.problem(reading: path) ?? "unreadable")")
+    }
+    if contents.starts(with: Array("-----BEGIN".utf8)) {
+        printPrivateKey(path, contents, arguments)
+        return 0
+    }
+    return printKeyLines(contents, arguments) ? 0 : notAKey(path)
+}
+
+private func notAKey(_ path: String) -> Int32 {
+    fatal("\(path) is not a public key file.")
+}
+
+private func printPrivateKey(_ path: String, _ contents: [UInt8], _ arguments: Arguments) {
+    let beside = World.read(path + ".pub").flatMap { firstKey(in: $0) }
+    var key: PublicKey?
+    var comment = ""
+    if let opened = try? PrivateKeyFile.parse(contents) {
+        key = opened.publicKey
+        comment = opened.comment
+    } else if let shown = try? PrivateKeyFile.publicKey(in: contents) {
+        key = shown
+    }
+    guard let key = key ?? beside?.key else { fatal("\(path) is not a key file.") }
+    if let beside, beside.key == key {
+        comment = beside.comment.isEmpty ? path + ".pub" : beside.comment
+    }
+    printDigest(of: key, comment, arguments)
+}
+
+private func printKeyLines(_ contents: [UInt8], _ arguments: Arguments) -> Bool {
+    var isEmpty = true
+    for line in contents.split(separator: 0x0a) {
+        guard let (key, comment) = keyLine(Array(line)) else { continue }
+        isEmpty = false
+        printDigest(of: key, comment, arguments)
+    }
+    return !isEmpty
+}
+
+private func printDigest(of key: PublicKey, _ comment: String, _ arguments: Arguments) {
+    let hash = arguments.fingerprintHash ?? .sha256
+    let digest =
+        arguments.printsBubbleBabble
+        ? BubbleBabble.encode(Fingerprint(of: key, .sha1).digest) : key.fingerprint(hash)
+    let shown = comment.isEmpty ? "no comment" : printable(comment)
+    World.print("\(key.bits) \(digest) \(shown) (\(key.type.shortName))")
+    if arguments.verbosity > 0 { World.print(Randomart.picture(of: key, hash)) }
+}
+
+/// `-r`: SSHFP records (RFC 4255, 6594, 7479).
+func printRecords(_ arguments: Arguments) -> Int32 {
+    let host = arguments.printsRecordFor ?? ""
+    if let file = arguments.file {
+        requireFile(file)
+        for path in [file, file + ".pub"] {
+            guard let contents = World.read(path), let (key, _) = firstKey(in: contents) else {
+                continue
+            }
+            printRecords(of: key, host: host, arguments)
+            return 0
+        }
+        let problem = World.problem(reading: file + ".pub") ?? "invalid format"
+        fatal("Failed to read v2 public key from \"\(file)\": \(problem)")
+    }
+    var isEmpty = true
+    for word in ["rsa", "dsa", "ecdsa", "ed25519"] {
+        let path = "\(World.configurationFolder)/ssh_host_\(word)_key.pub"
+        guard let contents = World.read(path), let (key, _) = firstKey(in: contents) else {
+            continue
+        }
+        printRecords(of: key, host: host, arguments)
+        isEmpty = false
+    }
+    if isEmpty { fatal("no keys found.") }
+    return 0
+}
+
+private func printRecords(of key: PublicKey, host: String, _ arguments: Arguments) {
+    let algorithm: String
+    switch key.type.plain {
+    case .rsa: algorithm = "1"
+    case .dsa: algorithm = "2"
+    case .ecdsaP256, .ecdsaP384, .ecdsaP521: algorithm = "3"
+    case .ed25519: algorithm = "4"
+    default: fatal("Unsupported key type \(key.type.name) for an SSHFP record.")
+    }
+    let wanted = arguments.options.compactMap { option -> String? in
+        option.hasPrefix("hashalg=") ? String(option.dropFirst(8)) : nil
+    }
+    for (number, hash) in [("1", Fingerprint.Hash.sha1), ("2", .sha256)] {
+        if let only = wanted.last, Fingerprint.Hash(word: only) != hash { continue }
+        let digest = Fingerprint(of: key, hash).digest
+        let hex = Hexadecimal.encode(digest)
+        World.print(
+            arguments.usesGenericRecord
+                ? "\(host) IN TYPE44 \\# \(digest.count + 2) 0\(algorithm) 0\(number) \(hex)"
+                : "\(host) IN SSHFP \(algorithm) \(number) \(hex)"
+        )
+    }
+}

@@ -114,7 +114,7 @@ struct MalformedMessageTests {
         let messages = Self.connectionMessages
         var pair = try ConnectionPair.authenticated(seed: seed)
         _ = try pair.openSession()
-        for _ in 0..<1500 {
+        for _ in 0..<500 {
             var message = messages[Int(random.uniform(below: UInt32(messages.count)))]
             for _ in 0...random.uniform(below: 3) {
                 let place = Int(random.uniform(below: UInt32(message.count)))

@@ -25,9 +25,7 @@ package struct KnownHostsLine: Sendable {
 
         /// Whether the line is about `name` (`host`, an address, or `[host]:port`; any case).
         package func matches(_ name: String) -> Bool {
-            let name = name.asciiLowercased
-            if isHashed { return HashedHostName(hosts)?.matches(name) ?? false }
-            return Pattern.listContains(hosts.asciiLowercased, name)
+            KnownHostsLine.field(hosts, matches: name)
         }
     }
 
@@ -43,39 +41,68 @@ package struct KnownHostsLine: Sendable {
     package let number: Int
     /// The line as it is in the file, without its end.
     package let bytes: [UInt8]
-    package let content: Content
+
+    init(number: Int, bytes: [UInt8]) {
+        self.number = number
+        self.bytes = bytes
+    }
+
+    /// The line, read: the key is decoded at each call, as most lines are about other hosts.
+    package var content: Content {
+        do {
+            guard let fields = try Fields(bytes) else { return .nothing }
+            return .entry(try fields.entry())
+        } catch {
+            return .invalid(error)
+        }
+    }
 
     package var entry: Entry? {
         if case .entry(let entry) = content { entry } else { nil }
     }
 
-    init(number: Int, bytes: [UInt8]) {
-        self.number = number
-        self.bytes = bytes
-        do {
-            content = try Self.parse(bytes)
-        } catch {
-            content = .invalid(error)
+    /// The entry, if the line is one and about `name`.
+    func entry(matching name: String) -> Entry? {
+        guard let fields = try? Fields(bytes), Self.field(fields.hosts, matches: name) else {
+            return nil
+        }
+        return try? fields.entry()
+    }
+
+    /// What stands before the key, and the rest of the line.
+    private struct Fields {
+        var marker = Marker.none
+        var hosts: String
+        var rest: String
+
+        /// nil for a line that says nothing.
+        init?(_ bytes: [UInt8]) throws(KeyError) {
+            var words = LineWords(bytes)
+            guard let first = words.peek(), first != UInt8(ascii: "#") else { return nil }
+            hosts = words.next() ?? ""
+            if hosts.utf8.first == UInt8(ascii: "@") {
+                guard let known = Marker(rawValue: hosts) else {
+                    throw .invalidFormat("unknown marker")
+                }
+                marker = known
+                hosts = words.next() ?? ""
+            }
+            guard !hosts.isEmpty else { throw .invalidFormat("no host") }
+            rest = words.rest
+        }
+
+        func entry() throws(KeyError) -> Entry {
+            let line = try PublicKeyLine.parse(rest)
+            return Entry(marker: marker, hosts: hosts, key: line.key, comment: line.comment)
         }
     }
 
-    private static func parse(_ bytes: [UInt8]) throws(KeyError) -> Content {
-        var words = LineWords(bytes)
-        guard let first = words.peek(), first != UInt8(ascii: "#") else { return .nothing }
-        var hosts = words.next() ?? ""
-        var marker = Marker.none
-        if hosts.utf8.first == UInt8(ascii: "@") {
-            guard let known = Marker(rawValue: hosts) else {
-                throw .invalidFormat("unknown marker")
-            }
-            marker = known
-            hosts = words.next() ?? ""
+    fileprivate static func field(_ hosts: String, matches name: String) -> Bool {
+        let name = name.asciiLowercased
+        if hosts.utf8.first == UInt8(ascii: "|") {
+            return HashedHostName(hosts)?.matches(name) ?? false
         }
-        guard !hosts.isEmpty else { throw .invalidFormat("no host") }
-        let line = try PublicKeyLine.parse(words.rest)
-        return .entry(
-            Entry(marker: marker, hosts: hosts, key: line.key, comment: line.comment)
-        )
+        return Pattern.listContains(hosts.asciiLowercased, name)
     }
 }
 
@@ -155,7 +182,7 @@ package struct KnownHosts: Sendable {
         var matches: [Match] = []
         for file in files {
             for line in file.lines {
-                if let entry = line.entry, entry.matches(name) {
+                if let entry = line.entry(matching: name) {
                     matches.append(Match(path: file.path, line: line.number, entry: entry))
                 }
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import HawserWire
+internal import HawserWire
 
 /// Both ends of a client's connection, as logs and environments name them.
 package struct PeerAddress: Equatable, Sendable {

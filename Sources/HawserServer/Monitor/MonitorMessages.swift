@@ -2,7 +2,6 @@
 
 package import HawserLog
 package import HawserProtocol
-package import HawserWire
 
 /// What the processes that speak with a client ask of their monitor.
 ///

@@ -65,24 +65,4 @@ struct hawser_pam_conversation {
     void *context;
 };
 
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-
 int memfd_create(const char *name, unsigned int flags);
-int pipe2(int ends[2], int flags);
-int accept4(int fd, struct sockaddr *address, socklen_t *bytes, int flags);
-int ppoll(struct pollfd *set, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
-int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
-int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
-
-static inline short hawser_spawn_new_session(void) { return 0x80; }  // POSIX_SPAWN_SETSID
-static inline int hawser_status_exited(int status) { return WIFEXITED(status); }
-static inline int hawser_status_code(int status) { return WEXITSTATUS(status); }
-static inline int hawser_status_signal(int status) { return WTERMSIG(status); }
-static inline int hawser_status_dumped(int status) { return WCOREDUMP(status) != 0; }

@@ -118,8 +118,9 @@ extension LoginEnvironment {
 
     /// The variables of a file of `NAME=value` lines, such as `~/.ssh/environment`.
     package static func parse(fileContents text: String) -> [(name: String, value: String)] {
-        text.split(whereSeparator: \.isNewline).compactMap { line in
-            let line = line.drop(while: { $0 == " " || $0 == "\t" })
+        text.split(whereSeparator: \.isNewline).compactMap {
+            line -> (name: String, value: String)? in
+            let line: Substring = line.drop(while: { $0 == " " || $0 == "\t" })
             guard let first = line.first, first != "#", let equals = line.firstIndex(of: "=") else {
                 return nil
             }

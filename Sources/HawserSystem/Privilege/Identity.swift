@@ -54,3 +54,25 @@ package struct PrivilegeError: Error, CustomStringConvertible {
 func check(_ call: String, _ result: Int32) throws(PrivilegeError) {
     if result != 0 { throw PrivilegeError(call: call, errno: Glibc.errno) }
 }
+
+extension Identity {
+    /// Ends this process by SIGALRM after so many seconds, whatever it does then; 0 takes it back.
+    /// The last resort beside a deadline that a loop keeps. C: `alarm`.
+    package static func endAfter(seconds: UInt32) {
+        _ = alarm(seconds)
+    }
+
+    /// Sends a signal to a process group, or to its leader if the group is gone.
+    package static func signalGroup(_ leader: Int32, _ signal: Int32) {
+        guard leader > 1 else { return }
+        if killpg(leader, signal) != 0 { _ = kill(leader, signal) }
+    }
+
+    /// Replaces this process by the program at `path`; returns only when that fails. C: `execve`.
+    package static func execute(_ path: String, _ arguments: [String]) {
+        var pointers = unsafe arguments.map { unsafe strdup($0) }
+        unsafe pointers.append(nil)
+        // SAFETY: ends with nil; the process is gone afterwards, or the strings are few.
+        _ = unsafe execv(path, pointers)
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// Moments as people write them, in the system's time zone.
+package enum CivilTime {
+    /// Days since 1970 of this moment, UTC, as shadow(5) counts them.
+    package static var today: Int { Int(Clock.epochSeconds / 86400) }
+
+    /// As ctime(3) writes a moment (seconds since 1970), without the line end.
+    package static func text(of seconds: Int64) -> String {
+        var moment = time_t(seconds)
+        var buffer = [CChar](repeating: 0, count: 64)
+        // SAFETY: ctime_r needs 26 bytes.
+        guard unsafe ctime_r(&moment, &buffer) != nil else { return "" }
+        return String(
+            decoding: buffer.prefix { $0 > 13 }.map { UInt8(bitPattern: $0) },
+            as: UTF8.self
+        )
+    }
+
+    /// The moment, in seconds since 1970, that a local date and time mean.
+    package static func seconds(
+        year: Int,
+        month: Int,
+        day: Int,
+        hour: Int,
+        minute: Int,
+        second: Int
+    ) -> Int64 {
+        var parts = unsafe tm()
+        unsafe parts.tm_year = Int32(clamping: year - 1900)
+        unsafe parts.tm_mon = Int32(clamping: month - 1)
+        unsafe parts.tm_mday = Int32(clamping: day)
+        unsafe parts.tm_hour = Int32(clamping: hour)
+        unsafe parts.tm_min = Int32(clamping: minute)
+        unsafe parts.tm_sec = Int32(clamping: second)
+        unsafe parts.tm_isdst = -1
+        return unsafe Int64(mktime(&parts))
+    }
+}

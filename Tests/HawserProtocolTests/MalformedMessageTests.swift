@@ -172,7 +172,7 @@ struct MalformedMessageTests {
             [97, 0xff, 0xff, 0xff, 0xff],
             [98, 0, 0, 0, 9, 0, 0, 0, 5, 115, 104, 101, 108, 108, 0],
             [93, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],  // a window beyond 2^32-1
-            [91, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],  // a channel that nobody asked for
+            [91, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],  // nobody asked
             [92, 0, 0, 0, 0, 0, 0, 0, 1],
         ] as [[UInt8]]
     )

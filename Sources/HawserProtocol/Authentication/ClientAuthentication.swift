@@ -175,8 +175,10 @@ struct ClientAuthentication {
         do throws(WireError) {
             switch (number, state) {
             case (.serviceAccept, .requestingService):
-                let service = try reader.readLossyText()
-                guard service == ServiceMessage.authentication else { break }
+                // Some old servers leave the name out.
+                if !reader.isAtEnd, try reader.readLossyText() != ServiceMessage.authentication {
+                    break
+                }
                 state = .requested(.none)
                 return .ignore
             case (.userauthBanner, .requested), (.userauthBanner, .requestingService),

@@ -7,7 +7,7 @@ internal import HawserWire
 /// The file that `-f` names, or the one that the user names when asked.
 func inputFile(_ arguments: Arguments) -> String {
     if let file = arguments.file { return file }
-    let usual = defaultFile(word: arguments.typeName.flatMap { typeWord($0) } ?? "rsa")
+    let usual = defaultFile(word: arguments.typeName.flatMap { typeWord($0) } ?? "ed25519")
     World.write("Enter file in which the key is (\(usual)): ")
     guard let answer = World.readLine() else { World.exit(1) }
     return answer.isEmpty ? usual : answer

@@ -14,7 +14,7 @@ func makeKey(_ arguments: Arguments) -> Int32 {
     guard mayWrite(path) else { return 1 }
     let passphrase =
         arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
-        ?? readNewPassphrase("Enter passphrase (empty for no passphrase): ")
+        ?? readNewPassphrase("Enter passphrase for \"\(path)\" (empty for no passphrase): ")
     let comment = Array((arguments.comment ?? World.userAtHost).utf8)
     let key: PrivateKey
     do {

@@ -37,6 +37,32 @@ struct SignatureTests {
         }
     }
 
+    @Test("Signatures made by OpenSSH verify", arguments: Vectors.plain)
+    func theirs(name: String) throws {
+        // ssh-keygen -Y sign -n file message; the envelope is PROTOCOL.sshsig.
+        let body = try Vectors.text(name + ".sig").split(separator: "\n").dropFirst().dropLast()
+        let envelope = try #require(Base64.decode(body.joined().utf8))
+        var reader = WireReader(envelope.rawBytes)
+        let magic = [UInt8](copying: try reader.readFixed(6))
+        let version = try reader.readUInt32()
+        #expect(magic == Array("SSHSIG".utf8) && version == 1)
+        let key = try PublicKey(blob: reader.readBytes())
+        #expect(key == (try Vectors.line(name + ".pub").key))
+        let space = try reader.readBytes()
+        let reserved = try reader.readBytes()
+        let hash = try reader.readBytes()
+        let signature = try reader.readBytes()
+        try reader.expectEnd()
+        var writer = WireWriter()
+        writer.write(fixed: Array("SSHSIG".utf8))
+        writer.write(string: space)
+        writer.write(string: reserved)
+        writer.write(string: hash)
+        writer.write(string: HashAlgorithm.sha512.hash(try Vectors.bytes("message")))
+        let signed = writer.take()
+        try key.verify(signature: signature, over: signed.rawBytes)
+    }
+
     @Test("The composite key needs both of its parts")
     func composite() throws {
         let key = try PrivateKey.generate(.mldsa44Ed25519, random: SeededRandom(seed: 5))

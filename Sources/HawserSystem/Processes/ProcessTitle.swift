@@ -41,7 +41,7 @@ package enum ProcessTitle {
             let moved = unsafe UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(
                 capacity: copies.count
             )
-            for unsafe(index, copy) in unsafe copies.enumerated() { unsafe moved[index] = copy }
+            for index in unsafe copies.indices { unsafe moved[index] = copies[index] }
             unsafe hawser_set_environment(moved)
         }
         unsafe start = first

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Patterns of ssh_config(5), PATTERNS: `*`, `?`, lists with commas, negation.
+package enum Patterns {
+    /// Whether a pattern matches a whole text.
+    package static func matches(_ pattern: some StringProtocol, _ text: some StringProtocol) -> Bool {
+        let pattern = Array(pattern.utf8)
+        let text = Array(text.utf8)
+        var (p, t) = (0, 0)
+        var star: (pattern: Int, text: Int)?
+        while t < text.count {
+            if p < pattern.count, pattern[p] == UInt8(ascii: "*") {
+                star = (p, t)
+                p += 1
+            } else if p < pattern.count, pattern[p] == UInt8(ascii: "?") || pattern[p] == text[t] {
+                p += 1
+                t += 1
+            } else if let last = star {
+                star = (last.pattern, last.text + 1)
+                p = last.pattern + 1
+                t = last.text + 1
+            } else {
+                return false
+            }
+        }
+        while p < pattern.count, pattern[p] == UInt8(ascii: "*") { p += 1 }
+        return p == pattern.count
+    }
+
+    /// True when a pattern of the list matches, false when a negated one does, nil when none does.
+    package static func verdict(_ list: [String], _ text: String) -> Bool? {
+        var found: Bool?
+        for pattern in list {
+            if pattern.hasPrefix("!") {
+                if matches(pattern.dropFirst(), text) { return false }
+            } else if matches(pattern, text) {
+                found = true
+            }
+        }
+        return found
+    }
+}

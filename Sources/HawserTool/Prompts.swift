@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserSystem
+package import HawserWire
+
+/// Questions to the person in front: on the terminal, or through the program of `SSH_ASKPASS`.
+package enum Prompts {
+    package enum Kind { case secret, visible, confirmation }
+
+    /// The answer, or nil when there is no one to ask or the question was cancelled.
+    package static func ask(_ question: String, _ kind: Kind = .secret) -> SecretBytes? {
+        let require = Environment.value("SSH_ASKPASS_REQUIRE")
+        let hasDisplay =
+            Environment.value("DISPLAY") != nil || Environment.value("WAYLAND_DISPLAY") != nil
+        let prefersProgram = require == "force" || (require == "prefer" && hasDisplay)
+        if !prefersProgram, let terminal = try? Descriptor.open("/dev/tty", 2) {
+            defer { Descriptor.close(terminal) }
+            return ask(on: terminal, question, echo: kind != .secret)
+        }
+        guard require != "never", require == "force" || hasDisplay else { return nil }
+        return askProgram(question, kind)
+    }
+
+    // MARK: Terminal
+
+    private static func ask(on terminal: Int32, _ question: String, echo: Bool) -> SecretBytes? {
+        let before = Terminal.settings(of: terminal)
+        let signals: [Int32] = [2, 1, 3, 15, 20]  // INT HUP QUIT TERM TSTP
+        Signals.watch(signals)
+        defer {
+            if let before { Terminal.restore(terminal, before) }
+            Signals.useDefault(signals)
+        }
+        while true {
+            Descriptor.writeAll(terminal, Array(question.utf8))
+            if !echo { Terminal.setEcho(terminal, false) }
+            let (line, signal) = readLine(terminal)
+            if let before { Terminal.restore(terminal, before) }
+            if !echo { Descriptor.writeAll(terminal, [UInt8(ascii: "\n")]) }
+            guard let signal else { return line }
+            // The signal does what it would have done; a stop comes back to the question.
+            Signals.raise(signal)
+            guard signal == 20 else { return nil }
+            Signals.watch(signals)
+        }
+    }
+
+    private static func readLine(_ terminal: Int32) -> (SecretBytes?, signal: Int32?) {
+        var line: [UInt8] = []
+        defer { line.wipe() }
+        var byte: [UInt8] = [0]
+        var set = PollSet()
+        while true {
+            set.removeAll()
+            let input = set.add(terminal, read: true)
+            let signalled = set.add(Signals.descriptor, read: true)
+            set.wait(timeout: nil)
+            if set.isReadable(signalled), let signal = Signals.take().first {
+                return (nil, signal)
+            }
+            guard set.isReadable(input) else { continue }
+            var span = byte.mutableRawBytes
+            guard case .bytes = Descriptor.read(terminal, into: &span) else {
+                return (line.isEmpty ? nil : SecretBytes(Array(line)), nil)
+            }
+            if byte[0] == UInt8(ascii: "\n") || byte[0] == UInt8(ascii: "\r") {
+                return (SecretBytes(Array(line)), nil)
+            }
+            if line.count < maximumBytes { line.append(byte[0]) }
+        }
+    }
+
+    // MARK: SSH_ASKPASS
+
+    private static func askProgram(_ question: String, _ kind: Kind) -> SecretBytes? {
+        let program = Environment.value("SSH_ASKPASS") ?? "ssh-askpass"
+        guard let pipe = try? Descriptor.pipe() else { return nil }
+        defer { Descriptor.close(pipe.read) }
+        var spawn = Spawn(program, [program, question])
+        spawn.searchesPath = true
+        var environment = Environment.all.filter { !$0.hasPrefix("SSH_ASKPASS_PROMPT=") }
+        if kind == .confirmation { environment.append("SSH_ASKPASS_PROMPT=confirm") }
+        spawn.environment = environment
+        spawn.descriptors = [(0, 0), (1, pipe.write), (2, 2)]
+        let started = try? spawn.start()
+        Descriptor.close(pipe.write)
+        guard let started, var answer = Descriptor.readAll(pipe.read, limit: maximumBytes) else {
+            return nil
+        }
+        defer { answer.wipe() }
+        guard Child.wait(started) == .exited(0) else { return nil }
+        let end = answer.firstIndex { $0 == 10 || $0 == 13 } ?? answer.count
+        return SecretBytes(Array(answer[..<end]))
+    }
+
+    private static let maximumBytes = 8192
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the programs call themselves, in one place.
+package enum Version {
+    package static let number = "0.1"
+    /// The softwareversion of the identification line (RFC 4253 §4.2).
+    package static let software = "Hawser_\(number)"
+    /// The identification line without its end.
+    package static let identification = "SSH-2.0-\(software)"
+    /// What `-V` prints. Scripts look for `OpenSSH_` and a version to learn what they may ask of ssh.
+    package static let text = "Hawser_\(number), OpenSSH_10.5 compatible, BoringSSL"
+}

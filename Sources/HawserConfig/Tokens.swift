@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// `%`-tokens and `${VARIABLES}` (ssh_config(5), TOKENS and ENVIRONMENT VARIABLES).
+package struct Tokens: Sendable {
+    /// The value of each letter.
+    package var values: [Character: String]
+
+    package init(_ values: [Character: String]) {
+        self.values = values
+    }
+
+    /// The text with its tokens replaced, or nil for a letter that it does not know.
+    package func expand(_ text: String) -> String? {
+        var result = ""
+        var characters = text.makeIterator()
+        while let character = characters.next() {
+            guard character == "%" else {
+                result.append(character)
+                continue
+            }
+            guard let letter = characters.next() else { return nil }
+            if letter == "%" {
+                result.append("%")
+            } else if let value = values[letter] {
+                result += value
+            } else {
+                return nil
+            }
+        }
+        return result
+    }
+
+    /// The text with `${NAME}` replaced, or nil for a variable that is not set.
+    package static func expandVariables(
+        _ text: String, _ variable: (String) -> String?
+    ) -> String? {
+        var result = ""
+        var rest = text[...]
+        while let start = rest.range(of: "${") {
+            result += rest[..<start.lowerBound]
+            guard let end = rest[start.upperBound...].firstIndex(of: "}"),
+                let value = variable(String(rest[start.upperBound..<end]))
+            else { return nil }
+            result += value
+            rest = rest[rest.index(after: end)...]
+        }
+        return result + rest
+    }
+}
+
+extension Substring {
+    /// The first place of a text in this one.
+    fileprivate func range(of text: String) -> Range<Index>? {
+        var start = startIndex
+        while start < endIndex {
+            if self[start...].hasPrefix(text) {
+                return start..<index(start, offsetBy: text.count)
+            }
+            start = index(after: start)
+        }
+        return nil
+    }
+}

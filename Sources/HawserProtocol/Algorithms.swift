@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserCrypto
+
+/// The algorithms by name, in the order in which they are offered (OpenSSH 10.5's, but AES-GCM
+/// before ChaCha20: docs/decisions/0006-default-ciphers.md).
+package enum Algorithms {
+    /// One family: what is offered, and everything that can be asked for, as `ssh -Q` lists it.
+    package struct Family: Sendable {
+        package let offered: [String]
+        package let all: [String]
+    }
+
+    package static let keyExchange = Family(
+        offered: [
+            "mlkem768x25519-sha256",
+            "sntrup761x25519-sha512",
+            "sntrup761x25519-sha512@openssh.com",
+            "curve25519-sha256",
+            "curve25519-sha256@libssh.org",
+            "ecdh-sha2-nistp256",
+            "ecdh-sha2-nistp384",
+            "ecdh-sha2-nistp521",
+            "diffie-hellman-group-exchange-sha256",
+            "diffie-hellman-group16-sha512",
+            "diffie-hellman-group18-sha512",
+            "diffie-hellman-group14-sha256",
+        ],
+        all: [
+            "diffie-hellman-group1-sha1",
+            "diffie-hellman-group14-sha1",
+            "diffie-hellman-group14-sha256",
+            "diffie-hellman-group16-sha512",
+            "diffie-hellman-group18-sha512",
+            "diffie-hellman-group-exchange-sha1",
+            "diffie-hellman-group-exchange-sha256",
+            "ecdh-sha2-nistp256",
+            "ecdh-sha2-nistp384",
+            "ecdh-sha2-nistp521",
+            "curve25519-sha256",
+            "curve25519-sha256@libssh.org",
+            "sntrup761x25519-sha512",
+            "sntrup761x25519-sha512@openssh.com",
+            "mlkem768x25519-sha256",
+            "mlkem768nistp256-sha256",
+        ])
+
+    package static let ciphers = Family(
+        offered: [
+            "aes128-gcm@openssh.com",
+            "chacha20-poly1305@openssh.com",
+            "aes256-gcm@openssh.com",
+            "aes128-ctr",
+            "aes192-ctr",
+            "aes256-ctr",
+        ],
+        all: CipherAlgorithm.allCases.map(\.name))
+
+    /// The ciphers that need no MAC.
+    package static let authenticatedCiphers = CipherAlgorithm.allCases.filter(\.isAEAD).map(\.name)
+
+    package static let macs = Family(
+        offered: [
+            "umac-64-etm@openssh.com",
+            "umac-128-etm@openssh.com",
+            "hmac-sha2-256-etm@openssh.com",
+            "hmac-sha2-512-etm@openssh.com",
+            "hmac-sha1-etm@openssh.com",
+            "umac-64@openssh.com",
+            "umac-128@openssh.com",
+            "hmac-sha2-256",
+            "hmac-sha2-512",
+            "hmac-sha1",
+        ],
+        all: MACAlgorithm.allCases.map(\.name))
+
+    package static let compression = ["none", "zlib@openssh.com", "zlib"]
+
+    /// Signature algorithms of host and user keys. (Certificates come with their own issue.)
+    package static let publicKey = Family(
+        offered: [
+            "ssh-ed25519",
+            "ecdsa-sha2-nistp256",
+            "ecdsa-sha2-nistp384",
+            "ecdsa-sha2-nistp521",
+            "rsa-sha2-512",
+            "rsa-sha2-256",
+        ],
+        all: [
+            "ssh-ed25519",
+            "ssh-mldsa44-ed25519@openssh.com",
+            "ecdsa-sha2-nistp256",
+            "ecdsa-sha2-nistp384",
+            "ecdsa-sha2-nistp521",
+            "rsa-sha2-512",
+            "rsa-sha2-256",
+            "ssh-rsa",
+        ])
+
+    /// Plain key types.
+    package static let keyTypes = [
+        "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
+        "ssh-rsa", "ssh-mldsa44-ed25519@openssh.com",
+    ]
+}

@@ -3,6 +3,7 @@
 package import HawserConfig
 package import HawserKeys
 package import HawserLog
+internal import HawserCrypto
 internal import HawserSystem
 internal import HawserTool
 internal import HawserWire
@@ -118,8 +119,8 @@ package struct HostKeyVerification {
         guard let path = userFiles.first, path != "/dev/null" else { return }
         let folder = Files.parent(of: path)
         if !Files.exists(folder) { try? Files.makeDirectory(folder, mode: 0o700) }
-        let line = KnownHostsFile.line(
-            host: name, key: key, salt: hashesNames ? SystemSalt.make() : nil)
+        let stored = hashesNames ? HashedHostName(name, salt: SystemRandom().bytes(20)).text : name
+        let line = KnownHostsFile.line(names: [stored], key: key)
         do throws(SystemError) {
             try Files.append(path, Array((line + "\n").utf8), mode: 0o600)
             log.info(

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserConfig
+package import HawserLog
+package import HawserSystem
+
+/// The way to a server: a socket, or the two ends of a command.
+package struct Dialed {
+    package var input: Int32
+    package var output: Int32
+    /// The peer's address; nil behind a command.
+    package var address: SocketAddress?
+    /// The command that stands between, to be ended with the connection.
+    package var helper: Int32?
+}
+
+/// Why a server could not be reached; the text is for the user.
+package struct DialError: Error {
+    package var text: String
+}
+
+/// Reaches a server as ssh_config(5) says: addresses in turn, ProxyCommand, ProxyJump.
+package struct Dialer {
+    package var settings: ClientSettings
+    package var log: Log
+    /// Our own program and the options that a jump host gets too.
+    package var program: String
+    package var inheritedArguments: [String]
+
+    package init(
+        _ settings: ClientSettings, log: Log, program: String, inheritedArguments: [String]
+    ) {
+        self.settings = settings
+        self.log = log
+        self.program = program
+        self.inheritedArguments = inheritedArguments
+    }
+
+    package func dial() throws(DialError) -> Dialed {
+        if let jump = settings.options.proxyJump, jump.lowercased() != "none" {
+            return try through(jumpCommand(jump))
+        }
+        if let command = settings.options.proxyCommand, command.lowercased() != "none" {
+            if command == "-" { return Dialed(input: 0, output: 1) }
+            guard let expanded = settings.tokens.expand(command) else {
+                throw DialError(text: "unknown token in ProxyCommand \"\(command)\"")
+            }
+            return try through(expanded)
+        }
+        return try directly()
+    }
+
+    private func directly() throws(DialError) -> Dialed {
+        let family: Resolver.Family =
+            switch settings.options.addressFamily ?? .any {
+            case .any: .any
+            case .inet: .ipv4
+            case .inet6: .ipv6
+            }
+        let addresses: [SocketAddress]
+        do throws(ResolveError) {
+            addresses = try Resolver.addresses(
+                of: settings.host, port: "\(settings.port)", family: family)
+        } catch {
+            throw DialError(
+                text: "ssh: Could not resolve hostname \(settings.host): \(error)")
+        }
+        let local = localAddress(family)
+        let attempts = max(1, settings.options.connectionAttempts ?? 1)
+        var last = SystemError("connect", number: 111)
+        for attempt in 0..<attempts {
+            if attempt > 0 { Descriptor.waitUntilReady(-1, forWriting: false, milliseconds: 1000) }
+            for address in addresses {
+                log.debug(
+                    "Connecting to \(settings.host) [\(address.host)] port \(settings.port).")
+                do throws(SystemError) {
+                    return try connected(address, from: local)
+                } catch {
+                    log.debug(
+                        "connect to address \(address.host) port \(settings.port): \(error.reason)")
+                    last = error
+                }
+            }
+        }
+        throw DialError(
+            text: "ssh: connect to host \(settings.host) port \(settings.port): \(last.reason)")
+    }
+
+    private func connected(
+        _ address: SocketAddress, from local: SocketAddress?
+    ) throws(SystemError) -> Dialed {
+        let timeout = settings.options.connectTimeout.flatMap { $0 > 0 ? Int32(clamping: $0 * 1000) : nil }
+        let fd = try Socket.connected(to: address, from: local, milliseconds: timeout)
+        log.debug("Connection established.")
+        Socket.setNoDelay(fd)
+        if settings.options.tcpKeepAlive != false { Socket.setKeepAlive(fd) }
+        return Dialed(input: fd, output: fd, address: address)
+    }
+
+    private func localAddress(_ family: Resolver.Family) -> SocketAddress? {
+        guard let name = settings.options.bindAddress else { return nil }
+        return (try? Resolver.addresses(of: name, port: "0", family: family, isPassive: true))?.first
+    }
+
+    private func through(_ command: String) throws(DialError) -> Dialed {
+        log.debug("Executing proxy command: exec \(command)")
+        do throws(SystemError) {
+            let (ours, theirs) = try Descriptor.socketPair()
+            let shell = Environment.value("SHELL") ?? "/bin/sh"
+            var spawn = Spawn.shell(shell, command: "exec " + command)
+            spawn.descriptors = [(0, theirs), (1, theirs), (2, 2)]
+            let pid = try spawn.start()
+            Descriptor.close(theirs)
+            Descriptor.setNonblocking(ours)
+            return Dialed(input: ours, output: ours, helper: pid)
+        } catch {
+            throw DialError(text: "\(error)")
+        }
+    }
+
+    /// ssh itself, asked to carry the connection from the last of the jump hosts.
+    private func jumpCommand(_ jump: String) throws(DialError) -> String {
+        let hops = jump.split(separator: ",").map(String.init)
+        guard let last = hops.last, let destination = Destination(last.contains("://") ? last : "ssh://" + last) else {
+            throw DialError(text: "Invalid ProxyJump \"\(jump)\"")
+        }
+        var words = [program] + inheritedArguments
+        if hops.count > 1 { words += ["-J", hops.dropLast().joined(separator: ",")] }
+        if let user = destination.user { words += ["-l", user] }
+        if let port = destination.port { words += ["-p", "\(port)"] }
+        let target = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
+        words += ["-W", "\(target):\(settings.port)", destination.host]
+        return words.map(Self.quoted).joined(separator: " ")
+    }
+
+    /// A word as a shell takes it for one.
+    private static func quoted(_ word: String) -> String {
+        let isPlain = word.utf8.allSatisfy {
+            ($0 >= 48 && $0 <= 57) || ($0 >= 65 && $0 <= 90) || ($0 >= 97 && $0 <= 122)
+                || "-_./:=@,[]%".utf8.contains($0)
+        }
+        guard !isPlain || word.isEmpty else { return word }
+        var result = "'"
+        for character in word { result += character == "'" ? "'\\''" : String(character) }
+        return result + "'"
+    }
+}

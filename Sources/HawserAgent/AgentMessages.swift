@@ -68,8 +68,10 @@ package enum AgentReply: Equatable, Sendable {
             for _ in 0..<count {
                 keys.append(
                     Identity(
-                        keyBlob: try reader.readBytes(), comment: String(lossy: try reader.readString())
-                    ))
+                        keyBlob: try reader.readBytes(),
+                        comment: String(lossy: try reader.readString())
+                    )
+                )
             }
             self = .identities(keys)
         case 14: self = .signature(try reader.readBytes())

@@ -44,7 +44,9 @@ final class Agent {
         while bytes.count < count {
             var chunk = [UInt8](repeating: 0, count: count - bytes.count)
             var span = chunk.mutableRawBytes
-            guard case .bytes(let got) = Descriptor.read(descriptor, into: &span) else { return nil }
+            guard case .bytes(let got) = Descriptor.read(descriptor, into: &span) else {
+                return nil
+            }
             bytes += chunk[0..<got]
         }
         return bytes

@@ -28,7 +28,10 @@ package struct Dialer {
     package var inheritedArguments: [String]
 
     package init(
-        _ settings: ClientSettings, log: Log, program: String, inheritedArguments: [String]
+        _ settings: ClientSettings,
+        log: Log,
+        program: String,
+        inheritedArguments: [String]
     ) {
         self.settings = settings
         self.log = log
@@ -60,10 +63,14 @@ package struct Dialer {
         let addresses: [SocketAddress]
         do throws(ResolveError) {
             addresses = try Resolver.addresses(
-                of: settings.host, port: "\(settings.port)", family: family)
+                of: settings.host,
+                port: "\(settings.port)",
+                family: family
+            )
         } catch {
             throw DialError(
-                text: "ssh: Could not resolve hostname \(settings.host): \(error)")
+                text: "ssh: Could not resolve hostname \(settings.host): \(error)"
+            )
         }
         let local = localAddress(family)
         let attempts = max(1, settings.options.connectionAttempts ?? 1)
@@ -72,24 +79,30 @@ package struct Dialer {
             if attempt > 0 { Descriptor.waitUntilReady(-1, forWriting: false, milliseconds: 1000) }
             for address in addresses {
                 log.debug(
-                    "Connecting to \(settings.host) [\(address.host)] port \(settings.port).")
+                    "Connecting to \(settings.host) [\(address.host)] port \(settings.port)."
+                )
                 do throws(SystemError) {
                     return try connected(address, from: local)
                 } catch {
                     log.debug(
-                        "connect to address \(address.host) port \(settings.port): \(error.reason)")
+                        "connect to address \(address.host) port \(settings.port): \(error.reason)"
+                    )
                     last = error
                 }
             }
         }
         throw DialError(
-            text: "ssh: connect to host \(settings.host) port \(settings.port): \(last.reason)")
+            text: "ssh: connect to host \(settings.host) port \(settings.port): \(last.reason)"
+        )
     }
 
     private func connected(
-        _ address: SocketAddress, from local: SocketAddress?
+        _ address: SocketAddress,
+        from local: SocketAddress?
     ) throws(SystemError) -> Dialed {
-        let timeout = settings.options.connectTimeout.flatMap { $0 > 0 ? Int32(clamping: $0 * 1000) : nil }
+        let timeout = settings.options.connectTimeout.flatMap {
+            $0 > 0 ? Int32(clamping: $0 * 1000) : nil
+        }
         let fd = try Socket.connected(to: address, from: local, milliseconds: timeout)
         log.debug("Connection established.")
         Socket.setNoDelay(fd)
@@ -99,7 +112,8 @@ package struct Dialer {
 
     private func localAddress(_ family: Resolver.Family) -> SocketAddress? {
         guard let name = settings.options.bindAddress else { return nil }
-        return (try? Resolver.addresses(of: name, port: "0", family: family, isPassive: true))?.first
+        return (try? Resolver.addresses(of: name, port: "0", family: family, isPassive: true))?
+            .first
     }
 
     private func through(_ command: String) throws(DialError) -> Dialed {
@@ -121,7 +135,9 @@ package struct Dialer {
     /// ssh itself, asked to carry the connection from the last of the jump hosts.
     private func jumpCommand(_ jump: String) throws(DialError) -> String {
         let hops = jump.split(separator: ",").map(String.init)
-        guard let last = hops.last, let destination = Destination(last.contains("://") ? last : "ssh://" + last) else {
+        guard let last = hops.last,
+            let destination = Destination(last.contains("://") ? last : "ssh://" + last)
+        else {
             throw DialError(text: "Invalid ProxyJump \"\(jump)\"")
         }
         var words = [program] + inheritedArguments

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HawserConfig
+internal import HawserCrypto
 package import HawserKeys
 package import HawserLog
-internal import HawserCrypto
 internal import HawserSystem
 internal import HawserTool
 internal import HawserWire
@@ -23,9 +23,13 @@ package struct HostKeyVerification {
     package var log: Log
 
     package init(
-        host: String, port: UInt16, address: String,
-        strictness: ClientOptions.StrictHostKeyChecking, userFiles: [String],
-        globalFiles: [String], log: Log
+        host: String,
+        port: UInt16,
+        address: String,
+        strictness: ClientOptions.StrictHostKeyChecking,
+        userFiles: [String],
+        globalFiles: [String],
+        log: Log
     ) {
         self.host = host
         self.port = port
@@ -42,7 +46,8 @@ package struct HostKeyVerification {
         KnownHosts(
             files: (userFiles + globalFiles).compactMap { path in
                 (try? Files.read(path)).map { KnownHostsFile(path: path, contents: $0) }
-            })
+            }
+        )
     }
 
     /// The key types that the files hold for this host, to be asked for first.
@@ -53,7 +58,7 @@ package struct HostKeyVerification {
         let known = known
         switch known.verdict(on: key, for: name) {
         case .known(let match):
-            log.debug("Host '\(name)' is known and matches the \(key.type.word) host key.")
+            log.debug("Host '\(name)' is known and matches the \(key.type.shortName) host key.")
             log.debug("Found key in \(match.path):\(match.line)")
             return true
         case .revoked(let match):
@@ -72,8 +77,9 @@ package struct HostKeyVerification {
         switch strictness {
         case .yes:
             log.error(
-                "No \(key.type.word) host key is known for \(name) and you have requested strict "
-                    + "checking.")
+                "No \(key.type.shortName) host key is known for \(name) and you have requested strict "
+                    + "checking."
+            )
             log.error("Host key verification failed.")
             return false
         case .no, .acceptNew: break
@@ -89,9 +95,10 @@ package struct HostKeyVerification {
 
     private func asks(_ key: PublicKey, _ known: KnownHosts) -> Bool {
         let fingerprint = key.fingerprint()
-        let shown = "\(name) (\(address == "UNKNOWN" ? "<no hostip for proxy command>" : addressName))"
+        let shown =
+            "\(name) (\(address == "UNKNOWN" ? "<no hostip for proxy command>" : addressName))"
         var question = "The authenticity of host '\(shown)' can't be established.\n"
-        question += "\(key.type.word) key fingerprint is \(fingerprint).\n"
+        question += "\(key.type.shortName) key fingerprint is \(fingerprint).\n"
         if showsPicture { question += Randomart.picture(of: key) + "\n" }
         let others = known.entries(holding: key)
         if others.isEmpty {
@@ -124,7 +131,7 @@ package struct HostKeyVerification {
         do throws(SystemError) {
             try Files.append(path, Array((line + "\n").utf8), mode: 0o600)
             log.info(
-                "Warning: Permanently added '\(name)' (\(key.type.word)) to the list of known hosts."
+                "Warning: Permanently added '\(name)' (\(key.type.shortName)) to the list of known hosts."
             )
         } catch {
             log.info("Failed to add the host to the list of known hosts (\(path)).")
@@ -140,27 +147,32 @@ package struct HostKeyVerification {
         log.error(bar)
         log.error("IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!")
         log.error(
-            "Someone could be eavesdropping on you right now (man-in-the-middle attack)!")
+            "Someone could be eavesdropping on you right now (man-in-the-middle attack)!"
+        )
         log.error("It is also possible that a host key has just been changed.")
-        log.error("The fingerprint for the \(key.type.word) key sent by the remote host is")
+        log.error("The fingerprint for the \(key.type.shortName) key sent by the remote host is")
         log.error("\(key.fingerprint()).")
         log.error("Please contact your system administrator.")
         log.error(
             "Add correct host key in \(userFiles.first ?? "~/.ssh/known_hosts") to get rid of this "
-                + "message.")
-        log.error("Offending \(match.entry.key.type.word) key in \(match.path):\(match.line)")
+                + "message."
+        )
+        log.error("Offending \(match.entry.key.type.shortName) key in \(match.path):\(match.line)")
         log.error("  remove with:")
         log.error("  ssh-keygen -f \"\(match.path)\" -R \"\(name)\"")
         guard strictness == .no else {
             log.error(
-                "Host key for \(name) has changed and you have requested strict checking.")
+                "Host key for \(name) has changed and you have requested strict checking."
+            )
             log.error("Host key verification failed.")
             return false
         }
         log.error(
-            "Password authentication is disabled to avoid man-in-the-middle attacks.")
+            "Password authentication is disabled to avoid man-in-the-middle attacks."
+        )
         log.error(
-            "Keyboard-interactive authentication is disabled to avoid man-in-the-middle attacks.")
+            "Keyboard-interactive authentication is disabled to avoid man-in-the-middle attacks."
+        )
         return true
     }
 
@@ -169,11 +181,12 @@ package struct HostKeyVerification {
         log.error(bar)
         log.error("@       WARNING: REVOKED HOST KEY DETECTED!               @")
         log.error(bar)
-        log.error("The \(key.type.word) host key for \(name) is marked as revoked.")
+        log.error("The \(key.type.shortName) host key for \(name) is marked as revoked.")
         log.error("This could mean that a stolen key is being used to impersonate this host.")
         log.error(
-            "\(key.type.word) host key for \(name) was revoked and you have requested strict "
-                + "checking.")
+            "\(key.type.shortName) host key for \(name) was revoked and you have requested strict "
+                + "checking."
+        )
         log.error("Host key verification failed.")
     }
 }

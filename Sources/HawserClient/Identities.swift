@@ -47,7 +47,8 @@ final class Identities {
         let named = settings.options.identityFiles
         let files =
             named.isEmpty
-            ? ["id_rsa", "id_ecdsa", "id_ed25519", "id_mldsa44_ed25519"].map { "~/.ssh/\($0)" } : named
+            ? ["id_rsa", "id_ecdsa", "id_ed25519", "id_mldsa44_ed25519"].map { "~/.ssh/\($0)" }
+            : named
         var fromFiles: [Identity] = []
         for file in files where file.lowercased() != "none" {
             guard let path = try? settings.expandPath(file),
@@ -76,22 +77,29 @@ final class Identities {
         waiting += fromFiles.filter { !$0.isInAgent }
         for identity in waiting {
             log.debug(
-                "Will attempt key: \(identity.name) \(identity.publicKey.type.word) "
-                    + "\(identity.publicKey.fingerprint())\(identity.isInAgent ? " agent" : "")")
+                "Will attempt key: \(identity.name) \(identity.publicKey.type.shortName) "
+                    + "\(identity.publicKey.fingerprint())\(identity.isInAgent ? " agent" : "")"
+            )
         }
     }
 
     private func identity(_ path: String, isNamed: Bool) -> Identity? {
         if let text = try? Files.read(path + ".pub", limit: 1 << 20),
             let line = try? PublicKeyLine.parse(
-                String(decoding: text.prefix { $0 != 10 }, as: UTF8.self))
+                String(decoding: text.prefix { $0 != 10 }, as: UTF8.self)
+            )
         {
             return Identity(publicKey: line.key, name: path, file: path, isInAgent: false)
         }
         guard let contents = contents(path) else { return nil }
         if let key = try? PrivateKeyFile.parse(contents, passphrase: nil) {
             return Identity(
-                publicKey: key.publicKey, name: path, file: path, isInAgent: false, privateKey: key)
+                publicKey: key.publicKey,
+                name: path,
+                file: path,
+                isInAgent: false,
+                privateKey: key
+            )
         }
         guard let key = try? PrivateKeyFile.publicKey(in: contents) else {
             if isNamed { log.error("Load key \"\(path)\": error in libcrypto") }
@@ -126,11 +134,15 @@ final class Identities {
     func sign(_ data: [UInt8], with identity: Identity, algorithm: String) -> [UInt8]? {
         if identity.isInAgent, let agent {
             if let signature = agent.sign(
-                data, keyBlob: identity.publicKey.blob, algorithm: algorithm)
-            {
+                data,
+                keyBlob: identity.publicKey.blob,
+                algorithm: algorithm
+            ) {
                 return signature
             }
-            log.error("sign_and_send_pubkey: signing failed for \(identity.publicKey.type.word) \"\(identity.name)\" from agent: agent refused operation")
+            log.error(
+                "sign_and_send_pubkey: signing failed for \(identity.publicKey.type.shortName) \"\(identity.name)\" from agent: agent refused operation"
+            )
             return nil
         }
         guard let key = identity.privateKey ?? load(identity) else { return nil }

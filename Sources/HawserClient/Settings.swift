@@ -27,7 +27,10 @@ package struct ClientSettings {
     package var terminalType: String
 
     package init(
-        _ options: ClientOptions, originalHost: String, command: String?, localUser: User
+        _ options: ClientOptions,
+        originalHost: String,
+        command: String?,
+        localUser: User
     ) throws(ConfigError) {
         var options = options
         self.originalHost = originalHost
@@ -45,7 +48,9 @@ package struct ClientSettings {
         if options.remoteCommand == "none" { options.remoteCommand = nil }
 
         func list(
-            _ text: String?, _ family: Algorithms.Family, _ what: String
+            _ text: String?,
+            _ family: Algorithms.Family,
+            _ what: String
         ) throws(ConfigError) -> [String] {
             guard let text else { return family.offered }
             guard
@@ -57,13 +62,23 @@ package struct ClientSettings {
         let ciphers = try list(options.ciphers, Algorithms.ciphers, "SSH2 cipher spec")
         let macs = try list(options.macs, Algorithms.macs, "SSH2 MAC spec")
         let hostKeys = try list(
-            options.hostKeyAlgorithms, Algorithms.publicKey, "HostKeyAlgorithms")
+            options.hostKeyAlgorithms,
+            Algorithms.publicKey,
+            "HostKeyAlgorithms"
+        )
         publicKeyAlgorithms = try list(
-            options.pubkeyAcceptedAlgorithms, Algorithms.publicKey, "PubkeyAcceptedAlgorithms")
+            options.pubkeyAcceptedAlgorithms,
+            Algorithms.publicKey,
+            "PubkeyAcceptedAlgorithms"
+        )
         proposal = Proposal(
-            keyExchange: keyExchange, hostKey: hostKeys, ciphers: ciphers, macs: macs,
+            keyExchange: keyExchange,
+            hostKey: hostKeys,
+            ciphers: ciphers,
+            macs: macs,
             compression: options.compression == true
-                ? ["zlib@openssh.com", "none"] : ["none", "zlib@openssh.com"])
+                ? ["zlib@openssh.com", "none"] : ["none", "zlib@openssh.com"]
+        )
         self.options = options
         if let path = options.controlPath, path.lowercased() != "none" {
             controlPath = try expandPath(path)
@@ -110,7 +125,8 @@ package struct ClientSettings {
     package var userKnownHostsFiles: [String] {
         get throws(ConfigError) {
             try expandAll(
-                options.userKnownHostsFile ?? ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"])
+                options.userKnownHostsFile ?? ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"]
+            )
         }
     }
 
@@ -118,7 +134,8 @@ package struct ClientSettings {
         get throws(ConfigError) {
             try expandAll(
                 options.globalKnownHostsFile
-                    ?? ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"])
+                    ?? ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]
+            )
         }
     }
 
@@ -135,7 +152,8 @@ package struct ClientSettings {
         case .force: true
         case .yes: Descriptor.isTerminal(0)
         case .auto:
-            command == nil && options.sessionType != .subsystem && options.sessionType != ClientOptions.SessionType.none
+            command == nil && options.sessionType != .subsystem
+                && options.sessionType != ClientOptions.SessionType.none
                 && Descriptor.isTerminal(0)
         }
     }

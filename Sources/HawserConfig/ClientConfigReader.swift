@@ -33,7 +33,9 @@ package struct ClientConfigReader {
     private let source: any ConfigSource
 
     package init(
-        _ options: ClientOptions, for subject: ClientConfigSubject, from source: any ConfigSource
+        _ options: ClientOptions,
+        for subject: ClientConfigSubject,
+        from source: any ConfigSource
     ) {
         self.options = options
         self.subject = subject
@@ -55,28 +57,46 @@ package struct ClientConfigReader {
     }
 
     private mutating func read(
-        _ contents: [UInt8], _ path: String, isUserFile: Bool, depth: Int, _ isActive: inout Bool
+        _ contents: [UInt8],
+        _ path: String,
+        isUserFile: Bool,
+        depth: Int,
+        _ isActive: inout Bool
     ) {
         let before = errors.count
         for (index, line) in contents.split(
-            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+            separator: UInt8(ascii: "\n"),
+            omittingEmptySubsequences: false
         ).enumerated() {
             apply(
-                String(decoding: line, as: UTF8.self), path, index + 1, isUserFile: isUserFile,
-                depth: depth, &isActive)
+                String(decoding: line, as: UTF8.self),
+                path,
+                index + 1,
+                isUserFile: isUserFile,
+                depth: depth,
+                &isActive
+            )
         }
         let bad = errors.count - before
         if bad > 0, depth == 0 {
             errors.append(
                 ConfigError(
-                    file: path, line: 0,
-                    text: "\(path): terminating, \(bad) bad configuration options"))
+                    file: path,
+                    line: 0,
+                    text: "\(path): terminating, \(bad) bad configuration options"
+                )
+            )
         }
     }
 
     private mutating func apply(
-        _ text: String, _ path: String, _ number: Int, isUserFile: Bool, depth: Int,
-        _ isActive: inout Bool, isOption: Bool = false
+        _ text: String,
+        _ path: String,
+        _ number: Int,
+        isUserFile: Bool,
+        depth: Int,
+        _ isActive: inout Bool,
+        isOption: Bool = false
     ) {
         func fail(_ message: String, isKeyword: Bool = false) {
             let place = isKeyword ? "\(path): line \(number): " : "\(path) line \(number): "
@@ -101,7 +121,9 @@ package struct ClientConfigReader {
         default:
             guard let row = ClientKeywords.row(named: line.keyword) else {
                 return fail(
-                    "Bad configuration option: \(line.keyword.lowercased())", isKeyword: true)
+                    "Bad configuration option: \(line.keyword.lowercased())",
+                    isKeyword: true
+                )
             }
             // What is not selected is still checked, on a copy.
             var scratch = options
@@ -111,12 +133,19 @@ package struct ClientConfigReader {
     }
 
     private mutating func include(
-        _ patterns: [String], isUserFile: Bool, depth: Int, _ isActive: Bool
+        _ patterns: [String],
+        isUserFile: Bool,
+        depth: Int,
+        _ isActive: Bool
     ) {
         guard depth < Self.maximumDepth else {
             errors.append(
                 ConfigError(
-                    file: "", line: 0, text: "Too many recursive configuration includes"))
+                    file: "",
+                    line: 0,
+                    text: "Too many recursive configuration includes"
+                )
+            )
             return
         }
         for pattern in patterns {

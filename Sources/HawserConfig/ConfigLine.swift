@@ -21,7 +21,10 @@ package struct ConfigLine: Equatable, Sendable {
         var rest = text[end...].drop { $0 == " " || $0 == "\t" }
         if rest.first == "=" { rest = rest.dropFirst().drop { $0 == " " || $0 == "\t" } }
         return ConfigLine(
-            keyword: keyword, arguments: try split(rest), rest: String(rest))
+            keyword: keyword,
+            arguments: try split(rest),
+            rest: String(rest)
+        )
     }
 
     /// Words as argv: quotes hold blanks together, a backslash keeps a quote, `#` ends the line.

@@ -3,7 +3,8 @@
 /// Patterns of ssh_config(5), PATTERNS: `*`, `?`, lists with commas, negation.
 package enum Patterns {
     /// Whether a pattern matches a whole text.
-    package static func matches(_ pattern: some StringProtocol, _ text: some StringProtocol) -> Bool {
+    package static func matches(_ pattern: some StringProtocol, _ text: some StringProtocol) -> Bool
+    {
         let pattern = Array(pattern.utf8)
         let text = Array(text.utf8)
         var (p, t) = (0, 0)

@@ -38,8 +38,10 @@ package enum Syntax {
     package static func bytes(_ text: String) -> UInt64? {
         var digits = text
         var factor: UInt64 = 1
-        if let last = text.last, let scale = ["k": 1 << 10, "m": 1 << 20, "g": 1 << 30][
-            last.lowercased()] as UInt64?
+        if let last = text.last,
+            let scale = ["k": 1 << 10, "m": 1 << 20, "g": 1 << 30][
+                last.lowercased()
+            ] as UInt64?
         {
             factor = scale
             digits.removeLast()
@@ -57,7 +59,9 @@ package enum Syntax {
     /// `list` as an edit of `defaults`: `+` appends, `-` removes by pattern, `^` moves to the front;
     /// else it stands for itself, its patterns expanded over `known`. Nil for an unknown name.
     package static func algorithms(
-        _ list: String, defaults: [String], known: [String]
+        _ list: String,
+        defaults: [String],
+        known: [String]
     ) -> [String]? {
         guard let first = list.first else { return nil }
         let isEdit = first == "+" || first == "-" || first == "^"

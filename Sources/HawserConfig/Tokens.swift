@@ -32,7 +32,8 @@ package struct Tokens: Sendable {
 
     /// The text with `${NAME}` replaced, or nil for a variable that is not set.
     package static func expandVariables(
-        _ text: String, _ variable: (String) -> String?
+        _ text: String,
+        _ variable: (String) -> String?
     ) -> String? {
         var result = ""
         var rest = text[...]

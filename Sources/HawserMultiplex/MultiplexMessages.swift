@@ -49,9 +49,14 @@ package struct MultiplexSession: Equatable, Sendable {
     package var environment: [String]
 
     package init(
-        wantsTerminal: Bool, wantsX11: Bool = false, wantsAgent: Bool = false,
-        isSubsystem: Bool = false, escapeCharacter: UInt32 = 0xffff_ffff, terminalType: String,
-        command: String, environment: [String]
+        wantsTerminal: Bool,
+        wantsX11: Bool = false,
+        wantsAgent: Bool = false,
+        isSubsystem: Bool = false,
+        escapeCharacter: UInt32 = 0xffff_ffff,
+        terminalType: String,
+        command: String,
+        environment: [String]
     ) {
         self.wantsTerminal = wantsTerminal
         self.wantsX11 = wantsX11
@@ -75,7 +80,11 @@ package struct MultiplexForward: Equatable, Sendable {
     package var connectPort: UInt32
 
     package init(
-        kind: Kind, listenHost: String, listenPort: UInt32, connectHost: String, connectPort: UInt32
+        kind: Kind,
+        listenHost: String,
+        listenPort: UInt32,
+        connectHost: String,
+        connectPort: UInt32
     ) {
         self.kind = kind
         self.listenHost = listenHost
@@ -174,7 +183,10 @@ extension MultiplexRequest {
         case Number.newStandardForward:
             _ = try reader.readString()
             self = .newStandardForward(
-                id: id, host: try reader.readText(), port: try reader.readUInt32())
+                id: id,
+                host: try reader.readText(),
+                port: try reader.readUInt32()
+            )
         case Number.stopListening: self = .stopListening(id: id)
         case Number.proxy: self = .proxy(id: id)
         default: self = .other(type: type, id: id)
@@ -252,7 +264,9 @@ extension MultiplexReply {
             self = .failure(id: try reader.readUInt32(), try reader.readLossyText())
         case Number.exitMessage:
             self = .exitMessage(
-                session: try reader.readUInt32(), status: try reader.readUInt32())
+                session: try reader.readUInt32(),
+                status: try reader.readUInt32()
+            )
         case Number.alive:
             self = .alive(id: try reader.readUInt32(), pid: try reader.readUInt32())
         case Number.sessionOpened:

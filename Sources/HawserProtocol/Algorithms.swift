@@ -43,7 +43,8 @@ package enum Algorithms {
             "sntrup761x25519-sha512@openssh.com",
             "mlkem768x25519-sha256",
             "mlkem768nistp256-sha256",
-        ])
+        ]
+    )
 
     package static let ciphers = Family(
         offered: [
@@ -54,7 +55,8 @@ package enum Algorithms {
             "aes192-ctr",
             "aes256-ctr",
         ],
-        all: CipherAlgorithm.allCases.map(\.name))
+        all: CipherAlgorithm.allCases.map(\.name)
+    )
 
     /// The ciphers that need no MAC.
     package static let authenticatedCiphers = CipherAlgorithm.allCases.filter(\.isAEAD).map(\.name)
@@ -72,7 +74,8 @@ package enum Algorithms {
             "hmac-sha2-512",
             "hmac-sha1",
         ],
-        all: MACAlgorithm.allCases.map(\.name))
+        all: MACAlgorithm.allCases.map(\.name)
+    )
 
     package static let compression = ["none", "zlib@openssh.com", "zlib"]
 
@@ -95,7 +98,8 @@ package enum Algorithms {
             "rsa-sha2-512",
             "rsa-sha2-256",
             "ssh-rsa",
-        ])
+        ]
+    )
 
     /// Plain key types.
     package static let keyTypes = [

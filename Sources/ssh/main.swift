@@ -1,3 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-print("ssh: not yet")
+import HawserSystem
+import HawserTool
+
+Descriptor.ensureStandardDescriptors()
+Signals.ignore([13])  // PIPE: a write says so itself
+
+let words = Swift.CommandLine.arguments
+let program = Program(name: words.first ?? "ssh")
+Daemon.exit(program.run(Array(words.dropFirst())))

@@ -7,10 +7,19 @@ import Testing
 @Suite("The control-socket protocol, PROTOCOL.mux")
 struct MultiplexMessagesTests {
     static let session = MultiplexSession(
-        wantsTerminal: true, escapeCharacter: 126, terminalType: "xterm", command: "id",
-        environment: ["LANG=C", "A=b"])
+        wantsTerminal: true,
+        escapeCharacter: 126,
+        terminalType: "xterm",
+        command: "id",
+        environment: ["LANG=C", "A=b"]
+    )
     static let forward = MultiplexForward(
-        kind: .local, listenHost: "127.0.0.1", listenPort: 1, connectHost: "h", connectPort: 2)
+        kind: .local,
+        listenHost: "127.0.0.1",
+        listenPort: 1,
+        connectHost: "h",
+        connectPort: 2
+    )
 
     static let requests: [MultiplexRequest] = [
         .hello(version: 4, extensions: []), .hello(version: 4, extensions: ["info"]),
@@ -81,6 +90,7 @@ struct MultiplexMessagesTests {
     @Test("The bytes of an alive check")
     func bytes() {
         #expect(
-            MultiplexRequest.aliveCheck(id: 1).frame == [0, 0, 0, 8, 0x10, 0, 0, 4, 0, 0, 0, 1])
+            MultiplexRequest.aliveCheck(id: 1).frame == [0, 0, 0, 8, 0x10, 0, 0, 4, 0, 0, 0, 1]
+        )
     }
 }

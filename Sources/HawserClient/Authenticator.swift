@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserConfig
+internal import HawserKeys
+internal import HawserLog
+internal import HawserProtocol
+internal import HawserTool
+internal import HawserWire
+
+/// Which method next, with which answer (RFC 4252; ssh_config(5), PreferredAuthentications).
+final class Authenticator {
+    private let settings: ClientSettings
+    private let log: Log
+    private lazy var identities = Identities(settings, log: log)
+    private var current: Identity?
+    private var passwordPrompts = 0
+    private var interactivePrompts = 0
+    private var hasFailedPassword = false
+    private var interactiveIsUseless = false
+    private var hasAnsweredPrompt = false
+    private(set) var lastMethod = "none"
+    /// What the server last said can continue.
+    private var offered: [String] = []
+
+    init(_ settings: ClientSettings, log: Log) {
+        self.settings = settings
+        self.log = log
+    }
+
+    func handle(
+        _ event: ConnectionEvent,
+        on connection: inout ClientConnection
+    ) throws(ProtocolError) {
+        switch event {
+        case .authenticationMethods(let methods, let partial):
+            offered = methods
+            if partial { log.info("Authenticated using \"\(lastMethod)\" with partial success.") }
+            log.debug("Authentications that can continue: \(methods.joined(separator: ","))")
+            if lastMethod == "password", !partial { passwordFailed() }
+            if lastMethod == "keyboard-interactive", !partial {
+                if hasAnsweredPrompt { passwordFailed() } else { interactiveIsUseless = true }
+            }
+            try next(on: &connection)
+        case .signatureNeeded(let request): sign(request, on: &connection)
+        case .informationRequested(let request): try answer(request, on: &connection)
+        case .passwordChangeRequested(let prompt): try change(prompt, on: &connection)
+        default: break
+        }
+    }
+
+    private func passwordFailed() {
+        hasFailedPassword = true
+    }
+
+    /// Tries the first method that is preferred, offered, and has something left to try.
+    private func next(on connection: inout ClientConnection) throws(ProtocolError) {
+        let preferred =
+            (settings.options.preferredAuthentications
+            ?? "gssapi-with-mic,hostbased,publickey,keyboard-interactive,password")
+            .split(separator: ",").map(String.init)
+        for method in preferred where offered.contains(method) {
+            log.debug("Next authentication method: \(method)")
+            if try attempt(method, on: &connection) { return }
+        }
+        throw ProtocolError(
+            .disconnected(reason: 14),
+            "\(settings.user)@\(settings.host): Permission denied (\(offered.joined(separator: ",")))."
+        )
+    }
+
+    private func attempt(
+        _ method: String,
+        on connection: inout ClientConnection
+    ) throws(ProtocolError) -> Bool {
+        switch method {
+        case "publickey" where settings.options.pubkeyAuthentication != false:
+            return offerKey(on: &connection)
+        case "keyboard-interactive" where settings.options.kbdInteractiveAuthentication != false:
+            guard !interactiveIsUseless, interactivePrompts < prompts else { return false }
+            interactivePrompts += 1
+            hasAnsweredPrompt = false
+            lastMethod = method
+            connection.authenticateKeyboardInteractive()
+            return true
+        case "password" where settings.options.passwordAuthentication != false:
+            return askPassword(on: &connection)
+        default: return false
+        }
+    }
+
+    /// How often a person may be asked.
+    private var prompts: Int {
+        settings.options.batchMode == true ? 0 : settings.options.numberOfPasswordPrompts ?? 3
+    }
+
+    // MARK: publickey
+
+    private func offerKey(on connection: inout ClientConnection) -> Bool {
+        while let identity = identities.next() {
+            guard
+                let algorithm = connection.publicKeyAlgorithm(
+                    for: identity.publicKey.type,
+                    allowed: settings.publicKeyAlgorithms
+                )
+            else {
+                log.debug("Skipping key \(identity.name): no mutual signature algorithm")
+                continue
+            }
+            log.debug(
+                "Offering public key: \(identity.name) \(identity.publicKey.type.shortName) "
+                    + identity.publicKey.fingerprint() + (identity.isInAgent ? " agent" : "")
+            )
+            current = identity
+            lastMethod = "publickey"
+            connection.authenticatePublicKey(
+                keyBlob: identity.publicKey.blob,
+                algorithm: algorithm,
+                probing: true
+            )
+            return true
+        }
+        return false
+    }
+
+    private func sign(_ request: SigningRequest, on connection: inout ClientConnection) {
+        guard let identity = current,
+            let signature = identities.sign(
+                request.data,
+                with: identity,
+                algorithm: request.algorithm
+            )
+        else {
+            connection.declineSignature()
+            // Another key or method goes on where this one stopped.
+            do throws(ProtocolError) { try next(on: &connection) } catch { refusal = error }
+            return
+        }
+        log.debug("Server accepts key: \(identity.name) \(identity.publicKey.type.shortName)")
+        connection.provideSignature(signature)
+    }
+
+    /// What a step found out that could not throw it.
+    private(set) var refusal: ProtocolError?
+
+    // MARK: password
+
+    private func askPassword(on connection: inout ClientConnection) -> Bool {
+        guard passwordPrompts < prompts else { return false }
+        if passwordPrompts > 0 { log.error("Permission denied, please try again.") }
+        passwordPrompts += 1
+        guard let password = Prompts.ask("\(settings.user)@\(promptHost)'s password: ") else {
+            return false
+        }
+        lastMethod = "password"
+        connection.authenticatePassword(password)
+        return true
+    }
+
+    private var promptHost: String { settings.options.hostKeyAlias ?? settings.host }
+
+    private func change(
+        _ prompt: String,
+        on connection: inout ClientConnection
+    ) throws(ProtocolError) {
+        if !prompt.isEmpty { log.info("\(prompt.visible)") }
+        let name = "\(settings.user)@\(promptHost)"
+        guard prompts > 0, let old = Prompts.ask("Enter \(name)'s old password: ") else {
+            return try next(on: &connection)
+        }
+        while true {
+            guard let new = Prompts.ask("Enter \(name)'s new password: "),
+                let again = Prompts.ask("Retype \(name)'s new password: ")
+            else { return try next(on: &connection) }
+            if new == again { return connection.changePassword(old, to: new) }
+            log.info("Mismatch; try again, EOF to quit.")
+        }
+    }
+
+    // MARK: keyboard-interactive
+
+    private func answer(
+        _ request: InformationRequest,
+        on connection: inout ClientConnection
+    ) throws(ProtocolError) {
+        if !request.name.isEmpty { log.info("\(request.name.visible)") }
+        if !request.instruction.isEmpty { log.info("\(request.instruction.visible)") }
+        if interactivePrompts > 1, hasFailedPassword, !request.prompts.isEmpty {
+            log.error("Permission denied, please try again.")
+            hasFailedPassword = false
+        }
+        var answers: [SecretBytes] = []
+        for prompt in request.prompts {
+            hasAnsweredPrompt = true
+            let text = "(\(settings.user)@\(promptHost)) \(prompt.text.visible)"
+            guard let answer = Prompts.ask(text, prompt.echo ? .visible : .secret) else {
+                return try next(on: &connection)
+            }
+            answers.append(answer)
+        }
+        connection.answerInformation(answers)
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// `~.` and friends (ssh(1), ESCAPE CHARACTERS): typed bytes in, bytes to send and actions out.
+package struct EscapeSequences: Sendable {
+    package enum Action: Equatable, Sendable {
+        case send([UInt8])
+        case disconnect
+        case suspend
+        case listConnections
+        case background
+        case help
+        case sendBreak
+        case commandLine
+        case rekey
+        case lowerVerbosity
+        case raiseVerbosity
+    }
+
+    private let character: UInt8
+    private var isAtLineStart = true
+    private var isPending = false
+
+    /// `character` is the escape character, by default `~`.
+    package init(_ character: UInt8 = UInt8(ascii: "~")) {
+        self.character = character
+    }
+
+    /// What typed bytes mean, in order.
+    package mutating func receive(_ bytes: [UInt8]) -> [Action] {
+        var actions: [Action] = []
+        var plain: [UInt8] = []
+        for byte in bytes {
+            if isPending {
+                isPending = false
+                if let action = action(for: byte) {
+                    if !plain.isEmpty { actions.append(.send(plain)) }
+                    plain = []
+                    actions.append(action)
+                    isAtLineStart = true
+                    continue
+                }
+                plain.append(character)
+                if byte == character {
+                    isAtLineStart = false
+                    continue
+                }
+            } else if isAtLineStart, byte == character {
+                isPending = true
+                continue
+            }
+            plain.append(byte)
+            isAtLineStart = byte == UInt8(ascii: "\r") || byte == UInt8(ascii: "\n")
+        }
+        if !plain.isEmpty { actions.append(.send(plain)) }
+        return actions
+    }
+
+    private func action(for byte: UInt8) -> Action? {
+        switch byte {
+        case UInt8(ascii: "."): .disconnect
+        case 0x1a: .suspend
+        case UInt8(ascii: "#"): .listConnections
+        case UInt8(ascii: "&"): .background
+        case UInt8(ascii: "?"): .help
+        case UInt8(ascii: "B"): .sendBreak
+        case UInt8(ascii: "C"): .commandLine
+        case UInt8(ascii: "R"): .rekey
+        case UInt8(ascii: "V"): .lowerVerbosity
+        case UInt8(ascii: "v"): .raiseVerbosity
+        default: nil
+        }
+    }
+
+    /// What `~?` prints. A session that rides another connection cannot suspend or background it.
+    package static func help(_ character: UInt8, isPassenger: Bool) -> String {
+        let c =
+            character < 0x20
+            ? "^\(Character(UnicodeScalar(character + 64)))" : String(UnicodeScalar(character))
+        var lines = [
+            "\(c)?",
+            "Supported escape sequences:",
+            " \(c).   - terminate connection\(isPassenger ? "" : " (and any multiplexed sessions)")",
+            " \(c)B   - send a BREAK to the remote system",
+            " \(c)R   - request rekey",
+            " \(c)V/v - decrease/increase verbosity (LogLevel)",
+        ]
+        if !isPassenger { lines.append(" \(c)^Z  - suspend ssh") }
+        lines += [" \(c)#   - list forwarded connections"]
+        if !isPassenger {
+            lines.append(" \(c)&   - background ssh (when waiting for connections to terminate)")
+        }
+        lines += [
+            " \(c)?   - this message",
+            " \(c)\(c)   - send the escape character by typing it twice",
+            "(Note that escapes are only recognized immediately after newline.)",
+        ]
+        return lines.map { $0 + "\r\n" }.joined()
+    }
+}

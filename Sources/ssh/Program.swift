@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HawserClient
+import HawserConfig
+import HawserLog
+import HawserSystem
+import HawserTool
+
+/// ssh(1), from its arguments to its exit status.
+struct Program {
+    let name: String
+
+    func run(_ words: [String]) -> Int32 {
+        do throws(CommandLineExit) {
+            let line = try CommandLine.parse(words)
+            guard let destination = line.destination else {
+                throw CommandLineExit(text: CommandLine.usage, status: 255)
+            }
+            return try run(line, destination, words)
+        } catch {
+            if error.isOutput { printOutput(error.text) } else { printError(error.text) }
+            return error.status
+        }
+    }
+
+    private func run(
+        _ line: CommandLineOptions,
+        _ destination: Destination,
+        _ words: [String]
+    ) throws(CommandLineExit) -> Int32 {
+        guard let localUser = User.numbered(Daemon.realUser) else {
+            throw fail("No user exists for uid \(Daemon.realUser)")
+        }
+        let options = try configured(line, destination, localUser)
+        let log = try makeLog(line, options)
+        let settings = try finished(options, line, destination, localUser)
+        if line.printsConfiguration {
+            throw fail("-G: not yet supported by this version")
+        }
+        if let command = line.controlCommand { return try control(command, settings, log) }
+        if let path = settings.controlPath {
+            switch ride(path, settings, log) {
+            case .done(let status): return status
+            case .unavailable: break
+            }
+        }
+        return connect(settings, log, words)
+    }
+
+    // MARK: Configuration
+
+    private func configured(
+        _ line: CommandLineOptions,
+        _ destination: Destination,
+        _ localUser: User
+    ) throws(CommandLineExit) -> ClientOptions {
+        var options = line.options
+        if options.user == nil { options.user = destination.user }
+        if options.port == nil { options.port = destination.port }
+        if line.masterCount > 0 {
+            options.controlMaster = line.masterCount > 1 ? .ask : .yes
+        }
+        if line.terminalCount > 0 {
+            options.requestTTY = line.terminalCount > 1 ? .force : .yes
+        }
+        let home = Environment.value("HOME") ?? localUser.home
+        var reader = ClientConfigReader(
+            options,
+            for: ClientConfigSubject(
+                originalHost: destination.host,
+                localUser: localUser.name,
+                home: home
+            ),
+            from: SystemConfigSource(localUser)
+        )
+        for setting in line.settings { reader.read(commandLineOption: setting) }
+        if let file = line.configFile {
+            if file.lowercased() != "none", !reader.read(file: file, isUserFile: true) {
+                throw fail("Can't open user config file \(file): \(SystemError.reason(2))")
+            }
+        } else {
+            let own = "\(home)/.ssh/config"
+            if let status = Files.status(own),
+                status.mode & 0o022 != 0
+                    || (status.uid != 0 && status.uid != localUser.uid)
+            {
+                throw fail("Bad owner or permissions on \(own)")
+            }
+            _ = reader.read(file: own, isUserFile: true)
+            _ = reader.read(file: "/etc/ssh/ssh_config", isUserFile: false)
+        }
+        guard reader.errors.isEmpty else {
+            throw CommandLineExit(
+                text: reader.errors.map { $0.description + "\r\n" }.joined(),
+                status: 255
+            )
+        }
+        return reader.options
+    }
+
+    private func makeLog(
+        _ line: CommandLineOptions,
+        _ options: ClientOptions
+    ) throws(CommandLineExit) -> Log {
+        var level = options.logLevel.flatMap(LogLevel.init(keyword:)) ?? .info
+        if line.verbosity > 0 {
+            level = line.verbosity == 1 ? .debug1 : line.verbosity == 2 ? .debug2 : .debug3
+        }
+        if line.isQuiet { level = .quiet }
+        guard let file = line.logFile else { return Log(level: level, sink: Messages()) }
+        do throws(SystemError) {
+            let fd = try Descriptor.open(file, 0o2000 | 0o100 | 1, mode: 0o600)  // APPEND CREAT WRONLY
+            return Log(
+                level: level,
+                sink: Messages(descriptor: fd, usesCarriageReturns: true)
+            )
+        } catch {
+            throw fail("Couldn't open logfile \(file): \(error.reason)")
+        }
+    }
+
+    private func finished(
+        _ options: ClientOptions,
+        _ line: CommandLineOptions,
+        _ destination: Destination,
+        _ localUser: User
+    ) throws(CommandLineExit) -> ClientSettings {
+        do throws(ConfigError) {
+            var settings = try ClientSettings(
+                options,
+                originalHost: destination.host,
+                command: line.command.isEmpty ? nil : line.command.joined(separator: " "),
+                localUser: localUser
+            )
+            if let text = line.standardForward {
+                guard let colon = text.lastIndex(of: ":"),
+                    let port = Syntax.port(String(text[text.index(after: colon)...]))
+                else {
+                    throw ConfigError(
+                        file: "",
+                        line: 0,
+                        text: "Bad stdio forwarding specification '\(text)'"
+                    )
+                }
+                var host = String(text[..<colon])
+                if host.hasPrefix("["), host.hasSuffix("]") {
+                    host = String(host.dropFirst().dropLast())
+                }
+                settings.standardForward = (host, port)
+            }
+            let hasNoSession = options.sessionType == ClientOptions.SessionType.none
+            if options.forkAfterAuthentication == true, settings.command == nil,
+                options.remoteCommand == nil, !hasNoSession
+            {
+                throw ConfigError(
+                    file: "",
+                    line: 0,
+                    text: "Cannot fork into background without a command to execute."
+                )
+            }
+            return settings
+        } catch { throw fail(error.text) }
+    }
+
+    private func fail(_ text: String) -> CommandLineExit {
+        CommandLineExit(text: text + "\r\n", status: 255)
+    }
+
+    // MARK: Multiplexing
+
+    private func control(
+        _ command: String,
+        _ settings: ClientSettings,
+        _ log: Log
+    ) throws(CommandLineExit) -> Int32 {
+        guard let path = settings.controlPath else {
+            throw fail("No ControlPath specified for \"-O\" command")
+        }
+        var reason: SystemError?
+        guard
+            let client = ControlClient.connect(
+                path,
+                removesStale: false,
+                log: log,
+                failure: { reason = $0 }
+            )
+        else {
+            throw fail("Control socket connect(\(path)): \(reason?.reason ?? "unknown")")
+        }
+        let outcome: ControlClient.Outcome
+        switch command {
+        case "check": outcome = client.check()
+        case "exit": outcome = client.terminate(onlyStop: false)
+        case "stop": outcome = client.terminate(onlyStop: true)
+        default: throw fail("-O \(command): not yet supported by this version")
+        }
+        if case .done(let status) = outcome { return status }
+        return 255
+    }
+
+    /// A session over a master, if there is one.
+    private func ride(
+        _ path: String,
+        _ settings: ClientSettings,
+        _ log: Log
+    ) -> ControlClient.Outcome {
+        let master = settings.options.controlMaster ?? .no
+        guard master != .yes, master != .ask else { return .unavailable }
+        guard settings.standardForward == nil else { return .unavailable }
+        guard
+            let client = ControlClient.connect(
+                path,
+                removesStale: master != .no,
+                log: log,
+                failure: { log.debug("Control socket \"\(path)\" does not serve: \($0.reason)") }
+            )
+        else { return .unavailable }
+        if settings.options.sessionType == ClientOptions.SessionType.none { return .unavailable }
+        log.debug("auto-mux: Trying existing master at '\(path)'")
+        return client.runSession(settings)
+    }
+
+    // MARK: Connection
+
+    private func connect(_ settings: ClientSettings, _ log: Log, _ words: [String]) -> Int32 {
+        do {
+            let dialer = Dialer(
+                settings,
+                log: log,
+                program: name,
+                inheritedArguments: inherited(words)
+            )
+            let dialed = try dialer.dial()
+            let loop = try ClientLoop(
+                settings,
+                dialed,
+                identification: Version.identification,
+                log: log
+            )
+            try loop.authenticate()
+            try localCommand(settings, log)
+            startMaster(loop, settings, log)
+            if settings.options.forkAfterAuthentication == true {
+                try background()
+            } else if let outcome = try persist(loop, settings, log) {
+                return outcome
+            }
+            if !loop.isPersistentMaster { loop.openOwnSession() }
+            let status = try loop.run()
+            return status
+        } catch let error as DialError {
+            log.fatal(error.text)
+        } catch let error as ClientFailure {
+            if let text = error.text { log.fatal(text) }
+        } catch let error as ConfigError {
+            log.fatal(error.text)
+        } catch {
+            log.fatal("\(error)")
+        }
+        return 255
+    }
+
+    /// Options that the jump hosts of -J get as well.
+    private func inherited(_ words: [String]) -> [String] {
+        var result: [String] = []
+        var parser = CommandLineParser(words, CommandLine.letters)
+        while let step = parser.next() {
+            switch step {
+            case .option("F", let file): result += ["-F", file]
+            case .flag("v"): result.append("-v")
+            default: break
+            }
+        }
+        return result
+    }
+
+    private func localCommand(_ settings: ClientSettings, _ log: Log) throws {
+        guard settings.options.permitLocalCommand == true,
+            let command = settings.options.localCommand, command.lowercased() != "none",
+            let expanded = settings.tokens.expand(command)
+        else { return }
+        log.debug("Executing local command: '\(expanded)'")
+        var spawn = Spawn.shell(Environment.value("SHELL") ?? "/bin/sh", command: expanded)
+        spawn.descriptors = [(0, 0), (1, 1), (2, 2)]
+        _ = Child.wait(try spawn.start())
+    }
+
+    private func startMaster(_ loop: ClientLoop, _ settings: ClientSettings, _ log: Log) {
+        let mode = settings.options.controlMaster ?? .no
+        guard let path = settings.controlPath, mode != .no else { return }
+        let asks = mode == .ask || mode == .autoask
+        loop.master = ControlMaster.listen(at: path, host: settings.host, asks: asks) {
+            log.error($0)
+        }
+    }
+
+    /// With `ControlPersist`, the master goes on in a process of its own and this one rides it, so
+    /// that nobody waits for the master. Nil in the master's process, and where nothing persists.
+    private func persist(
+        _ loop: ClientLoop,
+        _ settings: ClientSettings,
+        _ log: Log
+    ) throws(SystemError) -> Int32? {
+        let hasSession = settings.options.sessionType != ClientOptions.SessionType.none
+        guard loop.master != nil, let path = settings.controlPath, hasSession,
+            let persistence = settings.options.controlPersist, persistence != .no
+        else { return nil }
+        let child = try Daemon.forkChild()
+        if child == 0 {
+            Daemon.startSession()
+            Descriptor.useNull([0, 1, 2])
+            loop.isPersistentMaster = true
+            return nil
+        }
+        loop.abandon()
+        guard
+            let client = ControlClient.connect(
+                path,
+                removesStale: false,
+                log: log,
+                failure: { log.error("Control socket connect(\(path)): \($0.reason)") }
+            ),
+            case .done(let status) = client.runSession(settings)
+        else { return 255 }
+        return status
+    }
+
+    private func background() throws(SystemError) {
+        try Daemon.detach()
+        Descriptor.useNull([0, 1, 2])
+    }
+}
+
+/// Files and commands of the machine, for reading a configuration.
+struct SystemConfigSource: ConfigSource {
+    private let user: User
+
+    init(_ user: User) {
+        self.user = user
+    }
+
+    func contents(of path: String) -> [UInt8]? { try? Files.read(path) }
+
+    func paths(matching pattern: String) -> [String] { Files.matches(pattern) }
+
+    func succeeds(_ command: String) -> Bool {
+        var spawn = Spawn.shell(user.loginShell, command: command)
+        guard let null = try? Descriptor.open("/dev/null", 2) else { return false }
+        defer { Descriptor.close(null) }
+        spawn.descriptors = [(0, null), (1, null), (2, 2)]
+        guard let pid = try? spawn.start() else { return false }
+        return Child.wait(pid) == .exited(0)
+    }
+}

@@ -1,3 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-print("sshd: not yet")
+import HawserServer
+import HawserSystem
+
+Signals.dieOnCrash()
+let arguments = CommandLine.arguments
+if arguments.count > 1, let role = ServerRole(rawValue: arguments[1]) {
+    Daemon.exit(ServerProgram.run(role))
+}
+switch ServerCommandLine.parse(arguments) {
+case .run(let options):
+    var program = ServerProgram(options)
+    Daemon.exit(program.run())
+case .end(let status):
+    Daemon.exit(status)
+}

@@ -117,7 +117,7 @@ extension MonitorAnswer {
         case .user(let answer):
             writer.write(list: answer.methods)
             writer.write(text: answer.banner)
-            writer.write(uint32: UInt32(clamping: answer.maximumFailures))
+            writer.write(text: answer.description)
         case .authentication(let outcome): outcome.write(into: &writer)
         case .terminal(let path): writer.write(text: path)
         case .noTerminal: break
@@ -139,7 +139,7 @@ extension MonitorAnswer {
                 UserAnswer(
                     methods: try reader.readList(),
                     banner: try reader.readText(),
-                    maximumFailures: Int(try reader.readUInt32())
+                    description: try reader.readText()
                 )
             )
         case .authentication: self = .authentication(try AuthenticationOutcome(from: &reader))
@@ -377,6 +377,11 @@ extension SessionStart {
             writer.write(text: variable.name)
             writer.write(text: variable.value)
         }
+        writer.write(boolean: lastLogin != nil)
+        if let lastLogin {
+            writer.write(uint64: UInt64(clamping: lastLogin.time))
+            writer.write(text: lastLogin.host)
+        }
         writer.write(text: messages)
         writer.write(boolean: mustChangePassword)
         writer.write(text: authenticationInfo)
@@ -401,6 +406,11 @@ extension SessionStart {
         for _ in 0..<count {
             let name = try reader.readText()
             environment.append(EnvironmentVariable(name: name, value: try reader.readText()))
+        }
+        lastLogin = nil
+        if try reader.readBoolean() {
+            let time = Int64(clamping: try reader.readUInt64())
+            lastLogin = LastLogin(time: time, host: try reader.readText())
         }
         messages = try reader.readText()
         mustChangePassword = try reader.readBoolean()

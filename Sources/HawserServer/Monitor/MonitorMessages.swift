@@ -116,13 +116,17 @@ package struct UserAnswer: Equatable, Sendable {
     package var methods: [String]
     /// The text of `Banner`.
     package var banner: String
-    /// Failures after which the connection ends.
-    package var maximumFailures: Int
+    /// How log lines call the user before its address, e.g. `invalid user eve `.
+    package var description: String
 
-    package init(methods: [String], banner: String, maximumFailures: Int) {
+    package init(
+        methods: [String],
+        banner: String,
+        description: String
+    ) {
+        self.description = description
         self.methods = methods
         self.banner = banner
-        self.maximumFailures = maximumFailures
     }
 }
 
@@ -154,6 +158,8 @@ package struct SessionStart: Equatable, Sendable {
     package var peer: PeerAddress
     package var logLevel: LogLevel
     package var environment: [EnvironmentVariable]
+    /// The login before this one.
+    package var lastLogin: LastLogin?
     /// Text for the start of an interactive session: what PAM and the account have to say.
     package var messages: String
     /// The password has to be changed before anything else.
@@ -169,6 +175,12 @@ package struct SessionStart: Equatable, Sendable {
     package struct EnvironmentVariable: Equatable, Sendable {
         package var name: String
         package var value: String
+    }
+
+    package struct LastLogin: Equatable, Sendable {
+        /// Seconds since 1970.
+        package var time: Int64
+        package var host: String
     }
 }
 

@@ -76,3 +76,24 @@ extension Identity {
         _ = unsafe execv(path, pointers)
     }
 }
+
+extension Identity {
+    /// Runs `body` with the user's rights on files, when this process may: what a user's files say
+    /// must not be read with root's. C: `seteuid` and back.
+    package static func reading<Result>(as user: User, _ body: () -> Result) -> Result {
+        guard isPrivileged, user.uid != 0 else { return body() }
+        var groups = [gid_t](repeating: 0, count: 65536)
+        // SAFETY: fills as many as there are, at most the array's count.
+        let count = unsafe getgroups(Int32(groups.count), &groups)
+        let before = (gid: getegid(), groups: groups.prefix(Int(max(0, count))))
+        let list = user.groupNumbers
+        // SAFETY: reads the numbers.
+        _ = unsafe setgroups(list.count, list)
+        _ = setegid(user.gid)
+        guard seteuid(user.uid) == 0 else { fatalError("seteuid") }
+        let result = body()
+        guard seteuid(0) == 0, setegid(before.gid) == 0 else { fatalError("seteuid back") }
+        _ = unsafe setgroups(before.groups.count, Array(before.groups))
+        return result
+    }
+}

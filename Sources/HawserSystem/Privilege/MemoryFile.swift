@@ -35,3 +35,10 @@ package enum MemoryFile {
         return bytes
     }
 }
+
+extension Files {
+    /// Removes an empty directory. C: `rmdir`.
+    package static func removeDirectory(_ path: String) {
+        _ = unsafe rmdir(path)
+    }
+}

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserKeys
+internal import HawserLog
+internal import HawserProtocol
+internal import HawserSystem
+internal import HawserWire
+
+/// What a monitor knows of the one who wants to get in.
+final class LoginState {
+    /// The name as the client said it, and so as it is signed.
+    let saidName: String
+    /// The account's name in it.
+    let name: String
+    /// The account; a stand-in when there is none, so that everything takes its usual course.
+    let user: User
+    /// The account exists and may log in.
+    let isValid: Bool
+    var progress: MethodProgress
+    var pam: PAM?
+    var failures = 0
+    var attempts = 0
+    var keyOptions: AuthorizedKeyOptions?
+    var keyOptionsText = ""
+    var usedKeys: [PublicKey] = []
+    var mustChangePassword = false
+    var isSessionOpen = false
+    /// Lines of `ExposeAuthInfo`.
+    var authenticationInfo: [String] = []
+    /// What PAM's modules said without asking.
+    var notices = ""
+
+    init(saidName: String, name: String, user: User, isValid: Bool, progress: MethodProgress) {
+        self.saidName = saidName
+        self.name = name
+        self.user = user
+        self.isValid = isValid
+        self.progress = progress
+    }
+}
+
+extension Monitor {
+    /// Takes the user's name: looks up the account, applies the rules, starts PAM.
+    func beginLogin(_ name: String) {
+        // `user:style` names a style of authentication.
+        let accountName = name.split(separator: ":").first.map(String.init) ?? name
+        let found = User.named(accountName)
+        var criteria = ConnectionCriteria(peer: start.peer)
+        criteria.user = accountName
+        criteria.isInvalidUser = found == nil
+        criteria.groups = found?.groupNames ?? []
+        settings = start.configuration(criteria)
+        log.level = max(settings.logLevel, start.log.level)
+        var isValid = found != nil
+        if let found {
+            if let reason = refusal(of: found) {
+                log.info(reason)
+                isValid = false
+            }
+        } else {
+            log.info("Invalid user \(accountName) from \(start.peer.description)")
+        }
+        let user =
+            found.flatMap { isValid ? $0 : nil }
+            ?? User(name: accountName, uid: .max, gid: .max, home: "/", shell: "/bin/false")
+        let progress = MethodProgress(
+            enabled: enabledMethods,
+            lists: settings.authenticationMethods
+        )
+        let login = LoginState(
+            saidName: name,
+            name: accountName,
+            user: user,
+            isValid: isValid,
+            progress: progress
+        )
+        if usesPAM {
+            do throws(PAMError) {
+                login.pam = try PAM(
+                    service: settings.given("pamservicename") ?? "sshd",
+                    user: accountName,
+                    host: start.peer.address,
+                    terminal: "ssh"
+                )
+            } catch {
+                log.error("PAM: initialization failed: \(error)")
+            }
+        }
+        self.login = login
+        phase = .authenticating
+        ProcessTitle.set("sshd: \(isValid ? accountName : "unknown") [priv]")
+        var banner = ""
+        if let path = settings.banner, let bytes = try? Files.read(path, limit: 1 << 20) {
+            banner = String(decoding: bytes, as: UTF8.self)
+        }
+        socket.send(
+            MonitorAnswer.user(
+                UserAnswer(
+                    methods: progress.methods,
+                    banner: banner,
+                    description: isValid
+                        ? "authenticating user \(accountName) " : "invalid user \(accountName) "
+                )
+            ).encoding
+        )
+    }
+
+    var usesPAM: Bool { settings.usesPAM && Identity.isPrivileged }
+
+    private var enabledMethods: [String] {
+        var methods: [String] = []
+        if settings.isYes("pubkeyauthentication", default: true) { methods.append("publickey") }
+        if settings.isYes("passwordauthentication", default: true) { methods.append("password") }
+        if settings.isYes("kbdinteractiveauthentication", default: true), usesPAM {
+            methods.append("keyboard-interactive")
+        }
+        return methods
+    }
+
+    /// Why an account may not log in, as the log says it.
+    private func refusal(of user: User) -> String? {
+        // A server that runs as an ordinary user can only let that one in.
+        if !Identity.isPrivileged, user.uid != Daemon.effectiveUser {
+            return "User \(user.name) not allowed because this server cannot become it"
+        }
+        if !usesPAM, let shadow = Shadow.entry(for: user) {
+            if shadow.isLocked {
+                return "User \(user.name) not allowed because account is locked"
+            }
+            if shadow.validity(onDay: CivilTime.today) == .accountExpired {
+                return "Account \(user.name) has expired"
+            }
+        }
+        if !user.shell.isEmpty, settings.chrootDirectory == nil {
+            guard let shell = Files.status(user.shell) else {
+                return "User \(user.name) not allowed because shell \(user.shell) does not exist"
+            }
+            guard shell.isRegular, shell.mode & 0o111 != 0 else {
+                return "User \(user.name) not allowed because shell \(user.shell) "
+                    + "is not executable"
+            }
+        }
+        var rules = AccessRules()
+        rules.denyUsers = settings.words("denyusers")
+        rules.allowUsers = settings.words("allowusers")
+        rules.denyGroups = settings.words("denygroups")
+        rules.allowGroups = settings.words("allowgroups")
+        let reason = rules.refusal(
+            user: user.name,
+            groups: user.groupNames,
+            host: start.peer.address,
+            address: start.peer.address
+        )
+        return reason.map {
+            "User \(user.name) from \(start.peer.address) not allowed because \($0)"
+        }
+    }
+
+    // MARK: Attempts
+
+    /// Decides one attempt and answers it. False when the connection is over.
+    func authenticate(_ method: AuthenticationRequest.Method) -> Bool {
+        guard let login else { return false }
+        login.attempts += 1
+        var next: AuthenticationRequest.Method? = method
+        while let method = next {
+            next = nil
+            let verdict = decide(method, login, followedBy: &next)
+            if socket.hasEnded || hasTimedOut { return false }
+            if !conclude(verdict, method, login) { return false }
+        }
+        return true
+    }
+
+    /// What came of an attempt.
+    enum Verdict {
+        case failed
+        case succeeded
+        case keyAcceptable
+        case passwordExpired
+        /// The client has turned to something else meanwhile: nothing to answer.
+        case abandoned
+    }
+
+    private func decide(
+        _ method: AuthenticationRequest.Method,
+        _ login: LoginState,
+        followedBy next: inout AuthenticationRequest.Method?
+    ) -> Verdict {
+        switch method {
+        case .none:
+            return decideNone(login)
+        case .publicKey(let attempt) where login.progress.allows("publickey"):
+            return decidePublicKey(attempt, login)
+        case .password(let password, _) where login.progress.allows("password"):
+            return checkPassword(password, login) ? .succeeded : .failed
+        case .keyboardInteractive where login.progress.allows("keyboard-interactive"):
+            return decideKeyboardInteractive(login, followedBy: &next)
+        default:
+            return .failed
+        }
+    }
+
+    /// `none` lets in who needs no password, where that is allowed.
+    private func decideNone(_ login: LoginState) -> Verdict {
+        guard settings.isYes("permitemptypasswords", default: false),
+            login.progress.allows("password")
+        else { return .failed }
+        return checkPassword(SecretBytes([]), login) ? .succeeded : .failed
+    }
+
+    /// Answers an attempt and counts it. False when the connection is over.
+    private func conclude(
+        _ verdict: Verdict,
+        _ method: AuthenticationRequest.Method,
+        _ login: LoginState
+    ) -> Bool {
+        switch verdict {
+        case .abandoned:
+            return true
+        case .keyAcceptable:
+            report("Postponed", method, login, suffix: " [preauth]")
+            answer(.keyAcceptable)
+            return true
+        case .passwordExpired:
+            answer(.passwordExpired(prompt: "Enter new password: "))
+            return true
+        case .succeeded:
+            if let refused = rootRefusal(method, login) {
+                log.info(refused)
+                return fail(method, login)
+            }
+            guard accountIsGood(login) else { return false }
+            if !login.progress.complete(method.name) {
+                report("Partial", method, login)
+                answer(.partial(methods: login.progress.methods))
+                return true
+            }
+            report("Accepted", method, login)
+            phase = .authenticated
+            answer(.accepted)
+            return true
+        case .failed:
+            return fail(method, login)
+        }
+    }
+
+    private func fail(_ method: AuthenticationRequest.Method, _ login: LoginState) -> Bool {
+        if method == .none, login.attempts == 1 {
+            answer(.refused(methods: login.progress.methods))
+            return true
+        }
+        login.failures += 1
+        report("Failed", method, login)
+        let limit = settings.maximumAuthenticationTries
+        if limit > 0, login.failures >= limit {
+            log.error(
+                "maximum authentication attempts exceeded for \(prefix(login))\(login.name) from "
+                    + "\(start.peer.description) ssh2 [preauth]"
+            )
+            answer(.disconnect(text: "Too many authentication failures"))
+            return true
+        }
+        answer(.refused(methods: login.progress.methods))
+        return true
+    }
+
+    func answer(_ outcome: AuthenticationOutcome) {
+        socket.send(MonitorAnswer.authentication(outcome).encoding)
+    }
+
+    private func prefix(_ login: LoginState) -> String { login.isValid ? "" : "invalid user " }
+
+    /// The line that fail2ban reads.
+    private func report(
+        _ what: String,
+        _ method: AuthenticationRequest.Method,
+        _ login: LoginState,
+        suffix: String = ""
+    ) {
+        if method == .none, what == "Failed" { return }
+        let isLoud =
+            what == "Accepted" || what == "Partial"
+            || (what == "Failed"
+                && (method.name == "password"
+                    || login.failures >= settings.maximumAuthenticationTries / 2))
+        var detail = ""
+        if case .publicKey(let attempt) = method, what != "Postponed",
+            let key = try? PublicKey(blob: attempt.keyBlob)
+        {
+            detail = ": \(key.type.shortName) \(key.fingerprint(settings.fingerprintHash))"
+        }
+        var name = method.name
+        if case .keyboardInteractive = method { name = "keyboard-interactive/pam" }
+        log(
+            isLoud ? .info : .verbose,
+            "\(what) \(name) for \(prefix(login))\(login.name) from "
+                + "\(start.peer.description) ssh2\(detail)\(suffix)"
+        )
+    }
+
+    /// `PermitRootLogin`.
+    private func rootRefusal(
+        _ method: AuthenticationRequest.Method,
+        _ login: LoginState
+    ) -> String? {
+        guard login.user.uid == 0 else { return nil }
+        switch settings.rootLogin {
+        case .yes: return nil
+        case .withoutPassword where method.name == "publickey" || method.name == "hostbased":
+            return nil
+        case .forcedCommandsOnly where login.keyOptions?.command != nil:
+            log.info("Root login accepted for forced command.")
+            return nil
+        default: return "ROOT LOGIN REFUSED FROM \(start.peer.description)"
+        }
+    }
+
+    // MARK: The account
+
+    /// Whether PAM lets the account in now. Says so and ends the connection if not.
+    private func accountIsGood(_ login: LoginState) -> Bool {
+        guard let pam = login.pam else {
+            if let shadow = Shadow.entry(for: login.user),
+                shadow.validity(onDay: CivilTime.today) != .valid
+            {
+                login.mustChangePassword = true
+            }
+            return true
+        }
+        pam.conversation = { messages in
+            for message in messages { login.notices += message.text + "\n" }
+            return messages.map { _ in SecretBytes([]) }
+        }
+        do throws(PAMError) {
+            try pam.checkAccount()
+            return true
+        } catch {
+            if error.needsNewPassword {
+                login.mustChangePassword = true
+                return true
+            }
+            log.fatal(
+                "Access denied for user \(login.name) by PAM account configuration [preauth]"
+            )
+            if !login.notices.isEmpty { answer(.notice(login.notices)) }
+            answer(.disconnect(text: "Access denied by account configuration"))
+            return false
+        }
+    }
+
+    /// Gives the process the account's groups, credentials and session, before the user's process
+    /// is started. Returns what PAM has to say to the user.
+    func openAccount(_ login: LoginState) throws(SessionRefusal) -> String {
+        guard Identity.isPrivileged else { return "" }
+        do throws(PrivilegeError) {
+            try Identity.setGroups(login.user.groupNumbers)
+        } catch { throw SessionRefusal(text: "\(error)") }
+        guard let pam = login.pam else { return "" }
+        var text = login.notices
+        pam.conversation = { messages in
+            for message in messages { text += message.text + "\n" }
+            return messages.map { _ in SecretBytes([]) }
+        }
+        do throws(PAMError) {
+            try pam.setCredentials(.establish)
+        } catch {
+            log.debug("PAM: pam_setcred(): \(error)")
+        }
+        do throws(PAMError) {
+            try pam.openSession()
+            login.isSessionOpen = true
+        } catch {
+            log.error("PAM: pam_open_session(): \(error)")
+        }
+        return text
+    }
+}

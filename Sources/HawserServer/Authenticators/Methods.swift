@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserKeys
+internal import HawserLog
+internal import HawserProtocol
+internal import HawserSystem
+internal import HawserWire
+
+extension Monitor {
+    // MARK: publickey (RFC 4252 §7)
+
+    func decidePublicKey(_ attempt: PublicKeyAttempt, _ login: LoginState) -> Verdict {
+        let accepted = AlgorithmDefaults.publicKey(settings)
+        guard accepted.contains(attempt.algorithm) else {
+            log.info(
+                "userauth_pubkey: signature algorithm \(attempt.algorithm) not in "
+                    + "PubkeyAcceptedAlgorithms [preauth]"
+            )
+            return .failed
+        }
+        guard let key = try? PublicKey(blob: attempt.keyBlob),
+            PublicKeyAlgorithm(name: attempt.algorithm)?.keyType == key.type
+        else { return .failed }
+        if key.type.plain == .rsa, key.bits < settings.minimumRSABits {
+            log.info("refusing RSA key: Invalid key length [preauth]")
+            return .failed
+        }
+        // The same key cannot be a second factor beside itself.
+        guard login.isValid, !login.usedKeys.contains(where: { $0.plain == key.plain }) else {
+            return .failed
+        }
+        let files = AuthorizedKeyFiles(
+            user: login.user,
+            patterns: authorizedKeyPaths,
+            isStrict: settings.isStrict,
+            peer: start.peer,
+            hostName: nil,
+            fingerprintHash: settings.fingerprintHash,
+            log: log
+        )
+        guard let match = files.options(for: key) else { return .failed }
+        log.verbose(match.description)
+        guard let signature = attempt.signature else { return .keyAcceptable }
+        guard verify(signature, by: key, attempt, login) else { return .failed }
+        login.usedKeys.append(key)
+        login.keyOptions = match.options
+        login.keyOptionsText = match.optionsText
+        login.authenticationInfo.append("publickey \(key.text)\n")
+        return .succeeded
+    }
+
+    private var authorizedKeyPaths: [String] {
+        let paths = settings.words("authorizedkeysfile")
+        guard settings.first("authorizedkeysfile") == nil else { return paths }
+        return [".ssh/authorized_keys", ".ssh/authorized_keys2"]
+    }
+
+    /// What was signed is put together here, from what this process knows itself.
+    private func verify(
+        _ signature: [UInt8],
+        by key: PublicKey,
+        _ attempt: PublicKeyAttempt,
+        _ login: LoginState
+    ) -> Bool {
+        if let bound = attempt.boundHostKey,
+            !start.hostKeys.entries.contains(where: { $0.publicKey.blob == bound })
+        {
+            return false
+        }
+        let signed = SignedRequest.publicKey(
+            sessionIdentifier: sessionIdentifier,
+            user: Array(login.saidName.utf8),
+            service: "ssh-connection",
+            algorithm: attempt.algorithm,
+            keyBlob: attempt.keyBlob,
+            boundHostKey: attempt.boundHostKey
+        )
+        do throws(KeyError) {
+            try key.verify(
+                signature: signature,
+                over: signed.rawBytes,
+                allowing: [attempt.algorithm],
+                minimumRSABits: settings.minimumRSABits
+            )
+            return true
+        } catch {
+            log.error("key verification failed: \(error) [preauth]")
+            return false
+        }
+    }
+
+    // MARK: password (RFC 4252 §8)
+
+    func checkPassword(_ password: SecretBytes, _ login: LoginState) -> Bool {
+        let emptyIsAllowed = settings.isYes("permitemptypasswords", default: false)
+        if password.isEmpty, !emptyIsAllowed { return false }
+        let mayBeRoot = login.user.uid != 0 || settings.rootLogin == .yes
+        if let pam = login.pam {
+            // Who cannot get in is asked with a password that cannot be right, so that it takes as
+            // long as it does for others.
+            let tried =
+                login.isValid && mayBeRoot
+                ? password : SecretBytes(Array("\u{8}\n\r\u{7F}INCORRECT".utf8))
+            pam.conversation = { messages in
+                messages.map { $0.style == .promptHidden ? tried : SecretBytes([]) }
+            }
+            do throws(PAMError) {
+                try pam.authenticate(emptyPasswordAllowed: emptyIsAllowed)
+                return login.isValid && mayBeRoot
+            } catch {
+                log.debug("PAM: password authentication failed for \(login.name): \(error)")
+                return false
+            }
+        }
+        let hash =
+            login.isValid
+            ? Shadow.entry(for: login.user)?.passwordHash ?? login.user.passwordField : nil
+        let isRight = PasswordHash.matches(password, hash: hash)
+        return isRight && login.isValid && mayBeRoot
+    }
+
+    // MARK: keyboard-interactive (RFC 4256), asked by PAM's modules
+
+    func decideKeyboardInteractive(
+        _ login: LoginState,
+        followedBy next: inout AuthenticationRequest.Method?
+    ) -> Verdict {
+        guard let pam = login.pam else { return .failed }
+        let emptyIsAllowed = settings.isYes("permitemptypasswords", default: false)
+        var turnedTo: AuthenticationRequest.Method?
+        var instruction = ""
+        pam.conversation = { [unowned self] messages in
+            let prompts = messages.filter { $0.style.isPrompt }
+            for message in messages where !message.style.isPrompt {
+                instruction += message.text + "\n"
+            }
+            guard !prompts.isEmpty else { return messages.map { _ in SecretBytes([]) } }
+            answer(
+                .question(
+                    InformationRequest(
+                        instruction: instruction,
+                        prompts: prompts.map {
+                            InformationRequest.Prompt(
+                                text: $0.text,
+                                echo: $0.style == .promptVisible
+                            )
+                        }
+                    )
+                )
+            )
+            instruction = ""
+            guard case .authenticate(let method)? = nextRequest() else { return nil }
+            guard case .keyboardInteractiveResponses(let responses) = method,
+                responses.count == prompts.count
+            else {
+                turnedTo = method
+                return nil
+            }
+            var rest = responses[...]
+            return messages.map { $0.style.isPrompt ? rest.removeFirst() : SecretBytes([]) }
+        }
+        var isRight = false
+        do throws(PAMError) {
+            try pam.authenticate(emptyPasswordAllowed: emptyIsAllowed)
+            isRight = true
+        } catch {
+            let name = login.isValid ? login.name : "illegal user \(login.name)"
+            log.error("PAM: \(error) for \(name) from \(start.peer.address)")
+        }
+        login.notices += instruction
+        if let turnedTo {
+            // Wrong answers are a failure of this attempt; another method is a new one.
+            if case .other = turnedTo { return .failed }
+            next = turnedTo
+            return .abandoned
+        }
+        let mayBeRoot = login.user.uid != 0 || settings.rootLogin == .yes
+        return isRight && login.isValid && mayBeRoot ? .succeeded : .failed
+    }
+}

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserCrypto
+internal import HawserKeys
+internal import HawserLog
+internal import HawserProtocol
+internal import HawserSystem
+internal import HawserWire
+
+/// The privileged process of one connection. It never reads a byte of the client: it holds the host
+/// keys, decides who gets in, and does for the user's process what only root can do.
+package final class Monitor {
+    let start: MonitorStart
+    var settings: ServerSettings
+    var log: Log
+    var phase = MonitorPhase.keyExchange
+    /// The process that speaks with the client now.
+    var socket: MessageSocket
+    private var child: Int32 = 0
+    /// Nanoseconds; until someone is logged in.
+    var deadline: UInt64?
+    var hasTimedOut = false
+    /// The first hash that was signed, to which the client's signatures are bound.
+    var sessionIdentifier: [UInt8] = []
+    var login: LoginState?
+    var terminals: [UInt32: LoginTerminal] = [:]
+    private var descriptorSocket: Int32 = -1
+    private var moduli: Moduli?
+    let hostKeyOffers: [HostKeyOffer]
+
+    /// A terminal that a session has, to be given back.
+    struct LoginTerminal {
+        var path: String
+        var record: LoginRecords.Login
+    }
+
+    /// Serves one connection to its end and returns the exit status.
+    package static func run(_ start: MonitorStart) -> Int32 {
+        let monitor = Monitor(start)
+        let status = monitor.serve()
+        monitor.cleanUp()
+        return status
+    }
+
+    private init(_ start: MonitorStart) {
+        self.start = start
+        settings = start.configuration(ConnectionCriteria(peer: start.peer))
+        log = start.log
+        socket = MessageSocket(-1, limitBytes: MonitorLimits.requestBytes)
+        hostKeyOffers = start.hostKeys.offers(allowed: AlgorithmDefaults.hostKey(settings))
+        if settings.loginGraceSeconds > 0 {
+            deadline = Clock.nanoseconds + UInt64(settings.loginGraceSeconds) * 1_000_000_000
+            // Should a module hang, this process must not stay for ever.
+            Identity.endAfter(seconds: UInt32(clamping: settings.loginGraceSeconds + 30))
+        }
+    }
+
+    private func serve() -> Int32 {
+        ProcessTitle.set("sshd: [accepted]")
+        log.verbose(
+            "Connection from \(start.peer.description) on \(start.peer.localAddress) "
+                + "port \(start.peer.localPort) rdomain \"\""
+        )
+        guard startNetworkProcess(), let state = serveLogin(), let login else {
+            if hasTimedOut {
+                log.fatal("Timeout before authentication for \(start.peer.description)")
+                Child.kill(child, 9)
+            }
+            if child > 0 { _ = Child.wait(child) }
+            return 255
+        }
+        _ = Child.wait(child)
+        Identity.endAfter(seconds: 0)
+        deadline = nil
+        if let pipe = start.startupPipe { Descriptor.close(pipe) }
+        return serveSession(login, state)
+    }
+
+    // MARK: Before the login
+
+    private func startNetworkProcess() -> Bool {
+        var confinement: NetworkStart.Confinement?
+        if Identity.isPrivileged {
+            let account = User.named("sshd") ?? User.named("nobody")
+            guard let account else {
+                log.fatal("Privilege separation user sshd does not exist")
+                return false
+            }
+            confinement = NetworkStart.Confinement(
+                directory: PrivilegeSeparation.directory,
+                uid: account.uid,
+                gid: account.gid
+            )
+        }
+        guard startProcess(.network, passesDescriptors: false) else { return false }
+        let begin = NetworkStart(
+            identification: identification,
+            proposal: AlgorithmDefaults.proposal(settings, hostKeys: hostKeyOffers),
+            rekeyLimit: settings.rekeyLimit,
+            hostKeys: hostKeyOffers,
+            signatureAlgorithms: AlgorithmDefaults.publicKey(settings),
+            logLevel: log.level,
+            peer: start.peer,
+            offersCompression: settings.first("compression") != "no",
+            confinement: confinement
+        )
+        socket.send(MonitorAnswer.start(begin).encoding)
+        return true
+    }
+
+    private var identification: String {
+        let addendum = settings.given("versionaddendum").map { " " + $0 } ?? ""
+        return "SSH-2.0-\(ServerVersion.software)\(addendum)"
+    }
+
+    /// Serves the network process until it hands over the connection of someone logged in.
+    private func serveLogin() -> [UInt8]? {
+        while let request = nextRequest() {
+            switch request {
+            case .user(let name, _):
+                beginLogin(name)
+            case .authenticate(let method):
+                guard authenticate(method) else { return nil }
+            case .handOver(let state):
+                return state
+            case .ended:
+                return nil
+            default:
+                break
+            }
+        }
+        return nil
+    }
+
+    /// The next request that needs a decision; log lines, signatures and groups are answered here.
+    /// Nil when the other process has gone, the time is over or it asked what it may not.
+    func nextRequest() -> MonitorRequest? {
+        while true {
+            guard let message = socket.waitForNext(deadline: deadline) else {
+                if let deadline, Clock.nanoseconds >= deadline, !socket.hasEnded {
+                    hasTimedOut = true
+                }
+                return nil
+            }
+            guard let request = try? MonitorRequest(decoding: message.rawBytes) else {
+                log.fatal("monitor: bad message")
+                return nil
+            }
+            guard phase.allows(request.kind) else {
+                log.fatal("monitor: request \(request.kind) in phase \(phase)")
+                return nil
+            }
+            switch request {
+            case .log(let level, let text): write(level, text)
+            case .sign(let request): sign(request)
+            case .group(let minimum, let preferred, let maximum):
+                chooseGroup(minimum: minimum, preferred: preferred, maximum: maximum)
+            default: return request
+            }
+        }
+    }
+
+    private func write(_ level: LogLevel, _ text: String) {
+        log(level, phase == .session ? text : text + " [preauth]")
+    }
+
+    private func sign(_ request: SigningRequest) {
+        // Before the login only exchange hashes; afterwards proofs of possession too.
+        let isHash = [20, 32, 48, 64].contains(request.data.count)
+        var signature: [UInt8]?
+        if isHash || isProof(request) {
+            if sessionIdentifier.isEmpty { sessionIdentifier = request.data }
+            signature = start.hostKeys.sign(
+                request.data,
+                keyBlob: request.keyBlob,
+                algorithm: request.algorithm
+            )
+        }
+        socket.send(MonitorAnswer.signature(signature ?? []).encoding)
+    }
+
+    private func isProof(_ request: SigningRequest) -> Bool {
+        phase == .session
+            && request.data
+                == GlobalRequest.signedProof(
+                    ofHostKey: request.keyBlob,
+                    sessionIdentifier: sessionIdentifier
+                )
+    }
+
+    private func chooseGroup(minimum: Int, preferred: Int, maximum: Int) {
+        let random = SystemRandom()
+        let group = loadModuli().choose(
+            minimum: max(minimum, 2048),
+            preferred: preferred,
+            maximum: maximum,
+            random: { random.uniform(below: $0) }
+        )
+        if let group {
+            socket.send(
+                MonitorAnswer.group(prime: group.prime, generator: group.generator).encoding
+            )
+            return
+        }
+        // No file, or nothing in it that fits: the fixed group nearest to the wish.
+        log.verbose("WARNING: no suitable primes in \(moduliPath)")
+        let fixed: FiniteFieldGroup =
+            switch min(preferred, maximum) {
+            case ...2048: .group14
+            case ...4096: .group16
+            default: .group18
+            }
+        socket.send(MonitorAnswer.group(prime: fixed.prime, generator: fixed.generator).encoding)
+    }
+
+    private var moduliPath: String { settings.given("modulifile") ?? "/etc/ssh/moduli" }
+
+    private func loadModuli() -> Moduli {
+        if let moduli { return moduli }
+        let loaded = Moduli(contents: (try? Files.read(moduliPath)) ?? [])
+        moduli = loaded
+        return loaded
+    }
+
+    // MARK: Processes
+
+    /// Starts a process of ours with the client's descriptors and a socket to us.
+    private func startProcess(_ role: ServerRole, passesDescriptors: Bool) -> Bool {
+        do throws(SystemError) {
+            let (ours, theirs) = try Descriptor.socketPair()
+            var spawn = Spawn("/proc/self/exe", role.arguments(title: ""))
+            spawn.environment = []
+            spawn.directory = "/"
+            spawn.descriptors = [
+                (child: 2, ours: 2),
+                (child: ServerRole.Place.monitor, ours: theirs),
+                (child: ServerRole.Place.input, ours: start.input),
+                (child: ServerRole.Place.output, ours: start.output),
+            ]
+            var pair: (Int32, Int32)?
+            if passesDescriptors {
+                let made = try Descriptor.socketPair()
+                pair = made
+                descriptorSocket = made.0
+                spawn.descriptors.append((child: ServerRole.Place.descriptors, ours: made.1))
+            }
+            child = try spawn.start()
+            Descriptor.close(theirs)
+            if let pair { Descriptor.close(pair.1) }
+            socket = MessageSocket(ours, limitBytes: MonitorLimits.handoverBytes)
+            return true
+        } catch {
+            log.fatal("fork of unprivileged child failed: \(error)")
+            return false
+        }
+    }
+
+    // MARK: After the login
+
+    private func serveSession(_ login: LoginState, _ state: [UInt8]) -> Int32 {
+        ProcessTitle.set("sshd: \(login.user.name) [priv]")
+        Descriptor.close(socket.descriptor)
+        let messages: String
+        do throws(SessionRefusal) {
+            messages = try openAccount(login)
+        } catch {
+            log.error(error.text)
+            return 255
+        }
+        phase = .session
+        guard startProcess(.session, passesDescriptors: true) else { return 255 }
+        Descriptor.close(start.input)
+        if start.output != start.input { Descriptor.close(start.output) }
+        let begin = SessionStart(
+            userName: login.user.name,
+            uid: login.user.uid,
+            gid: login.user.gid,
+            configuration: settings.text,
+            keyOptions: login.keyOptionsText,
+            peer: start.peer,
+            logLevel: log.level,
+            environment: login.pam?.environment.map {
+                SessionStart.EnvironmentVariable(name: $0.name, value: $0.value)
+            } ?? [],
+            lastLogin: lastLogin(of: login.user),
+            messages: messages,
+            mustChangePassword: login.mustChangePassword,
+            authenticationInfo: login.authenticationInfo.joined(),
+            hostKeys: hostKeyOffers,
+            signatureAlgorithms: AlgorithmDefaults.publicKey(settings),
+            proposal: AlgorithmDefaults.proposal(settings, hostKeys: hostKeyOffers),
+            handover: state,
+            mustChangeIdentity: Identity.isPrivileged
+        )
+        socket.send(MonitorAnswer.session(begin).encoding)
+        while let request = nextRequest() {
+            switch request {
+            case .openTerminal(let session, let term): openTerminal(session, term)
+            case .releaseTerminal(let session): releaseTerminal(session)
+            default: break
+            }
+        }
+        guard case .exited(let status)? = Child.wait(child) else { return 255 }
+        return status
+    }
+
+    private func lastLogin(of user: User) -> SessionStart.LastLogin? {
+        guard settings.isYes("printlastlog", default: true) else { return nil }
+        return LoginRecords.lastLogin(of: user.uid).map {
+            SessionStart.LastLogin(time: $0.time, host: $0.host)
+        }
+    }
+
+    private func openTerminal(_ session: UInt32, _ term: String) {
+        guard let login, terminals.count < 1024 else {
+            return socket.send(MonitorAnswer.noTerminal.encoding)
+        }
+        do {
+            let terminal = try PseudoTerminal.open()
+            if Identity.isPrivileged { try terminal.give(to: login.user) }
+            let record = LoginRecords.Login(
+                user: login.user.name,
+                terminal: terminal.path,
+                host: start.peer.address,
+                address: AddressPattern.numeric(start.peer.address) ?? [],
+                processID: Daemon.processID
+            )
+            if Identity.isPrivileged {
+                LoginRecords.recordLogin(record)
+                LoginRecords.recordLastLogin(
+                    of: login.user.uid,
+                    terminal: terminal.path,
+                    host: start.peer.address
+                )
+            }
+            terminals[session] = LoginTerminal(path: terminal.path, record: record)
+            socket.send(MonitorAnswer.terminal(path: terminal.path).encoding)
+            try UnixSocket.send([terminal.master, terminal.terminal], over: descriptorSocket)
+            Descriptor.close(terminal.master)
+            Descriptor.close(terminal.terminal)
+        } catch {
+            log.error("\(error)")
+            socket.send(MonitorAnswer.noTerminal.encoding)
+        }
+    }
+
+    private func releaseTerminal(_ session: UInt32) {
+        guard let terminal = terminals.removeValue(forKey: session) else { return }
+        guard Identity.isPrivileged else { return }
+        LoginRecords.recordLogout(terminal.record)
+        PseudoTerminal.takeBack(terminal.path)
+    }
+
+    private func cleanUp() {
+        for session in terminals.keys { releaseTerminal(session) }
+        login?.pam?.end(wasOpened: login?.isSessionOpen ?? false)
+    }
+}
+
+extension PAM {
+    fileprivate func end(wasOpened: Bool) {
+        guard wasOpened else { return }
+        try? closeSession()
+        try? setCredentials(.delete)
+    }
+}
+
+/// Why a login that was accepted cannot go on.
+struct SessionRefusal: Error {
+    let text: String
+}
+
+/// Where the network process is locked in.
+package enum PrivilegeSeparation {
+    /// Empty, and only root may write it.
+    package static var directory: String {
+        Files.exists("/var/empty") ? "/var/empty" : "/run/sshd"
+    }
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserLog
+package import HawserSystem
+internal import HawserWire
+
+/// The server from its options to its end.
+package struct ServerProgram {
+    /// What the command line says.
+    package struct Options {
+        package var configurationFile = "/etc/ssh/sshd_config"
+        /// `-o`, `-p`, `-h`, … as lines of a configuration that come first.
+        package var lines: [String] = []
+        package var debugLevel = 0
+        package var staysInForeground = false
+        package var isInetd = false
+        package var logsToStandardError = false
+        package var logFile: String?
+        package var isQuiet = false
+        package var tests = false
+        package var testsExtended = false
+        package var printsOnly = false
+        package var ports: [Int] = []
+        package var connectionSpecification: [String] = []
+        package var family: Resolver.Family = .any
+        /// Of this program, the first as it was called.
+        package var arguments: [String] = []
+
+        package init() {}
+    }
+
+    private let options: Options
+    private let sink: ServerLogSink
+    private var log: Log
+
+    package init(_ options: Options) {
+        self.options = options
+        sink = ServerLogSink(.descriptor(2))
+        let level = LogLevel(rawValue: LogLevel.info.rawValue + 1 + options.debugLevel) ?? .debug3
+        log = Log(level: options.debugLevel > 0 ? level : .info, sink: sink)
+        if options.isQuiet { log.level = .quiet }
+    }
+
+    /// Runs it and returns the exit status.
+    package mutating func run() -> Int32 {
+        Descriptor.ensureStandardDescriptors()
+        if let path = options.logFile {
+            do throws(SystemError) {
+                let file = try Descriptor.open(path, 0o1 | 0o100 | 0o2000, mode: 0o600)
+                try Descriptor.replace(2, with: file)
+                Descriptor.close(file)
+            } catch {
+                log.fatal("Couldn't open logfile \(path): \(error.reason)")
+                return 1
+            }
+        }
+        let configuration: ServerConfiguration
+        do throws(ServerConfigurationError) {
+            configuration = try ServerConfiguration(
+                path: options.configurationFile,
+                commandLine: options.lines
+            )
+        } catch {
+            log.fatal(error.text)
+            return 1
+        }
+        let settings = configuration.settings(for: nil)
+        if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
+        let hostKeys = HostKeys()
+        hostKeys.load(hostKeyPaths(settings), log)
+        guard !hostKeys.entries.isEmpty else {
+            Descriptor.writeAll(2, Array("sshd: no hostkeys available -- exiting.\r\n".utf8))
+            return 1
+        }
+        if Identity.isPrivileged, Files.status(PrivilegeSeparation.directory)?.isDirectory != true {
+            log.fatal("Missing privilege separation directory: \(PrivilegeSeparation.directory)")
+            return 255
+        }
+        if options.tests || options.testsExtended { return 0 }
+        if options.isInetd { return serveInetd(configuration, hostKeys) }
+        return listen(configuration, settings, hostKeys)
+    }
+
+    private func hostKeyPaths(_ settings: ServerSettings) -> [String] {
+        let paths = settings.all("hostkey").filter { $0 != "none" }
+        guard paths.isEmpty else { return paths }
+        return ["rsa", "ecdsa", "ed25519"].map { "/etc/ssh/ssh_host_\($0)_key" }
+            .filter { Files.exists($0) }
+    }
+
+    private var isLoggingToDescriptor: Bool {
+        options.logsToStandardError || options.logFile != nil || options.debugLevel > 0
+    }
+
+    private func chooseLog(_ settings: ServerSettings) {
+        guard !isLoggingToDescriptor else { return }
+        Self.openSyslog(settings, sink)
+    }
+
+    static func openSyslog(_ settings: ServerSettings, _ sink: ServerLogSink) {
+        Syslog.open(
+            "sshd",
+            facility: Syslog.facility(settings.first("syslogfacility") ?? "AUTH") ?? 4 << 3
+        )
+        sink.target = .syslog
+    }
+
+    // MARK: -i
+
+    private func serveInetd(_ configuration: ServerConfiguration, _ hostKeys: HostKeys) -> Int32 {
+        chooseLog(configuration.settings(for: nil))
+        guard let input = try? Descriptor.duplicate(0), let output = try? Descriptor.duplicate(1)
+        else { return 255 }
+        Descriptor.useNull(isLoggingToDescriptor ? [0, 1] : [0, 1, 2])
+        return Monitor.run(
+            MonitorStart(
+                configuration: { configuration.settings(for: $0) },
+                hostKeys: hostKeys,
+                peer: Self.peer(of: input),
+                input: input,
+                output: output,
+                startupPipe: nil,
+                log: log,
+                program: ""
+            )
+        )
+    }
+
+    static func peer(of descriptor: Int32) -> PeerAddress {
+        guard let peer = Socket.peer(of: descriptor)?.unmapped,
+            let local = Socket.local(of: descriptor)?.unmapped, !peer.isUnix
+        else { return .unknown }
+        return PeerAddress(
+            address: peer.host,
+            port: peer.port,
+            localAddress: local.host,
+            localPort: local.port
+        )
+    }
+
+    // MARK: The daemon
+
+    private func listen(
+        _ configuration: ServerConfiguration,
+        _ settings: ServerSettings,
+        _ hostKeys: HostKeys
+    ) -> Int32 {
+        guard options.arguments.first?.hasPrefix("/") == true else {
+            log.fatal("sshd re-exec requires execution with an absolute path")
+            return 255
+        }
+        let isForeground = options.staysInForeground || options.debugLevel > 0
+        let listener = Listener(
+            Listener.Options(
+                endpoints: endpoints(settings),
+                family: family(settings),
+                pidFile: options.debugLevel > 0
+                    ? nil
+                    : settings.first("pidfile").map { $0 == "none" ? nil : $0 } ?? "/run/sshd.pid",
+                limits: settings.startupLimits,
+                keepsAlive: settings.isYes("tcpkeepalive", default: true),
+                start: ServerStart(
+                    configuration: configuration.encoding,
+                    hostKeys: hostKeys.entries.map { ($0.path, $0.contents) },
+                    logsToDescriptor: isLoggingToDescriptor,
+                    debugLevel: options.debugLevel,
+                    isQuiet: options.isQuiet
+                ),
+                isSingle: options.debugLevel > 0,
+                arguments: options.arguments,
+                log: log
+            )
+        )
+        if !isForeground {
+            do throws(SystemError) {
+                try Daemon.detach()
+            } catch {
+                log.fatal("daemon() failed: \(error)")
+                return 255
+            }
+            Descriptor.useNull(isLoggingToDescriptor ? [0, 1] : [0, 1])
+        }
+        chooseLog(settings)
+        guard listener.open() else { return 255 }
+        if !isForeground, !isLoggingToDescriptor { Descriptor.useNull([2]) }
+        switch listener.run() {
+        case .stopped(let status): return status
+        case .single(let connection):
+            Signals.useDefault([1, 3, 15, 17])
+            return Self.serve(connection, configuration, hostKeys, startupPipe: nil, log)
+        }
+    }
+
+    private func family(_ settings: ServerSettings) -> Resolver.Family {
+        if options.family != .any { return options.family }
+        switch settings.first("addressfamily") {
+        case "inet": return .ipv4
+        case "inet6": return .ipv6
+        default: return .any
+        }
+    }
+
+    private func endpoints(_ settings: ServerSettings) -> [Listener.Endpoint] {
+        var ports = options.ports
+        if ports.isEmpty { ports = settings.all("port").compactMap { Int($0) } }
+        if ports.isEmpty { ports = [22] }
+        let addresses = settings.all("listenaddress")
+        guard !addresses.isEmpty else {
+            return ports.map { Listener.Endpoint(host: nil, port: $0) }
+        }
+        return addresses.flatMap { text -> [Listener.Endpoint] in
+            let (host, port) = Self.split(text)
+            return (port.map { [$0] } ?? ports).map { Listener.Endpoint(host: host, port: $0) }
+        }
+    }
+
+    /// `host`, `host:port`, `[address]:port` or a bare IPv6 address.
+    static func split(_ text: String) -> (host: String, port: Int?) {
+        let text = text.split(separator: " ").first.map(String.init) ?? text
+        if text.hasPrefix("["), let close = text.firstIndex(of: "]") {
+            let host = String(text[text.index(after: text.startIndex)..<close])
+            return (host, Int(text[text.index(after: close)...].dropFirst()))
+        }
+        let colons = text.filter { $0 == ":" }.count
+        guard colons == 1, let colon = text.firstIndex(of: ":") else { return (text, nil) }
+        return (String(text[..<colon]), Int(text[text.index(after: colon)...]))
+    }
+
+    private static func serve(
+        _ connection: Int32,
+        _ configuration: ServerConfiguration,
+        _ hostKeys: HostKeys,
+        startupPipe: Int32?,
+        _ log: Log
+    ) -> Int32 {
+        Socket.setNoDelay(connection)
+        let settings = configuration.settings(for: nil)
+        if settings.isYes("tcpkeepalive", default: true) { Socket.setKeepAlive(connection) }
+        return Monitor.run(
+            MonitorStart(
+                configuration: { configuration.settings(for: $0) },
+                hostKeys: hostKeys,
+                peer: peer(of: connection),
+                input: connection,
+                output: connection,
+                startupPipe: startupPipe,
+                log: log,
+                program: ""
+            )
+        )
+    }
+
+    // MARK: Processes of ours
+
+    /// Plays the part that the first argument names.
+    package static func run(_ role: ServerRole) -> Int32 {
+        switch role {
+        case .network:
+            return NetworkProcess.run(
+                monitor: ServerRole.Place.monitor,
+                input: ServerRole.Place.input,
+                output: ServerRole.Place.output
+            )
+        case .session:
+            return SessionProcess.run(
+                monitor: ServerRole.Place.monitor,
+                input: ServerRole.Place.input,
+                output: ServerRole.Place.output,
+                descriptors: ServerRole.Place.descriptors
+            )
+        case .monitor:
+            return runMonitor()
+        }
+    }
+
+    private static func runMonitor() -> Int32 {
+        let sink = ServerLogSink(.descriptor(2))
+        guard let bytes = MemoryFile.contents(of: ServerRole.Place.configuration),
+            let start = try? ServerStart(decoding: bytes)
+        else { return 255 }
+        Descriptor.close(ServerRole.Place.configuration)
+        let configuration = ServerConfiguration(decoding: start.configuration)
+        let settings = configuration.settings(for: nil)
+        if !start.logsToDescriptor { openSyslog(settings, sink) }
+        let log = Log(level: start.isQuiet ? .quiet : settings.logLevel, sink: sink)
+        let hostKeys = HostKeys()
+        for (path, contents) in start.hostKeys { hostKeys.add(path: path, contents: contents, log) }
+        Signals.ignore([13])
+        return serve(
+            ServerRole.Place.input,
+            configuration,
+            hostKeys,
+            startupPipe: ServerRole.Place.startupPipe,
+            log
+        )
+    }
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserCrypto
+internal import HawserKeys
+internal import HawserLog
+internal import HawserProtocol
+internal import HawserSystem
+internal import HawserWire
+
+/// A channel that is a connection of its own: forwarded TCP or a Unix socket.
+final class Forward {
+    let channel: ChannelID
+    var pipe: ChannelPipe?
+    /// A connection that is being made.
+    var connecting: Int32 = -1
+    var connectingPlace: Int?
+    /// Addresses that are left to try.
+    var addresses: [SocketAddress] = []
+    /// Our end of a channel that the peer has not confirmed yet.
+    var accepted: Int32 = -1
+    var hasPeerEnded = false
+
+    init(channel: ChannelID) { self.channel = channel }
+
+    func close() {
+        pipe?.close()
+        for descriptor in [connecting, accepted] where descriptor >= 0 {
+            Descriptor.close(descriptor)
+        }
+        connecting = -1
+        accepted = -1
+    }
+}
+
+/// A port or a socket that is listened on for the client.
+struct ForwardListener {
+    enum Kind: Equatable {
+        case tcp(address: String, port: UInt32)
+        case path(String)
+        case agent
+    }
+
+    let kind: Kind
+    var descriptors: [Int32]
+    var places: [Int] = []
+}
+
+/// Forwarding (RFC 4254 §7; OpenSSH's PROTOCOL §2.4).
+extension SessionProcess {
+    // MARK: What is permitted
+
+    private func permits(_ keyword: String, local: Bool) -> Bool {
+        guard !settings.isYes("disableforwarding", default: false),
+            keyOptions.permitsPortForwarding
+        else { return false }
+        switch settings.first(keyword) ?? "yes" {
+        case "yes", "all": return true
+        case "local": return local
+        case "remote": return !local
+        default: return false
+        }
+    }
+
+    /// `PermitOpen` or `PermitListen`, and the same of the key.
+    private func isListed(
+        _ keyword: String,
+        _ ofKey: [AuthorizedKeyOptions.Forward],
+        host: String,
+        port: UInt32,
+        hostsAreOptional: Bool
+    ) -> Bool {
+        let list = settings.all(keyword).flatMap { $0.split(separator: " ").map(String.init) }
+        if let first = list.first, first != "any" {
+            guard first != "none" else { return false }
+            let permitted = list.contains { entry in
+                Self.matches(entry, host: host, port: port, hostsAreOptional: hostsAreOptional)
+            }
+            guard permitted else { return false }
+        }
+        guard !ofKey.isEmpty else { return true }
+        return ofKey.contains { entry in
+            (entry.port.map { UInt32($0) == port } ?? true)
+                && (entry.host.map { Pattern.matches($0, host) } ?? true)
+        }
+    }
+
+    static func matches(
+        _ entry: String,
+        host: String,
+        port: UInt32,
+        hostsAreOptional: Bool
+    ) -> Bool {
+        guard let colon = entry.lastIndex(of: ":") else {
+            return hostsAreOptional && (entry == "*" || UInt32(entry) == port)
+        }
+        var name = entry[..<colon]
+        if name.first == "[", name.last == "]" { name = name.dropFirst().dropLast() }
+        let number = entry[entry.index(after: colon)...]
+        return (number == "*" || UInt32(number) == port) && Pattern.matches(name, host)
+    }
+
+    // MARK: Channels that the client opens
+
+    func openForward(_ id: ChannelID, _ opening: ChannelOpening) {
+        switch opening {
+        case .directTCPIP(let ends):
+            guard permits("allowtcpforwarding", local: true),
+                isListed(
+                    "permitopen",
+                    keyOptions.permitOpen,
+                    host: ends.host,
+                    port: ends.port,
+                    hostsAreOptional: false
+                )
+            else {
+                log.info(
+                    "Received request from \(start.peer.description) to connect to host "
+                        + "\(ends.host) port \(ends.port), but the request was denied."
+                )
+                return refuse(id, .administrativelyProhibited, "open failed")
+            }
+            connect(id, host: ends.host, port: ends.port)
+        case .directStreamLocal(let path):
+            guard permits("allowstreamlocalforwarding", local: true) else {
+                return refuse(id, .administrativelyProhibited, "open failed")
+            }
+            do throws(SystemError) {
+                adopt(try UnixSocket.connect(path), Forward(channel: id))
+                connection.confirmChannel(id)
+            } catch {
+                refuse(id, .connectFailed, "open failed")
+            }
+        default:
+            refuse(id, .unknownChannelType, "unknown channel type")
+        }
+    }
+
+    private func refuse(
+        _ id: ChannelID,
+        _ reason: ChannelOpenFailureReason,
+        _ message: String
+    ) {
+        connection.refuseChannel(id, reason: reason, message: message)
+    }
+
+    private func connect(_ id: ChannelID, host: String, port: UInt32) {
+        do throws(ResolveError) {
+            let forward = Forward(channel: id)
+            forward.addresses = try Resolver.addresses(of: host, port: String(port))
+            forwards[id] = forward
+            tryNextAddress(forward, "Connection refused")
+        } catch {
+            log.error("connect_to \(host): unknown host (\(error))")
+            refuse(id, .connectFailed, "\(error)")
+        }
+    }
+
+    private func tryNextAddress(_ forward: Forward, _ failure: String) {
+        while !forward.addresses.isEmpty {
+            let address = forward.addresses.removeFirst()
+            guard let descriptor = try? Socket.make(address.family) else { continue }
+            if (try? Socket.connect(descriptor, to: address)) != nil {
+                forward.connecting = descriptor
+                return
+            }
+            Descriptor.close(descriptor)
+        }
+        forwards[forward.channel] = nil
+        refuse(forward.channel, .connectFailed, failure)
+    }
+
+    /// The forward's data goes through this socket from now on.
+    private func adopt(_ descriptor: Int32, _ forward: Forward) {
+        Socket.setNoDelay(descriptor)
+        forward.pipe = ChannelPipe(
+            channel: forward.channel,
+            writer: descriptor,
+            reader: descriptor,
+            isSocket: true
+        )
+        forwards[forward.channel] = forward
+    }
+
+    // MARK: Listening for the client
+
+    func handle(_ request: GlobalRequest, wantReply: Bool) {
+        var success = false
+        var payload: [UInt8] = []
+        switch request {
+        case .tcpipForward(let address, let port):
+            if let chosen = listen(address: address, port: port) {
+                success = true
+                if port == 0 { payload = GlobalRequest.answer(chosenPort: chosen) }
+            }
+        case .cancelTCPIPForward(let address, let port):
+            success = cancel(.tcp(address: address, port: port))
+        case .streamLocalForward(let path):
+            success = listen(path: path)
+        case .cancelStreamLocalForward(let path):
+            success = cancel(.path(path))
+        case .noMoreSessions:
+            success = true
+        case .proveHostKeys(let blobs):
+            if prove(blobs, wantReply: wantReply) { return }
+        default:
+            break
+        }
+        if wantReply { connection.answerGlobalRequest(success: success, payload: payload) }
+    }
+
+    private func listen(address: String, port: UInt32) -> UInt32? {
+        guard permits("allowtcpforwarding", local: false), port <= 65535,
+            port == 0 || port >= 1024 || user.uid == 0,
+            isListed(
+                "permitlisten",
+                keyOptions.permitListen,
+                host: address,
+                port: port,
+                hostsAreOptional: true
+            )
+        else {
+            log.info("Server has disabled port forwarding.")
+            return nil
+        }
+        var chosen = port
+        var descriptors: [Int32] = []
+        for host in listenHosts(address) {
+            guard
+                let addresses = try? Resolver.addresses(
+                    of: host,
+                    port: String(chosen),
+                    isPassive: true
+                )
+            else { continue }
+            for address in addresses {
+                guard let descriptor = try? Socket.listening(on: address) else { continue }
+                descriptors.append(descriptor)
+                if chosen == 0, let local = Socket.local(of: descriptor) {
+                    chosen = UInt32(clamping: local.port)
+                }
+            }
+        }
+        guard !descriptors.isEmpty else { return nil }
+        listeners.append(
+            ForwardListener(kind: .tcp(address: address, port: chosen), descriptors: descriptors)
+        )
+        return chosen
+    }
+
+    /// Where to listen, by `GatewayPorts` and what the client wants. A nil is every address.
+    private func listenHosts(_ address: String) -> [String?] {
+        let loopback: [String?] = ["127.0.0.1", "::1"]
+        switch settings.first("gatewayports") ?? "no" {
+        case "yes": return ["0.0.0.0", "::"]
+        case "clientspecified":
+            if address.isEmpty || address == "*" || address == "0.0.0.0" {
+                return ["0.0.0.0", "::"]
+            }
+            if address == "localhost" { return loopback }
+            return [address]
+        default: return loopback
+        }
+    }
+
+    private func listen(path: String) -> Bool {
+        guard permits("allowstreamlocalforwarding", local: false), !path.isEmpty else {
+            return false
+        }
+        if settings.isYes("streamlocalbindunlink", default: false) { Files.remove(path) }
+        do throws(SystemError) {
+            let descriptor = try UnixSocket.listening(
+                at: path,
+                temporary: path + ".\(Daemon.processID)"
+            )
+            listeners.append(ForwardListener(kind: .path(path), descriptors: [descriptor]))
+            return true
+        } catch {
+            log.info("unix_listener: \(error)")
+            return false
+        }
+    }
+
+    private func cancel(_ kind: ForwardListener.Kind) -> Bool {
+        guard let index = listeners.firstIndex(where: { $0.kind == kind }) else { return false }
+        listeners.remove(at: index).descriptors.forEach(Descriptor.close)
+        if case .path(let path) = kind { Files.remove(path) }
+        return true
+    }
+
+    // MARK: The agent
+
+    /// Listens for the user's programs that want to speak with the client's agent.
+    func forwardAgent(_ session: Session) -> Bool {
+        guard settings.isYes("allowagentforwarding", default: true),
+            !settings.isYes("disableforwarding", default: false),
+            keyOptions.permitsAgentForwarding
+        else { return false }
+        if agentSocket != nil { return true }
+        let directory = "/tmp/ssh-\(Hexadecimal.encode(SystemRandom().bytes(5)))"
+        let path = "\(directory)/agent.\(Daemon.processID)"
+        do throws(SystemError) {
+            try Files.makeDirectory(directory, mode: 0o700)
+            let descriptor = try UnixSocket.listening(at: path, temporary: path + "t")
+            listeners.append(ForwardListener(kind: .agent, descriptors: [descriptor]))
+            agentSocket = path
+            return true
+        } catch {
+            log.error("agent socket: \(error)")
+            return false
+        }
+    }
+
+    // MARK: The loop's part
+
+    func addForwardInterests(to set: inout PollSet) {
+        for forward in forwards.values {
+            forward.pipe?.addInterests(to: &set, connection)
+            forward.connectingPlace =
+                forward.connecting >= 0 ? set.add(forward.connecting, write: true) : nil
+        }
+        for index in listeners.indices {
+            listeners[index].places = listeners[index].descriptors.map { set.add($0, read: true) }
+        }
+    }
+
+    func moveForwards(_ set: borrowing PollSet) {
+        for forward in Array(forwards.values) {
+            forward.pipe?.move(set, &scratch, &connection)
+            if let place = forward.connectingPlace, set.isWritable(place) { connected(forward) }
+            finishIfDone(forward)
+        }
+        for listener in listeners {
+            for (index, place) in listener.places.enumerated() where set.isReadable(place) {
+                accept(listener.descriptors[index], listener.kind)
+            }
+        }
+    }
+
+    private func connected(_ forward: Forward) {
+        let descriptor = forward.connecting
+        forward.connecting = -1
+        forward.connectingPlace = nil
+        let error = Socket.connectError(descriptor)
+        guard error == 0 else {
+            Descriptor.close(descriptor)
+            return tryNextAddress(forward, SystemError.reason(error))
+        }
+        adopt(descriptor, forward)
+        connection.confirmChannel(forward.channel)
+    }
+
+    private func accept(_ listener: Int32, _ kind: ForwardListener.Kind) {
+        guard case .connection(let descriptor, let address) = Socket.accept(listener) else {
+            return
+        }
+        let opening: ChannelOpening =
+            switch kind {
+            case .tcp(let host, let port):
+                .forwardedTCPIP(
+                    TCPIPEndpoints(
+                        host: host,
+                        port: port,
+                        originatorAddress: address.host,
+                        originatorPort: UInt32(clamping: address.port)
+                    )
+                )
+            case .path(let path): .forwardedStreamLocal(path: path)
+            case .agent: .agent(name: .openSSH)
+            }
+        guard let id = connection.openChannel(opening) else {
+            return Descriptor.close(descriptor)
+        }
+        let forward = Forward(channel: id)
+        forward.accepted = descriptor
+        forwards[id] = forward
+    }
+
+    func forwardOpened(_ id: ChannelID) {
+        guard let forward = forwards[id], forward.accepted >= 0 else { return }
+        let descriptor = forward.accepted
+        forward.accepted = -1
+        adopt(descriptor, forward)
+    }
+
+    func forwardFailed(_ id: ChannelID) {
+        forwards.removeValue(forKey: id)?.close()
+    }
+
+    func forwardEnded(_ id: ChannelID) {
+        guard let forward = forwards[id] else { return }
+        forward.hasPeerEnded = true
+        finishIfDone(forward)
+    }
+
+    /// A forwarded connection is closed when both directions are over.
+    private func finishIfDone(_ forward: Forward) {
+        guard let pipe = forward.pipe, pipe.isDrained,
+            forward.hasPeerEnded || pipe.writer < 0, pipe.isWritten
+        else { return }
+        connection.closeChannel(forward.channel)
+    }
+
+    func forwardClosed(_ id: ChannelID) {
+        forwards.removeValue(forKey: id)?.close()
+    }
+
+    // MARK: Host keys (OpenSSH's PROTOCOL §2.5)
+
+    /// Tells the client every host key, so that it can learn new ones.
+    func announceHostKeys() {
+        guard !start.hostKeys.isEmpty else { return }
+        connection.requestGlobal(.hostKeys(start.hostKeys.map(\.blob)), wantReply: false)
+    }
+
+    /// Asks the monitor for a proof of each key; true when the answer comes later.
+    private func prove(_ blobs: [[UInt8]], wantReply: Bool) -> Bool {
+        guard wantReply, !blobs.isEmpty, blobs.count <= 64 else { return false }
+        var requests: [SigningRequest] = []
+        for blob in blobs {
+            guard let key = start.hostKeys.first(where: { $0.blob == blob }),
+                let algorithm = key.algorithms.first
+            else { return false }
+            requests.append(
+                SigningRequest(
+                    keyBlob: blob,
+                    algorithm: algorithm,
+                    data: GlobalRequest.signedProof(
+                        ofHostKey: blob,
+                        sessionIdentifier: connection.sessionIdentifier
+                    )
+                )
+            )
+        }
+        let proofs = HostKeyProofs(missing: requests.count)
+        for request in requests {
+            waiting.append(.hostKeyProof(proofs))
+            ask(.sign(request))
+        }
+        return true
+    }
+}

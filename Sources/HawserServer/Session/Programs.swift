@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserCrypto
+internal import HawserKeys
+internal import HawserLog
+internal import HawserProtocol
+internal import HawserSystem
+internal import HawserWire
+
+/// Starting what a session runs: shell, command or subsystem (RFC 4254 §6.5).
+extension SessionProcess {
+    /// Runs a command, or the login shell when there is none. False when that cannot be.
+    func run(_ command: String?, _ session: Session) -> Bool {
+        guard !session.hasStarted else { return false }
+        session.hasStarted = true
+        var command = command
+        var original = command
+        var what = command == nil ? "shell" : "command"
+        if let forced = settings.forceCommand {
+            what = "forced-command (config) '\(forced)'"
+            (command, session.isForced) = (forced, true)
+        } else if let forced = keyOptions.command {
+            what = "forced-command (key-option) '\(forced)'"
+            (command, session.isForced) = (forced, true)
+        } else {
+            original = nil
+        }
+        return begin(command, original, what, session)
+    }
+
+    func runSubsystem(_ name: String, _ session: Session) -> Bool {
+        guard !session.hasStarted else { return false }
+        guard let command = settings.subsystem(name) else {
+            log.error(
+                "subsystem request for \(name) by user \(user.name) failed, subsystem not found"
+            )
+            return false
+        }
+        session.hasStarted = true
+        session.isSubsystem = true
+        log.debug("subsystem: exec() \(command)")
+        if let forced = settings.forceCommand ?? keyOptions.command {
+            session.isForced = true
+            return begin(forced, command, "forced-command '\(forced)'", session)
+        }
+        return begin(command, nil, "subsystem '\(name)'", session)
+    }
+
+    private func begin(
+        _ command: String?,
+        _ original: String?,
+        _ what: String,
+        _ session: Session
+    ) -> Bool {
+        let place = session.terminal.map { " on \($0.path.dropFirst(5))" } ?? ""
+        log.verbose(
+            "Starting session: \(what)\(place) for \(user.name) from \(start.peer.description) "
+                + "id \(session.number)"
+        )
+        session.originalCommand = original
+        let program: Session.Program = command.map { .command($0) } ?? .shell
+        if runStartupFile(before: program, session) { return true }
+        return start(program, session)
+    }
+
+    func startWaitingProgram(_ session: Session) {
+        guard let program = session.waitingProgram else { return }
+        session.waitingProgram = nil
+        start(program, session)
+    }
+
+    // MARK: ~/.ssh/rc
+
+    /// Starts `~/.ssh/rc` or `/etc/ssh/sshrc`; true when the program has to wait for its end.
+    private func runStartupFile(before program: Session.Program, _ session: Session) -> Bool {
+        guard !session.isSubsystem, !session.isForced else { return false }
+        let own = user.home + "/.ssh/rc"
+        var file: LoginShell?
+        if settings.isYes("permituserrc", default: true), keyOptions.permitsUserRC,
+            Files.exists(own)
+        {
+            file = .startupFile(own, home: user.home, shell: user.loginShell)
+        } else if Files.exists("/etc/ssh/sshrc") {
+            file = .startupFile("/etc/ssh/sshrc", home: user.home, shell: user.loginShell)
+        }
+        guard let file, let null = try? Descriptor.open("/dev/null", 2) else { return false }
+        defer { Descriptor.close(null) }
+        var spawn = Spawn(file.path, file.arguments)
+        spawn.environment = environment(of: session).strings
+        spawn.directory = workingDirectory
+        let errors = session.terminal?.slave ?? null
+        spawn.descriptors = [
+            (child: 0, ours: null), (child: 1, ours: errors), (child: 2, ours: errors),
+        ]
+        guard let pid = try? spawn.start() else { return false }
+        session.startupFile = pid
+        session.waitingProgram = program
+        return true
+    }
+
+    // MARK: The program
+
+    @discardableResult
+    func start(_ program: Session.Program, _ session: Session) -> Bool {
+        if let text = refusalText {
+            return startRefusal(text, session)
+        }
+        var shell: LoginShell
+        switch program {
+        case .shell:
+            shell = .interactive(shell: user.loginShell)
+            if session.terminal != nil { greet(session) }
+        case .command(let command):
+            shell = .command(command, shell: user.loginShell)
+        }
+        if start.mustChangePassword {
+            guard let terminal = session.terminal else {
+                return startRefusal(
+                    "Password change required but no TTY available.\n",
+                    session,
+                    status: 1
+                )
+            }
+            write(
+                "WARNING: Your password has expired.\n"
+                    + "You must change your password now and login again!\n",
+                to: terminal.slave
+            )
+            shell = LoginShell(path: "/usr/bin/passwd", arguments: ["passwd"])
+        }
+        return spawn(shell, session)
+    }
+
+    /// Why nobody but root may work now: /etc/nologin.
+    private var refusalText: String? {
+        guard user.uid != 0, Files.exists("/etc/nologin") else { return nil }
+        let text = (try? Files.read("/etc/nologin", limit: 65536)) ?? []
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// A program that says why there is none.
+    private func startRefusal(_ text: String, _ session: Session, status: Int = 254) -> Bool {
+        let script = "printf %s \"$1\" >&2; exit \(status)"
+        return spawn(
+            LoginShell(path: "/bin/sh", arguments: ["sh", "-c", script, "sh", text]),
+            session
+        )
+    }
+
+    private func spawn(_ shell: LoginShell, _ session: Session) -> Bool {
+        var spawn = Spawn(shell.path, shell.arguments)
+        spawn.environment = environment(of: session).strings
+        spawn.directory = workingDirectory
+        spawn.startsSession = true
+        do throws(SystemError) {
+            if let terminal = session.terminal {
+                try startOnTerminal(&spawn, terminal, session)
+            } else {
+                try startOnPipes(&spawn, session)
+            }
+            session.pipe?.takeEarly(session.earlyInput, &connection)
+            session.earlyInput = []
+            if session.hasEarlyEnd { session.pipe?.takeEnd(&connection) }
+            return true
+        } catch {
+            log.error("do_exec: \(error)")
+            session.ending = .exited(1)
+            return false
+        }
+    }
+
+    private func startOnTerminal(
+        _ spawn: inout Spawn,
+        _ terminal: Session.TerminalState,
+        _ session: Session
+    ) throws(SystemError) {
+        spawn.terminal = terminal.path
+        session.child = try spawn.start()
+        Descriptor.close(terminal.slave)
+        session.terminal?.slave = -1
+        session.pipe = ChannelPipe(
+            channel: session.channel,
+            writer: terminal.master,
+            reader: terminal.master,
+            isSocket: false
+        )
+    }
+
+    private func startOnPipes(_ spawn: inout Spawn, _ session: Session) throws(SystemError) {
+        let input = try Descriptor.pipe()
+        let output = try Descriptor.pipe()
+        let errors = try Descriptor.pipe()
+        spawn.descriptors = [
+            (child: 0, ours: input.read), (child: 1, ours: output.write),
+            (child: 2, ours: errors.write),
+        ]
+        defer { for end in [input.read, output.write, errors.write] { Descriptor.close(end) } }
+        session.child = try spawn.start()
+        session.pipe = ChannelPipe(
+            channel: session.channel,
+            writer: input.write,
+            reader: output.read,
+            errors: errors.read,
+            isSocket: false
+        )
+    }
+
+    private var workingDirectory: String {
+        if Files.status(user.home)?.isDirectory == true { return user.home }
+        log.info("Could not chdir to home directory \(user.home)")
+        return "/"
+    }
+
+    // MARK: Surroundings
+
+    func environment(of session: Session) -> LoginEnvironment {
+        var sources = LoginEnvironment.Sources(
+            userName: user.name,
+            isRoot: user.uid == 0,
+            home: user.home,
+            shell: user.loginShell,
+            peer: start.peer,
+            timeZone: Environment.value("TZ"),
+            setsMail: !settings.usesPAM
+        )
+        sources.accepted = session.environment
+        sources.fromPAM = start.environment.map { ($0.name, $0.value) }
+        sources.fromConfiguration = settings.setEnvironment
+        sources.originalCommand = session.originalCommand
+        if let terminal = session.terminal { sources.terminal = (terminal.path, terminal.term) }
+        sources.agentSocket = agentSocket
+        if settings.isYes("exposeauthinfo", default: false) {
+            sources.authenticationInfoFile = authenticationInfoFile
+        }
+        sources.fromUser = userEnvironment
+        return LoginEnvironment(sources)
+    }
+
+    /// `environment=` of the key and `~/.ssh/environment`, as far as `PermitUserEnvironment` goes.
+    private var userEnvironment: [(name: String, value: String)] {
+        let permission = settings.first("permituserenvironment") ?? "no"
+        guard permission != "no" else { return [] }
+        let ofKey = keyOptions.environment.map { (name: $0.name, value: $0.value) }
+        let file = (try? Files.read(user.home + "/.ssh/environment", limit: 1 << 20)) ?? []
+        let ofFile = LoginEnvironment.parse(fileContents: String(decoding: file, as: UTF8.self))
+        let all = ofFile + ofKey
+        guard permission != "yes" else { return all }
+        return all.filter { Pattern.listContains(permission, $0.name) }
+    }
+
+    /// Message of the day and last login, for a login shell on a terminal.
+    private func greet(_ session: Session) {
+        guard let terminal = session.terminal else { return }
+        if !start.messages.isEmpty { write(start.messages, to: terminal.slave) }
+        guard !Files.exists(user.home + "/.hushlogin") else { return }
+        if settings.isYes("printlastlog", default: true), let last = start.lastLogin {
+            let time = CivilTime.text(of: last.time)
+            write(LoginDay.lastLogin(time: time, host: last.host), to: terminal.slave)
+        }
+        if settings.isYes("printmotd", default: true),
+            let motd = try? Files.read("/etc/motd", limit: 1 << 20)
+        {
+            write(String(decoding: motd, as: UTF8.self), to: terminal.slave)
+        }
+    }
+
+    private func write(_ text: String, to descriptor: Int32) {
+        Descriptor.writeAll(descriptor, Array(text.utf8))
+    }
+
+    /// The file that `SSH_USER_AUTH` names: made once, removed at the end.
+    private var authenticationInfoFile: String? {
+        if let exposedFile { return exposedFile }
+        let name = "/tmp/sshauth.\(Hexadecimal.encode(SystemRandom().bytes(8)))"
+        guard
+            (try? Files.create(name, with: Array(start.authenticationInfo.utf8), mode: 0o600))
+                != nil
+        else { return nil }
+        exposedFile = name
+        return name
+    }
+}

@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserCrypto
+internal import HawserKeys
+internal import HawserLog
+internal import HawserProtocol
+internal import HawserSystem
+internal import HawserWire
+
+/// The process that serves a logged-in user, as that user: the connection on one side, the user's
+/// programs and forwarded connections on the other.
+package final class SessionProcess {
+    let monitor: MessageSocket
+    let descriptors: Int32
+    let start: SessionStart
+    let settings: ServerSettings
+    let keyOptions: AuthorizedKeyOptions
+    let user: User
+    let log: Log
+    var connection: ServerConnection
+    private let input: Int32
+    private let output: Int32
+
+    var sessions: [ChannelID: Session] = [:]
+    var forwards: [ChannelID: Forward] = [:]
+    var listeners: [ForwardListener] = []
+    /// The socket of the forwarded agent.
+    var agentSocket: String?
+    /// The file of `ExposeAuthInfo`.
+    var exposedFile: String?
+    var scratch = [UInt8](repeating: 0, count: 65536)
+    /// Requests to the monitor whose answers are due, oldest first.
+    var waiting: [Waiting] = []
+    private var exitStatus: Int32?
+    var keepAlive = KeepAlive()
+
+    enum Waiting {
+        case exchangeSignature
+        case group
+        case terminal(ChannelID, PseudoTerminalRequest, wantReply: Bool)
+        case hostKeyProof(HostKeyProofs)
+    }
+
+    /// Unanswered signs of life.
+    struct KeepAlive {
+        var unanswered = 0
+        var next: UInt64?
+    }
+
+    /// Signatures that are collected for one answer.
+    final class HostKeyProofs {
+        var missing: Int
+        var signatures: [[UInt8]] = []
+        init(missing: Int) { self.missing = missing }
+    }
+
+    /// Serves the user until the connection ends; returns the exit status.
+    package static func run(
+        monitor: Int32,
+        input: Int32,
+        output: Int32,
+        descriptors: Int32
+    ) -> Int32 {
+        let socket = MessageSocket(monitor, limitBytes: MonitorLimits.handoverBytes)
+        guard let message = socket.waitForNext(),
+            case .session(let start)? = try? MonitorAnswer(decoding: message.rawBytes)
+        else { return 255 }
+        let log = Log(level: start.logLevel, sink: MonitorLogSink(socket))
+        for descriptor in [monitor, input, output, descriptors] {
+            Descriptor.setCloseOnExec(descriptor)
+        }
+        guard let user = User.numbered(start.uid) ?? User.named(start.userName) else {
+            log.fatal("no account for \(start.userName)")
+            return 255
+        }
+        if start.mustChangeIdentity {
+            do throws(PrivilegeError) {
+                try Identity.becomePermanently(uid: start.uid, gid: start.gid)
+            } catch {
+                log.fatal("\(error)")
+                return 255
+            }
+        }
+        Sandbox.forbidTracing()
+        let settings = ServerSettings(text: start.configuration)
+        var options = TransportOptions(
+            isClient: false,
+            identification: "",
+            proposal: start.proposal
+        )
+        options.rekeyLimit = settings.rekeyLimit
+        options.hostKeys = start.hostKeys
+        options.signatureAlgorithms = start.signatureAlgorithms
+        options.log = log
+        options.makeCompression = { ZlibCompression() }
+        do throws(WireError) {
+            let connection = try ServerConnection.continuing(
+                SecretBytes(start.handover),
+                options,
+                random: SystemRandom(),
+                at: now()
+            )
+            let process = SessionProcess(
+                socket,
+                descriptors,
+                start,
+                settings,
+                user,
+                log,
+                connection,
+                input: input,
+                output: output
+            )
+            return process.serve()
+        } catch {
+            log.fatal("handover: \(error)")
+            return 255
+        }
+    }
+
+    private init(
+        _ monitor: MessageSocket,
+        _ descriptors: Int32,
+        _ start: SessionStart,
+        _ settings: ServerSettings,
+        _ user: User,
+        _ log: Log,
+        _ connection: consuming ServerConnection,
+        input: Int32,
+        output: Int32
+    ) {
+        self.monitor = monitor
+        self.descriptors = descriptors
+        self.start = start
+        self.settings = settings
+        self.user = user
+        self.log = log
+        self.connection = connection
+        self.input = input
+        self.output = output
+        keyOptions =
+            (try? AuthorizedKeyOptions(parsing: start.keyOptions)) ?? AuthorizedKeyOptions()
+    }
+
+    // MARK: The loop
+
+    private func serve() -> Int32 {
+        Descriptor.setNonblocking(input)
+        Descriptor.setNonblocking(output)
+        Signals.ignore([13])  // SIGPIPE
+        Signals.watch([17, 15])  // SIGCHLD, SIGTERM
+        updateTitle()
+        if settings.clientAliveSeconds > 0 { scheduleKeepAlive() }
+        announceHostKeys()
+        var set = PollSet()
+        while exitStatus == nil {
+            pump()
+            flush()
+            if exitStatus != nil { break }
+            wait(&set)
+        }
+        closeEverything()
+        return exitStatus ?? 0
+    }
+
+    private func wait(_ set: inout PollSet) {
+        set.removeAll()
+        let signalPlace = set.add(Signals.descriptor, read: true)
+        let monitorPlace = set.add(monitor.descriptor, read: true)
+        let inputPlace = set.add(input, read: connection.wantsInput)
+        let outputPlace = connection.output.isEmpty ? nil : set.add(output, write: true)
+        for session in sessions.values { session.pipe?.addInterests(to: &set, connection) }
+        addForwardInterests(to: &set)
+        set.wait(timeout: timeout)
+        if let outputPlace, set.isWritable(outputPlace) { flush() }
+        if set.isReadable(inputPlace) { read() }
+        for session in Array(sessions.values) {
+            session.pipe?.move(set, &scratch, &connection)
+            finishIfDone(session)
+        }
+        moveForwards(set)
+        if set.isReadable(monitorPlace) {
+            monitor.fill()
+            takeAnswers()
+        }
+        if set.isReadable(signalPlace) { takeSignals() }
+        checkKeepAlive()
+    }
+
+    private var timeout: UInt64? {
+        let now = Clock.nanoseconds
+        let times = [connection.deadline?.nanoseconds, keepAlive.next].compactMap { $0 }
+        return times.min().map { $0 > now ? $0 - now : 0 }
+    }
+
+    private func read() {
+        var transfer = Transfer.wouldBlock
+        _ = connection.receive(upTo: 256 << 10) { (span: inout MutableRawSpan) -> Int in
+            transfer = Descriptor.read(input, into: &span)
+            if case .bytes(let count) = transfer { return count }
+            return 0
+        }
+        switch transfer {
+        case .bytes:
+            keepAlive.unanswered = 0
+            if keepAlive.next != nil { scheduleKeepAlive() }
+        case .wouldBlock: break
+        case .ended, .failed:
+            log.info("Connection closed by \(start.peer.description)")
+            finish(255)
+        }
+    }
+
+    private func flush() {
+        while !connection.output.isEmpty {
+            switch Descriptor.write(output, connection.output.bytes) {
+            case .bytes(let count): connection.output.removeFirst(count)
+            case .wouldBlock: return
+            case .ended, .failed:
+                finish(255)
+                connection.output.removeAll()
+            }
+        }
+    }
+
+    private func pump() {
+        do throws(ProtocolError) {
+            while exitStatus == nil, let event = try connection.nextEvent(at: now()) {
+                handle(event)
+            }
+        } catch {
+            explain(error)
+        }
+    }
+
+    private func explain(_ error: ProtocolError) {
+        let peer = start.peer.description
+        if case .disconnected(let reason) = error.kind {
+            log.info("Received disconnect from \(peer):\(reason): \(error.text)")
+            log.info("Disconnected from user \(user.name) \(peer)")
+        } else {
+            log.fatal(
+                "ssh_dispatch_run_fatal: Connection from user \(user.name) \(peer): \(error.text)"
+            )
+            connection.disconnect(after: error)
+            flush()
+        }
+        finish(error.reason == nil ? 0 : 255)
+    }
+
+    func finish(_ status: Int32) {
+        if exitStatus == nil { exitStatus = status }
+    }
+
+    private func closeEverything() {
+        for session in sessions.values {
+            if let child = session.child, session.terminal != nil {
+                Identity.signalGroup(child, 1)
+            }
+            session.pipe?.close()
+            release(session)
+        }
+        for forward in forwards.values { forward.close() }
+        for listener in listeners {
+            if case .path(let path) = listener.kind { Files.remove(path) }
+        }
+        if let agentSocket {
+            Files.remove(agentSocket)
+            Files.removeDirectory(Files.parent(of: agentSocket))
+        }
+        if let exposedFile { Files.remove(exposedFile) }
+        monitor.send(MonitorRequest.ended.encoding)
+    }
+
+    // MARK: Events
+
+    private func handle(_ event: ConnectionEvent) {
+        switch event {
+        case .exchangeSignatureNeeded(let request):
+            waiting.append(.exchangeSignature)
+            ask(
+                .sign(
+                    SigningRequest(
+                        keyBlob: request.hostKeyBlob,
+                        algorithm: request.algorithm,
+                        data: request.exchangeHash
+                    )
+                )
+            )
+        case .groupNeeded(let minimum, let preferred, let maximum):
+            waiting.append(.group)
+            ask(.group(minimum: minimum, preferred: preferred, maximum: maximum))
+        case .channelOpenRequested(let id, let opening):
+            open(id, opening)
+        case .channelOpened(let id):
+            forwardOpened(id)
+        case .channelOpenFailed(let id, _, _):
+            forwardFailed(id)
+        case .channelData(let id, let count):
+            if let pipe = pipe(of: id) {
+                pipe.takeReceived(&connection)
+            } else if let session = sessions[id], session.ending == nil {
+                session.takeEarly(&connection)
+            } else {
+                connection.consumed(count, on: id)
+            }
+        case .channelExtendedData(let id, _, let count):
+            connection.consumed(count, on: id)
+        case .channelWritable(let id):
+            pipe(of: id)?.sendPending(&connection)
+            if let session = sessions[id] { finishIfDone(session) }
+        case .channelEOF(let id):
+            pipe(of: id)?.takeEnd(&connection)
+            sessions[id]?.hasEarlyEnd = true
+            forwardEnded(id)
+        case .channelClosed(let id):
+            closed(id)
+        case .channelRequest(let id, let request, let wantReply):
+            handle(request, on: id, wantReply: wantReply)
+        case .globalRequest(let request, let wantReply):
+            handle(request, wantReply: wantReply)
+        default:
+            break
+        }
+    }
+
+    func pipe(of id: ChannelID) -> ChannelPipe? {
+        sessions[id]?.pipe ?? forwards[id]?.pipe
+    }
+
+    func ask(_ request: MonitorRequest) { monitor.send(request.encoding) }
+
+    private func open(_ id: ChannelID, _ opening: ChannelOpening) {
+        guard case .session = opening else {
+            openForward(id, opening)
+            return
+        }
+        guard sessions.count < settings.maximumSessions else {
+            log.error("no more sessions")
+            connection.refuseChannel(id, reason: .connectFailed, message: "open failed")
+            return
+        }
+        sessions[id] = Session(channel: id, number: nextFreeNumber)
+        connection.confirmChannel(id)
+    }
+
+    private var nextFreeNumber: UInt32 {
+        let used = Set(sessions.values.map(\.number))
+        return (0...UInt32(used.count)).first { !used.contains($0) } ?? 0
+    }
+
+    private func closed(_ id: ChannelID) {
+        if let session = sessions.removeValue(forKey: id) {
+            session.pipe?.close()
+            if let child = session.child, session.terminal != nil {
+                Identity.signalGroup(child, 1)
+            }
+            log.verbose(
+                "Close session: user \(user.name) from \(start.peer.description) "
+                    + "id \(session.number)"
+            )
+            release(session)
+            orphans.formUnion([session.child].compactMap { $0 })
+        } else {
+            forwardClosed(id)
+        }
+    }
+
+    /// Programs that run on although their channel is gone.
+    private var orphans: Set<Int32> = []
+
+    /// Gives the terminal back.
+    private func release(_ session: Session) {
+        guard let terminal = session.terminal else { return }
+        session.terminal = nil
+        if terminal.slave >= 0 { Descriptor.close(terminal.slave) }
+        if session.pipe == nil { Descriptor.close(terminal.master) }
+        ask(.releaseTerminal(session: session.number))
+        updateTitle()
+    }
+
+    func updateTitle() {
+        let terminals = sessions.values.sorted { $0.number < $1.number }
+            .compactMap { $0.terminal?.path }
+        ProcessTitle.set("sshd: " + SessionTitle.text(user: user.name, terminals: terminals))
+    }
+
+    // MARK: Answers of the monitor
+
+    private func takeAnswers() {
+        while let message = monitor.next() {
+            guard let answer = try? MonitorAnswer(decoding: message.rawBytes), !waiting.isEmpty
+            else {
+                return finish(255)
+            }
+            take(answer, for: waiting.removeFirst())
+        }
+        if monitor.hasEnded { finish(255) }
+    }
+
+    private func take(_ answer: MonitorAnswer, for request: Waiting) {
+        switch (request, answer) {
+        case (.exchangeSignature, .signature(let blob)):
+            connection.provideExchangeSignature(blob)
+        case (.group, .group(let prime, let generator)):
+            do throws(ProtocolError) {
+                try connection.provideGroup(
+                    prime.isEmpty ? nil : FiniteFieldGroup(prime: prime, generator: generator)
+                )
+            } catch { explain(error) }
+        case (.terminal(let id, let request, let wantReply), .terminal(let path)):
+            takeTerminal(path, id, request, wantReply: wantReply)
+        case (.terminal(let id, _, let wantReply), _):
+            missTerminal(id, wantReply: wantReply)
+        case (.hostKeyProof(let proofs), .signature(let blob)):
+            proofs.signatures.append(blob)
+            proofs.missing -= 1
+            guard proofs.missing == 0 else { return }
+            let isGood = proofs.signatures.allSatisfy { !$0.isEmpty }
+            connection.answerGlobalRequest(
+                success: isGood,
+                payload: isGood ? GlobalRequest.answer(signatures: proofs.signatures) : []
+            )
+        default:
+            finish(255)
+        }
+    }
+
+    // MARK: Ends of programs
+
+    private func takeSignals() {
+        for signal in Signals.take() {
+            if signal == 15 {
+                log.info("Exiting on signal 15")
+                finish(255)
+            }
+        }
+        while let (pid, end) = Child.reap() {
+            orphans.remove(pid)
+            if let session = sessions.values.first(where: { $0.startupFile == pid }) {
+                session.startupFile = nil
+                startWaitingProgram(session)
+            } else if let session = sessions.values.first(where: { $0.child == pid }) {
+                session.child = nil
+                session.ending = end
+                sendEnding(session)
+                if session.terminal != nil { session.pipe?.drain(&scratch, &connection) }
+                finishIfDone(session)
+            }
+        }
+    }
+
+    /// Tells how the program ended, before the channel closes.
+    private func sendEnding(_ session: Session) {
+        guard let ending = session.ending, !session.hasSentEnding else { return }
+        session.hasSentEnding = true
+        switch ending {
+        case .exited(let status):
+            connection.request(
+                .exitStatus(UInt32(truncatingIfNeeded: status)),
+                on: session.channel,
+                wantReply: false
+            )
+        case .signaled(let number, let coreDumped):
+            connection.request(
+                .exitSignal(ExitSignal(name: SignalName.name(of: number), coreDumped: coreDumped)),
+                on: session.channel,
+                wantReply: false
+            )
+        }
+    }
+
+    /// Closes the channel once the program has ended and all its output has been sent. A terminal
+    /// does not wait for what still has it open.
+    func finishIfDone(_ session: Session) {
+        guard session.ending != nil, let pipe = session.pipe else { return }
+        guard pipe.isDrained || session.terminal != nil else { return }
+        if session.terminal != nil, !pipe.isDrained {
+            pipe.drain(&scratch, &connection)
+            guard !pipe.hasPending else { return }
+        }
+        connection.closeChannel(session.channel)
+    }
+
+    // MARK: Signs of life
+
+    private func scheduleKeepAlive() {
+        keepAlive.next =
+            Clock.nanoseconds + UInt64(max(1, settings.clientAliveSeconds)) * 1_000_000_000
+    }
+
+    private func checkKeepAlive() {
+        guard let next = keepAlive.next, Clock.nanoseconds >= next else { return }
+        let limit = settings.clientAliveCount
+        if limit > 0, keepAlive.unanswered >= limit {
+            log.info(
+                "Timeout, client not responding from user \(user.name) \(start.peer.description)"
+            )
+            return finish(255)
+        }
+        keepAlive.unanswered += 1
+        connection.requestGlobal(.keepAlive, wantReply: true)
+        scheduleKeepAlive()
+    }
+}
+
+/// zlib as the protocol takes it.
+private final class ZlibCompression: PacketCompression {
+    private let stream = Zlib()
+
+    func compress(_ payload: RawSpan, into output: inout ByteQueue) {
+        stream.compress(payload, into: &output)
+    }
+
+    func decompress(
+        _ payload: RawSpan,
+        into output: inout ByteQueue,
+        limitBytes: Int
+    ) -> Bool {
+        stream.decompress(payload, into: &output, limitBytes: limitBytes)
+    }
+}
+
+/// Signals by the names of RFC 4254 §6.10.
+enum SignalName {
+    private static let names: [(Int32, String)] = [
+        (6, "ABRT"), (14, "ALRM"), (8, "FPE"), (1, "HUP"), (4, "ILL"), (2, "INT"), (9, "KILL"),
+        (13, "PIPE"), (3, "QUIT"), (11, "SEGV"), (15, "TERM"), (10, "USR1"), (12, "USR2"),
+    ]
+
+    static func name(of number: Int32) -> String {
+        names.first { $0.0 == number }?.1 ?? "SIG@openssh.com"
+    }
+
+    static func number(of name: String) -> Int32? {
+        names.first { $0.1 == name }?.0
+    }
+}

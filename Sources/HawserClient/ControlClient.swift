@@ -91,6 +91,10 @@ package final class ControlClient {
             log.fatal("Master refused termination request: \(reason.visible)")
         case .failure(_, let reason)?:
             log.fatal("\(what) request failed: \(reason.visible)")
+        case nil where !onlyStop:
+            // OpenSSH's master is gone before its answer is.
+            printError("\(what) request sent.\r\n")
+            return .done(0)
         default:
             log.fatal("mux_client_request_terminate: read from master failed")
         }

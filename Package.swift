@@ -137,3 +137,19 @@ let package = Package(
         ),
     ]
 )
+
+// Fuzz targets (`make fuzz`), each a libFuzzer program of one file in `Fuzz/<name>`.
+if Context.environment["HAWSER_FUZZ"] != nil {
+    func fuzz(_ name: String, uses: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name,
+            dependencies: uses,
+            path: "Fuzz/" + name,
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        )
+    }
+    package.targets += [
+        fuzz("FuzzKeyFiles", uses: ["HawserKeys", "HawserWire"]),
+        fuzz("FuzzKnownHosts", uses: ["HawserKeys", "HawserWire"]),
+    ]
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserSystem
+internal import HawserTool
 internal import HawserWire
 
 /// Files, terminal and account, as far as this program needs them. What fails says why in the
@@ -57,49 +58,14 @@ enum World {
     /// Asks on the terminal with echo off, through SSH_ASKPASS, or on standard input when there is
     /// neither. No answer is an empty one.
     static func readPassphrase(_ prompt: String) -> SecretBytes {
-        let require = Environment.value("SSH_ASKPASS_REQUIRE")
-        let hasDisplay =
-            Environment.value("DISPLAY") != nil || Environment.value("WAYLAND_DISPLAY") != nil
-        let hasInput = Descriptor.isTerminal(Descriptor.standardInput)
-        if require == "force"
-            || require != "never" && hasDisplay && (require == "prefer" || !hasInput)
-        {
-            return askProgram(prompt)
-        }
-        let terminal = try? Descriptor.open("/dev/tty", 2)
-        defer { if let terminal { Descriptor.close(terminal) } }
-        let output = terminal ?? Descriptor.standardError
-        let input = terminal ?? Descriptor.standardInput
-        let settings = Terminal.settings(of: input)
-        if settings != nil { Terminal.setEcho(input, false) }
-        Descriptor.writeAll(output, Array(prompt.utf8))
-        let line = readLine(from: input) ?? []
-        if let settings {
-            Terminal.restore(input, settings)
-            Descriptor.writeAll(output, [0x0a])
-        }
-        return SecretBytes(line)
-    }
-
-    /// Runs a program that asks; what it prints is the answer, if it ends well.
-    private static func askProgram(_ prompt: String) -> SecretBytes {
-        let program = Environment.value("SSH_ASKPASS") ?? "ssh-askpass"
-        var spawn = Spawn(program, [program, prompt])
-        spawn.searchesPath = true
-        guard let ends = try? Descriptor.pipe() else { return SecretBytes([]) }
-        defer { Descriptor.close(ends.read) }
-        spawn.descriptors = [(0, 0), (1, ends.write), (2, 2)]
-        let child: Int32
-        do {
-            child = try spawn.start()
-            Descriptor.close(ends.write)
-        } catch let problem {
-            Descriptor.close(ends.write)
-            error("ssh_askpass: exec(\(program)): \(problem.reason)")
+        if let answer = Prompts.ask(prompt) { return answer }
+        if let terminal = try? Descriptor.open("/dev/tty", 2) {
+            Descriptor.close(terminal)
             return SecretBytes([])
         }
-        let answer = readLine(from: ends.read) ?? []
-        return SecretBytes(Child.wait(child) == .exited(0) ? answer : [])
+        if Environment.value("SSH_ASKPASS_REQUIRE") == "force" { return SecretBytes([]) }
+        writeError(prompt)
+        return SecretBytes(readLine(from: Descriptor.standardInput) ?? [])
     }
 
     // MARK: Files

@@ -21,14 +21,14 @@ struct MultiplexMessagesTests {
         connectPort: 2
     )
 
-    static let requests: [MultiplexRequest] = [
+    static let allRequests: [MultiplexRequest] = [
         .hello(version: 4, extensions: []), .hello(version: 4, extensions: ["info"]),
         .newSession(id: 1, session), .aliveCheck(id: 2), .terminate(id: 3),
         .openForward(id: 4, forward), .closeForward(id: 5, forward),
         .newStandardForward(id: 6, host: "h", port: 22), .stopListening(id: 7), .proxy(id: 8),
         .other(type: 0x1000_0099, id: 9),
     ]
-    static let replies: [MultiplexReply] = [
+    static let allReplies: [MultiplexReply] = [
         .hello(version: 4, extensions: []), .ok(id: 1), .permissionDenied(id: 2, "no"),
         .failure(id: 3, "why"), .exitMessage(session: 4, status: 5), .alive(id: 6, pid: 7),
         .sessionOpened(id: 8, session: 9), .remotePort(id: 10, port: 11),
@@ -41,15 +41,15 @@ struct MultiplexMessagesTests {
         return try #require(try framing.next())
     }
 
-    @Test("What is written reads back", arguments: requests)
-    func requests(request: MultiplexRequest) throws {
+    @Test("What is written reads back", arguments: Self.allRequests)
+    func requestRoundTrip(request: MultiplexRequest) throws {
         let message = try content(request.frame)
         let read = try MultiplexRequest(message.rawBytes)
         #expect(read == request)
     }
 
-    @Test("What is written reads back", arguments: replies)
-    func replies(reply: MultiplexReply) throws {
+    @Test("What is written reads back", arguments: Self.allReplies)
+    func replyRoundTrip(reply: MultiplexReply) throws {
         let message = try content(reply.frame)
         let read = try MultiplexReply(message.rawBytes)
         #expect(read == reply)
@@ -57,14 +57,14 @@ struct MultiplexMessagesTests {
 
     @Test("No truncation traps, and none gives the whole message")
     func truncation() throws {
-        for request in Self.requests {
+        for request in Self.allRequests {
             let message = try content(request.frame)
             for count in 0..<message.count {
                 let read = try? MultiplexRequest(message.rawBytes.extracting(first: count))
                 #expect(read != request)
             }
         }
-        for reply in Self.replies {
+        for reply in Self.allReplies {
             let message = try content(reply.frame)
             for count in 0..<message.count {
                 let read = try? MultiplexReply(message.rawBytes.extracting(first: count))

@@ -62,7 +62,11 @@ package struct ServerProgram {
             )
         } catch {
             log.fatal(error.text)
-            return 1
+            return error.status
+        }
+        for note in configuration.notes { log.info(note) }
+        if options.testsExtended || options.printsOnly {
+            return printConfiguration(configuration)
         }
         let settings = configuration.settings(for: nil)
         if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
@@ -79,6 +83,35 @@ package struct ServerProgram {
         if options.tests || options.testsExtended { return 0 }
         if options.isInetd { return serveInetd(configuration, hostKeys) }
         return listen(configuration, settings, hostKeys)
+    }
+
+    /// `-T` and `-G`: what is in force, for whom `-C` names.
+    private func printConfiguration(_ configuration: ServerConfiguration) -> Int32 {
+        var criteria: ConnectionCriteria?
+        for word in options.connectionSpecification {
+            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else {
+                log.fatal("Invalid test mode specification \(word)")
+                return 1
+            }
+            var named = criteria ?? ConnectionCriteria(peer: .unknown)
+            switch parts[0] {
+            case "user":
+                named.user = parts[1]
+                named.groups = User.named(parts[1])?.groupNames ?? []
+            case "host": named.host = parts[1]
+            case "addr": named.address = parts[1]
+            case "laddr": named.localAddress = parts[1]
+            case "lport": named.localPort = Int(parts[1]) ?? 0
+            case "rdomain", "invalid-user": break
+            default:
+                log.fatal("Invalid test mode specification \(word)")
+                return 1
+            }
+            criteria = named
+        }
+        Descriptor.writeAll(1, Array(configuration.text(for: criteria).utf8))
+        return 0
     }
 
     private func hostKeyPaths(_ settings: ServerSettings) -> [String] {
@@ -279,7 +312,9 @@ package struct ServerProgram {
             let start = try? ServerStart(decoding: bytes)
         else { return 255 }
         Descriptor.close(ServerRole.Place.configuration)
-        let configuration = ServerConfiguration(decoding: start.configuration)
+        guard let configuration = try? ServerConfiguration(decoding: start.configuration) else {
+            return 255
+        }
         let settings = configuration.settings(for: nil)
         if !start.logsToDescriptor { openSyslog(settings, sink) }
         let log = Log(level: start.isQuiet ? .quiet : settings.logLevel, sink: sink)

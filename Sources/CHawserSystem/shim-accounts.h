@@ -41,7 +41,6 @@ static inline int hawser_set_limit(int resource, unsigned long soft, unsigned lo
 }
 
 static inline int hawser_limit_processes(void) { return RLIMIT_NPROC; }
-static inline int hawser_limit_file_bytes(void) { return RLIMIT_FSIZE; }
 static inline int hawser_limit_core_bytes(void) { return RLIMIT_CORE; }
 
 // The parts of the PAM interface (pam_start(3), pam_conv(3)) that cross it as memory. The library

@@ -31,6 +31,7 @@ package final class NetworkProcess {
         guard let message = socket.waitForNext(),
             case .start(let start)? = try? MonitorAnswer(decoding: message.rawBytes)
         else { return 255 }
+        ProcessTitle.set("sshd: [net]")
         Descriptor.setNonblocking(input)
         Descriptor.setNonblocking(output)
         let process = NetworkProcess(socket, input: input, output: output, start)
@@ -228,6 +229,7 @@ package final class NetworkProcess {
             )
         case .user(let answer):
             userPrefix = answer.description
+            ProcessTitle.set("sshd: \(answer.title) [net]")
             if !answer.banner.isEmpty { connection.sendBanner(answer.banner) }
         case .authentication(let outcome):
             handle(outcome)

@@ -99,7 +99,8 @@ extension Monitor {
                     methods: progress.methods,
                     banner: banner,
                     description: isValid
-                        ? "authenticating user \(accountName) " : "invalid user \(accountName) "
+                        ? "authenticating user \(accountName) " : "invalid user \(accountName) ",
+                    title: isValid ? accountName : "unknown"
                 )
             ).encoding
         )

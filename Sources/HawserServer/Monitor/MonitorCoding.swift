@@ -118,6 +118,7 @@ extension MonitorAnswer {
             writer.write(list: answer.methods)
             writer.write(text: answer.banner)
             writer.write(text: answer.description)
+            writer.write(text: answer.title)
         case .authentication(let outcome): outcome.write(into: &writer)
         case .terminal(let path): writer.write(text: path)
         case .noTerminal: break
@@ -139,7 +140,8 @@ extension MonitorAnswer {
                 UserAnswer(
                     methods: try reader.readList(),
                     banner: try reader.readText(),
-                    description: try reader.readText()
+                    description: try reader.readText(),
+                    title: try reader.readText()
                 )
             )
         case .authentication: self = .authentication(try AuthenticationOutcome(from: &reader))

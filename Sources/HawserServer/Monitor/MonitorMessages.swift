@@ -119,12 +119,12 @@ package struct UserAnswer: Equatable, Sendable {
     /// How log lines call the user before its address, e.g. `invalid user eve `.
     package var description: String
 
-    package init(
-        methods: [String],
-        banner: String,
-        description: String
-    ) {
+    /// The user's name as titles show it: `unknown` for one who cannot get in.
+    package var title: String
+
+    package init(methods: [String], banner: String, description: String, title: String) {
         self.description = description
+        self.title = title
         self.methods = methods
         self.banner = banner
     }

@@ -9,7 +9,6 @@ import Glibc
 package enum Sandbox {
     /// Takes the limits, gives up new privileges and installs the filter, in this order and for good.
     package static func enter() throws(PrivilegeError) {
-        try check("setrlimit FSIZE", hawser_set_limit(hawser_limit_file_bytes(), 0, 0))
         try check("setrlimit NPROC", hawser_set_limit(hawser_limit_processes(), 0, 0))
         try check("setrlimit CORE", hawser_set_limit(hawser_limit_core_bytes(), 0, 0))
         try check("no_new_privs", hawser_set_no_new_privileges())

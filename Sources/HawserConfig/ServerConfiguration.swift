@@ -68,7 +68,7 @@ package struct ServerAlgorithms: Sendable {
 
 /// sshd_config(5) as it was read: lines in order, `Include`s in their places. What is in force
 /// depends on whom it is asked for.
-package struct ServerConfiguration: Sendable {
+package struct ServerConfiguration {
     private struct Line: Sendable {
         var keyword: String
         var row: ServerKeyword?
@@ -81,13 +81,13 @@ package struct ServerConfiguration: Sendable {
 
     private var lines: [Line] = []
     private let algorithms: ServerAlgorithms
-    private let source: any ConfigSource & Sendable
+    private let source: any ConfigSource
     /// Every mistake, in order; with one the configuration must not be used.
     package private(set) var errors: [ConfigError] = []
     /// What deserves a line in the log.
     package private(set) var notes: [String] = []
 
-    package init(algorithms: ServerAlgorithms, source: any ConfigSource & Sendable) {
+    package init(algorithms: ServerAlgorithms, source: any ConfigSource) {
         self.algorithms = algorithms
         self.source = source
     }
@@ -97,7 +97,7 @@ package struct ServerConfiguration: Sendable {
     /// A keyword and its value from the command line; it counts before any file.
     package mutating func read(option text: String) {
         var conditions: [[String]] = []
-        read(line: text, "command line", 0, depth: 0, &conditions)
+        read(line: text, "command-line", 0, depth: 0, &conditions)
     }
 
     package mutating func read(_ contents: [UInt8], file: String) {

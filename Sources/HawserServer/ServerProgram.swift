@@ -54,22 +54,25 @@ package struct ServerProgram {
                 return 1
             }
         }
-        let configuration: ServerConfiguration
-        do throws(ServerConfigurationError) {
-            configuration = try ServerConfiguration(
+        let configuration: CapturedConfiguration
+        do throws(SystemError) {
+            configuration = try CapturedConfiguration(
                 path: options.configurationFile,
-                commandLine: options.lines
+                options: options.lines,
+                ports: options.ports
             )
         } catch {
-            log.fatal(error.text)
-            return error.status
+            log.fatal("\(options.configurationFile): \(error.reason)")
+            return 1
         }
         for note in configuration.notes { log.info(note) }
-        if options.testsExtended || options.printsOnly {
-            return printConfiguration(configuration)
+        for error in configuration.errors { log.error(error) }
+        guard configuration.errors.isEmpty else {
+            return configuration.errors[0].hasPrefix("command-line: line 0: Bad") ? 1 : 255
         }
-        let settings = configuration.settings(for: nil)
+        let settings = configuration.globalSettings
         if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
+        if options.printsOnly { return show(configuration) }
         let hostKeys = HostKeys()
         hostKeys.load(hostKeyPaths(settings), log)
         guard !hostKeys.entries.isEmpty else {
@@ -80,35 +83,39 @@ package struct ServerProgram {
             log.fatal("Missing privilege separation directory: \(PrivilegeSeparation.directory)")
             return 255
         }
-        if options.tests || options.testsExtended { return 0 }
+        if options.testsExtended { return show(configuration) }
+        if options.tests { return 0 }
         if options.isInetd { return serveInetd(configuration, hostKeys) }
         return listen(configuration, settings, hostKeys)
     }
 
-    /// `-T` and `-G`: what is in force, for whom `-C` names.
-    private func printConfiguration(_ configuration: ServerConfiguration) -> Int32 {
+    // MARK: -T and -G
+
+    private func show(_ configuration: CapturedConfiguration) -> Int32 {
         var criteria: ConnectionCriteria?
-        for word in options.connectionSpecification {
-            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2 else {
-                log.fatal("Invalid test mode specification \(word)")
-                return 1
-            }
-            var named = criteria ?? ConnectionCriteria(peer: .unknown)
-            switch parts[0] {
-            case "user":
-                named.user = parts[1]
-                named.groups = User.named(parts[1])?.groupNames ?? []
-            case "host": named.host = parts[1]
-            case "addr": named.address = parts[1]
-            case "laddr": named.localAddress = parts[1]
-            case "lport": named.localPort = Int(parts[1]) ?? 0
-            case "rdomain", "invalid-user": break
+        for part in options.connectionSpecification {
+            let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
+            var known = criteria ?? ConnectionCriteria()
+            switch (pair.first ?? "", pair.count > 1 ? pair[1] : "") {
+            case ("user", let value):
+                known.user = value
+                known.groups = User.named(value)?.groupNames ?? []
+            case ("host", let value): known.host = value
+            case ("addr", let value): known.address = value
+            case ("laddr", let value): known.localAddress = value
+            case ("rdomain", let value): known.routingDomain = value
+            case ("lport", let value):
+                guard let port = Int(value), (0...65535).contains(port) else {
+                    log.fatal("Invalid port '\(value)' in test mode specification \(part)")
+                    return 1
+                }
+                known.localPort = port
+            case ("invalid-user", _): known.isInvalidUser = true
             default:
-                log.fatal("Invalid test mode specification \(word)")
+                log.fatal("Invalid test mode specification \(part)")
                 return 1
             }
-            criteria = named
+            criteria = known
         }
         Descriptor.writeAll(1, Array(configuration.text(for: criteria).utf8))
         return 0
@@ -140,8 +147,8 @@ package struct ServerProgram {
 
     // MARK: -i
 
-    private func serveInetd(_ configuration: ServerConfiguration, _ hostKeys: HostKeys) -> Int32 {
-        chooseLog(configuration.settings(for: nil))
+    private func serveInetd(_ configuration: CapturedConfiguration, _ hostKeys: HostKeys) -> Int32 {
+        chooseLog(configuration.globalSettings)
         guard let input = try? Descriptor.duplicate(0), let output = try? Descriptor.duplicate(1)
         else { return 255 }
         Descriptor.useNull(isLoggingToDescriptor ? [0, 1] : [0, 1, 2])
@@ -174,7 +181,7 @@ package struct ServerProgram {
     // MARK: The daemon
 
     private func listen(
-        _ configuration: ServerConfiguration,
+        _ configuration: CapturedConfiguration,
         _ settings: ServerSettings,
         _ hostKeys: HostKeys
     ) -> Int32 {
@@ -234,16 +241,9 @@ package struct ServerProgram {
     }
 
     private func endpoints(_ settings: ServerSettings) -> [Listener.Endpoint] {
-        var ports = options.ports
-        if ports.isEmpty { ports = settings.all("port").compactMap { Int($0) } }
-        if ports.isEmpty { ports = [22] }
-        let addresses = settings.all("listenaddress")
-        guard !addresses.isEmpty else {
-            return ports.map { Listener.Endpoint(host: nil, port: $0) }
-        }
-        return addresses.flatMap { text -> [Listener.Endpoint] in
+        settings.all("listenaddress").map { text in
             let (host, port) = Self.split(text)
-            return (port.map { [$0] } ?? ports).map { Listener.Endpoint(host: host, port: $0) }
+            return Listener.Endpoint(host: host, port: port ?? 22)
         }
     }
 
@@ -261,13 +261,13 @@ package struct ServerProgram {
 
     private static func serve(
         _ connection: Int32,
-        _ configuration: ServerConfiguration,
+        _ configuration: CapturedConfiguration,
         _ hostKeys: HostKeys,
         startupPipe: Int32?,
         _ log: Log
     ) -> Int32 {
         Socket.setNoDelay(connection)
-        let settings = configuration.settings(for: nil)
+        let settings = configuration.globalSettings
         if settings.isYes("tcpkeepalive", default: true) { Socket.setKeepAlive(connection) }
         return Monitor.run(
             MonitorStart(
@@ -312,10 +312,10 @@ package struct ServerProgram {
             let start = try? ServerStart(decoding: bytes)
         else { return 255 }
         Descriptor.close(ServerRole.Place.configuration)
-        guard let configuration = try? ServerConfiguration(decoding: start.configuration) else {
+        guard let configuration = try? CapturedConfiguration(decoding: start.configuration) else {
             return 255
         }
-        let settings = configuration.settings(for: nil)
+        let settings = configuration.globalSettings
         if !start.logsToDescriptor { openSyslog(settings, sink) }
         let log = Log(level: start.isQuiet ? .quiet : settings.logLevel, sink: sink)
         let hostKeys = HostKeys()

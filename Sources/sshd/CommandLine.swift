@@ -2,6 +2,7 @@
 
 import HawserServer
 import HawserSystem
+import HawserTool
 
 /// The options of sshd(8).
 enum ServerCommandLine {
@@ -102,7 +103,7 @@ enum ServerCommandLine {
             var letters = word.dropFirst()
             while let letter = letters.popFirst() {
                 if letter == "V" {
-                    say("\(ServerVersion.software)")
+                    say("\(Version.text)")
                     return .end(0)
                 }
                 guard let row = rows.first(where: { $0.letter == letter }) else {
@@ -135,7 +136,7 @@ enum ServerCommandLine {
     }
 
     private static func usage() -> Result {
-        say(ServerVersion.software)
+        say(Version.text)
         say("usage: sshd [-46DdeGiqTtV] [-C connection_spec] [-c host_cert_file]")
         say("            [-E log_file] [-f config_file] [-g login_grace_time]")
         say("            [-h host_key_file] [-o option] [-p port] [-u len]")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
 internal import HawserKeys
 internal import HawserLog
 internal import HawserSystem
@@ -67,7 +68,8 @@ struct AuthorizedKeyFiles {
     private func refusal(of options: AuthorizedKeyOptions, _ place: String) -> String? {
         if let expiry = options.expiryTime, isOver(expiry) { return "the key has expired" }
         guard let from = options.from else { return nil }
-        if let verdict = AddressPattern.listVerdict(from, peer.address) {
+        let list = from.split(separator: ",").map(String.init)
+        if let verdict = AddressPatterns.verdict(list, peer.address) {
             return verdict ? nil : Self.wrongHost(hostName, peer)
         }
         if let hostName, Pattern.listContains(from.lowercased(), hostName.lowercased()) {

@@ -279,7 +279,9 @@ extension Monitor {
         _ login: LoginState,
         suffix: String = ""
     ) {
-        if method == .none, what == "Failed" { return }
+        if what == "Failed", method == .none { return }
+        // Of someone who does not exist, OpenSSH counts keys without a word.
+        if what == "Failed", method.name == "publickey", !login.isValid { return }
         let isLoud =
             what == "Accepted" || what == "Partial"
             || (what == "Failed"

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
 internal import HawserCrypto
 internal import HawserKeys
 internal import HawserLog
 internal import HawserProtocol
 internal import HawserSystem
+internal import HawserTool
 internal import HawserWire
 
 /// The privileged process of one connection. It never reads a byte of the client: it holds the host
@@ -110,7 +112,7 @@ package final class Monitor {
 
     private var identification: String {
         let addendum = settings.given("versionaddendum").map { " " + $0 } ?? ""
-        return "SSH-2.0-\(ServerVersion.software)\(addendum)"
+        return Version.identification + addendum
     }
 
     /// Serves the network process until it hands over the connection of someone logged in.
@@ -322,7 +324,7 @@ package final class Monitor {
                 user: login.user.name,
                 terminal: terminal.path,
                 host: start.peer.address,
-                address: AddressPattern.numeric(start.peer.address) ?? [],
+                address: AddressPatterns.bytes(of: start.peer.address) ?? [],
                 processID: Daemon.processID
             )
             if Identity.isPrivileged {

@@ -45,10 +45,14 @@ package struct ConnectionCriteria: Equatable, Sendable {
     package var user: String?
     package var isInvalidUser = false
     package var groups: [String] = []
-    package var host: String
-    package var address: String
-    package var localAddress: String
-    package var localPort: Int
+    package var host: String?
+    package var address: String?
+    package var localAddress: String?
+    package var localPort: Int?
+    package var routingDomain: String?
+
+    /// Nothing is known (`sshd -C` tells).
+    package init() {}
 
     package init(peer: PeerAddress, host: String? = nil) {
         self.host = host ?? peer.address

@@ -1,3 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-print("ssh-keyscan: not yet")
+internal import HawserSystem
+
+Descriptor.ensureStandardDescriptors()
+Signals.ignore([13])  // PIPE: a write says so itself
+
+let arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
+var scanner = Scanner(arguments)
+Daemon.exit(scanner.run() ? 0 : 1)

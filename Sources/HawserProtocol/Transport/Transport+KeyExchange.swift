@@ -272,7 +272,9 @@ extension Transport {
                 signature: signature,
                 over: exchangeHash.rawBytes,
                 allowing: [named.signature.name],
-                minimumRSABits: options.minimumRSABits
+                minimumRSABits: options.minimumRSABits,
+                // Nobody touches a host's security key for each connection.
+                requiringUserPresence: false
             )
         } catch {
             throw ProtocolError(.keyExchange, "host key: \(error)")

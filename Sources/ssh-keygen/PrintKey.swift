@@ -100,25 +100,13 @@ func printRecords(_ arguments: Arguments) -> Int32 {
 }
 
 private func printRecords(of key: PublicKey, host: String, _ arguments: Arguments) {
-    let algorithm: String
-    switch key.type.plain {
-    case .rsa: algorithm = "1"
-    case .dsa: algorithm = "2"
-    case .ecdsaP256, .ecdsaP384, .ecdsaP521: algorithm = "3"
-    case .ed25519: algorithm = "4"
-    default: fatal("Unsupported key type \(key.type.name) for an SSHFP record.")
+    let wanted = arguments.options.last { $0.hasPrefix("hashalg=") }
+    let hash = wanted.flatMap { Fingerprint.Hash(word: $0.dropFirst("hashalg=".count)) }
+    let hashes = hash.map { [$0] } ?? [.sha1, .sha256]
+    guard let records = SSHFPRecord.records(of: key.plain, hashes: hashes) else {
+        fatal("Unsupported key type \(key.type.name) for an SSHFP record.")
     }
-    let wanted = arguments.options.compactMap { option -> String? in
-        option.hasPrefix("hashalg=") ? String(option.dropFirst(8)) : nil
-    }
-    for (number, hash) in [("1", Fingerprint.Hash.sha1), ("2", .sha256)] {
-        if let only = wanted.last, Fingerprint.Hash(word: only) != hash { continue }
-        let digest = Fingerprint(of: key, hash).digest
-        let hex = Hexadecimal.encode(digest)
-        World.print(
-            arguments.usesGenericRecord
-                ? "\(host) IN TYPE44 \\# \(digest.count + 2) 0\(algorithm) 0\(number) \(hex)"
-                : "\(host) IN SSHFP \(algorithm) \(number) \(hex)"
-        )
+    for record in records {
+        World.print(record.text(host: host, isGeneric: arguments.usesGenericRecord))
     }
 }

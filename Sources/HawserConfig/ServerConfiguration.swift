@@ -300,7 +300,7 @@ package struct ServerConfiguration {
         case .word: return .success([first.lowercased() == "none" ? "none" : first])
         case .command: return .success([line.rest])
         case .words: return .success([line.arguments.joined(separator: " ")])
-        case .wordsAddUp: return .success(line.arguments)
+        case .wordsApart, .wordsAddUp: return .success(line.arguments)
         case .linesAddUp: return addedLine(line, row)
         case .named:
             guard line.arguments.count >= 2 else {

@@ -15,6 +15,8 @@ struct ServerKeyword: Sendable {
         case command
         /// All words, one blank between them.
         case words
+        /// Each word of the first line a line of its own.
+        case wordsApart
         /// Each word a line of its own; lines add up.
         case wordsAddUp
         /// Each line a line of its own; lines add up.
@@ -169,7 +171,7 @@ enum ServerKeywords {
         ServerKeyword("AllowGroups", .wordsAddUp, match: true),
         ServerKeyword("DenyGroups", .wordsAddUp, match: true),
         ServerKeyword("AcceptEnv", .wordsAddUp, match: true),
-        ServerKeyword("SetEnv", .words, match: true),
+        ServerKeyword("SetEnv", .wordsApart, match: true),
         ServerKeyword("AuthenticationMethods", .words, "any", match: true),
         ServerKeyword("LogVerbose", .words, match: true),
         ServerKeyword("Subsystem", .named, match: true),

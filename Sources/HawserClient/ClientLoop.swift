@@ -369,7 +369,9 @@ package final class ClientLoop {
         case .globalRequestAnswered:
             unansweredKeepAlives = 0
         case .keysExchanged, .extensionsReceived, .unimplemented, .pong, .channelWritable: break
-        case .exchangeSignatureNeeded, .groupNeeded, .authenticationRequested: break
+        case .exchangeSignatureNeeded, .groupNeeded, .authenticationRequested,
+            .channelPeerClosed:
+            break
         }
     }
 

@@ -33,6 +33,19 @@ package enum AddressPatterns {
         }
     }
 
+    /// Whether an entry is a network whose address has bits behind its mask, or an impossible mask.
+    package static func isInconsistent(_ entry: String) -> Bool {
+        let pattern = entry.hasPrefix("!") ? String(entry.dropFirst()) : entry
+        guard let slash = pattern.firstIndex(of: "/") else { return false }
+        guard let bits = Int(pattern[pattern.index(after: slash)...]),
+            let network = bytes(of: String(pattern[..<slash])),
+            (0...network.count * 8).contains(bits)
+        else { return true }
+        return (bits..<network.count * 8).contains { bit in
+            network[bit / 8] & UInt8(0x80) >> UInt8(bit % 8) != 0
+        }
+    }
+
     /// The four or sixteen bytes of a numeric address, or nil.
     package static func bytes(of text: String) -> [UInt8]? {
         text.contains(":") ? ipv6(text) : ipv4(text[...])

@@ -77,6 +77,9 @@ package struct ServerConfiguration {
         var number: Int
         /// The `Match` blocks that it stands in, each a list of words.
         var conditions: [[String]]
+
+        /// An empty list stands for a file outside of any block.
+        var isFromMatch: Bool { conditions.contains { !$0.isEmpty } }
     }
 
     private var lines: [Line] = []
@@ -183,7 +186,7 @@ package struct ServerConfiguration {
             )
             return
         }
-        if !conditions.isEmpty, !row.isAllowedInMatch {
+        if conditions.contains(where: { !$0.isEmpty }), !row.isAllowedInMatch {
             return fail(
                 file,
                 number,
@@ -254,7 +257,7 @@ package struct ServerConfiguration {
                 guard let contents = source.contents(of: match) else { continue }
                 // A block inside the file ends with it, and stands inside the one around it.
                 var inner = conditions
-                while inner.count <= depth { inner.append(["all"]) }
+                while inner.count <= depth { inner.append([]) }
                 read(contents, match, depth: depth + 1, &inner)
             }
         }
@@ -377,8 +380,15 @@ package struct ServerConfiguration {
             }
             if name == "invalid-user" { continue }
             guard criteria.contains(name) else { return "Unsupported Match attribute \(word)" }
-            guard word.contains("=") || words.popFirst() != nil else {
-                return "Missing Match criteria for \(word)"
+            let argument =
+                word.firstIndex(of: "=").map { String(word[word.index(after: $0)...]) }
+                ?? words.popFirst()
+            guard let argument else { return "Missing Match criteria for \(word)" }
+            guard name == "address" || name == "localaddress" else { continue }
+            if let bad = argument.split(separator: ",").first(where: {
+                AddressPatterns.isInconsistent(String($0))
+            }) {
+                return "Invalid Match address argument '\(bad)'"
             }
         }
         return nil
@@ -430,12 +440,12 @@ package struct ServerConfiguration {
             line.conditions.allSatisfy { Self.holds($0, for: subject) }
         }
         let ordered =
-            active.filter { !$0.conditions.isEmpty } + active.filter { $0.conditions.isEmpty }
+            active.filter(\.isFromMatch) + active.filter { !$0.isFromMatch }
         for line in ordered {
             guard let row = line.row, case .success(let values) = values(of: line.line, row) else {
                 continue
             }
-            let isFromMatch = !line.conditions.isEmpty
+            let isFromMatch = line.isFromMatch
             switch row.form {
             case .wordsAddUp, .linesAddUp:
                 // What a block lists replaces what the file lists.

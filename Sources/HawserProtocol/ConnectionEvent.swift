@@ -69,6 +69,9 @@ package enum ConnectionEvent: Equatable, Sendable {
     case channelWritable(ChannelID)
     /// The peer sends no more data. We may.
     case channelEOF(ChannelID)
+    /// The peer has closed a channel that the program holds (`holdClose`): no data goes either way
+    /// any more, requests still do. Continue with `closeChannel`.
+    case channelPeerClosed(ChannelID)
     /// Both sides have closed the channel: nothing more happens on it.
     case channelClosed(ChannelID)
     /// With `wantReply`, answer with `answerRequest`, in the order of the requests of a channel.

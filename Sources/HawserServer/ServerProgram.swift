@@ -286,7 +286,7 @@ package struct ServerProgram {
     // MARK: Processes of ours
 
     /// Plays the part that the first argument names.
-    package static func run(_ role: ServerRole) -> Int32 {
+    package static func run(_ role: ServerRole, _ arguments: [String]) -> Int32 {
         switch role {
         case .network:
             return NetworkProcess.run(
@@ -303,6 +303,8 @@ package struct ServerProgram {
             )
         case .monitor:
             return runMonitor()
+        case .command:
+            return AuthorizedKeysProgram.become(arguments)
         }
     }
 

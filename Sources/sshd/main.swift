@@ -6,7 +6,7 @@ import HawserSystem
 Signals.dieOnCrash()
 let arguments = CommandLine.arguments
 if arguments.count > 1, let role = ServerRole(rawValue: arguments[1]) {
-    Daemon.exit(ServerProgram.run(role))
+    Daemon.exit(ServerProgram.run(role, Array(arguments[2...])))
 }
 switch ServerCommandLine.parse(arguments) {
 case .run(let options):

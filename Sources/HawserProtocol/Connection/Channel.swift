@@ -32,6 +32,9 @@ struct Channel {
     var hasSentEOF = false
     var hasReceivedEOF = false
     var hasSentClose = false
+    /// The program still has something to say when the peer has closed (`holdClose`).
+    var holdsClose = false
+    var hasReceivedClose = false
     /// Goes before bulk data.
     var isInteractive = false
     /// `send` took fewer bytes than it was given because the window was empty.
@@ -44,7 +47,7 @@ struct Channel {
     var replies = ReplyQueue()
 
     /// Whether data may be sent now, windows apart.
-    var canSend: Bool { phase == .open && !hasSentEOF && !hasSentClose }
+    var canSend: Bool { phase == .open && !hasSentEOF && !hasSentClose && !hasReceivedClose }
 }
 
 /// The answers that we owe the peer, oldest first: they must go out in the order of the requests.

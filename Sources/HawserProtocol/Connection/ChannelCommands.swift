@@ -128,6 +128,17 @@ extension ConnectionCore {
         else { return }
         channels[index].hasSentClose = true
         if channels[index].phase == .open { send(.channelClose, to: channels[index].peerNumber) }
+        if channels[index].hasReceivedClose {
+            channels.remove(at: index)
+            waitingEvents.append(.channelClosed(id))
+        }
+    }
+
+    /// Leaves the channel open for requests when the peer closes it, until `closeChannel`: the exit
+    /// status of a program that outlives the client's interest in its output.
+    mutating func holdClose(of id: ChannelID) {
+        guard let index = channels.index(of: id) else { return }
+        channels[index].holdsClose = true
     }
 
     /// Sends a request. With `wantReply`, `channelRequestAnswered` tells the answer.

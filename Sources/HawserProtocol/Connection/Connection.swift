@@ -140,6 +140,12 @@ extension Connection where Self: ~Copyable {
         core.closeChannel(id)
     }
 
+    /// Leaves the channel open for our requests when the peer closes it: `channelPeerClosed` comes
+    /// then, and `closeChannel` ends it.
+    package mutating func holdClose(of id: ChannelID) {
+        core.holdClose(of: id)
+    }
+
     /// Sends a request on a channel. With `wantReply`, `channelRequestAnswered` follows.
     package mutating func request(
         _ request: ChannelRequest,

@@ -112,8 +112,15 @@ extension ConnectionCore {
     private mutating func receiveClose() throws(ProtocolError) -> ConnectionEvent? {
         let number = try readChannel(.channelClose)
         let index = try openChannel(number, for: .channelClose)
-        if !channels[index].hasSentClose { send(.channelClose, to: channels[index].peerNumber) }
         let id = channels.id(at: index)
+        if channels[index].holdsClose, !channels[index].hasSentClose {
+            guard !channels[index].hasReceivedClose else {
+                throw .violation("channel \(id) closed twice")
+            }
+            channels[index].hasReceivedClose = true
+            return .channelPeerClosed(id)
+        }
+        if !channels[index].hasSentClose { send(.channelClose, to: channels[index].peerNumber) }
         channels.remove(at: index)
         return .channelClosed(id)
     }

@@ -40,7 +40,7 @@ struct AuthorizedKeyFiles {
         return try? Files.read(path)
     }
 
-    private func search(
+    func search(
         _ contents: [UInt8],
         _ path: String,
         _ key: PublicKey

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
 internal import HawserKeys
 internal import HawserLog
 internal import HawserProtocol
@@ -38,7 +39,9 @@ extension Monitor {
             fingerprintHash: settings.fingerprintHash,
             log: log
         )
-        guard let match = files.options(for: key) else { return .failed }
+        guard let match = files.options(for: key) ?? matchOfCommand(key, files) else {
+            return .failed
+        }
         log.verbose(match.description)
         guard let signature = attempt.signature else { return .keyAcceptable }
         guard verify(signature, by: key, attempt, login) else { return .failed }
@@ -53,6 +56,30 @@ extension Monitor {
         let paths = settings.words("authorizedkeysfile")
         guard settings.first("authorizedkeysfile") == nil else { return paths }
         return [".ssh/authorized_keys", ".ssh/authorized_keys2"]
+    }
+
+    /// `AuthorizedKeysCommand`, asked when the files let the key not in.
+    private func matchOfCommand(
+        _ key: PublicKey,
+        _ files: AuthorizedKeyFiles
+    ) -> AuthorizedKeysMatch? {
+        guard let command = settings.given("authorizedkeyscommand") else { return nil }
+        guard let name = settings.given("authorizedkeyscommanduser"),
+            let account = User.named(name)
+        else {
+            log.error("No user for AuthorizedKeysCommand specified, skipping")
+            return nil
+        }
+        let user = files.user
+        let program = AuthorizedKeysProgram(command: command, account: account, log: log)
+        let tokens = Tokens([
+            "u": user.name, "U": String(user.uid), "h": user.home, "t": key.type.name,
+            "k": Base64.encode(key.blob), "f": key.fingerprint(settings.fingerprintHash),
+            "C": start.peer.connection, "D": "",
+        ])
+        return program.output(tokens: tokens, defaultArgument: user.name).flatMap {
+            files.search($0, command, key)
+        }
     }
 
     /// What was signed is put together here, from what this process knows itself.

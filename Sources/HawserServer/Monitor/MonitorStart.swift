@@ -67,6 +67,8 @@ package enum ServerRole: String, Sendable, CaseIterable {
     case monitor = "--monitor"
     case network = "--network"
     case session = "--session"
+    /// Becomes another account and then another program.
+    case command = "--command"
 
     /// The arguments of a process of ours, with room for its title.
     func arguments(title: String) -> [String] {

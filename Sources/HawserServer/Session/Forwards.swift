@@ -432,6 +432,7 @@ extension SessionProcess {
             )
         }
         let proofs = HostKeyProofs(missing: requests.count)
+        self.proofs = proofs
         for request in requests {
             waiting.append(.hostKeyProof(proofs))
             ask(.sign(request))

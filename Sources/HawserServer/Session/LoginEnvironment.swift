@@ -113,7 +113,8 @@ extension LoginEnvironment {
         if let command = sources.originalCommand { self["SSH_ORIGINAL_COMMAND"] = command }
         if let socket = sources.agentSocket { self["SSH_AUTH_SOCK"] = socket }
         if let file = sources.authenticationInfoFile { self["SSH_USER_AUTH"] = file }
-        merge(sources.fromConfiguration)
+        // Of several values for one name the first counts, as in all of the configuration.
+        merge(sources.fromConfiguration.reversed())
     }
 
     /// The variables of a file of `NAME=value` lines, such as `~/.ssh/environment`.

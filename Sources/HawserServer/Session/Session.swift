@@ -20,6 +20,8 @@ final class Session {
     var hasStarted = false
     var ending: ChildEnd?
     var hasSentEnding = false
+    /// The client has closed the channel; only the exit status is still to be told.
+    var hasPeerClosed = false
     var isSubsystem = false
     var isForced = false
     /// The monitor is making the terminal; what else is asked meanwhile waits.

@@ -32,6 +32,8 @@ package final class SessionProcess {
     /// Requests to the monitor whose answers are due, oldest first.
     var waiting: [Waiting] = []
     private var exitStatus: Int32?
+    /// Proofs of host keys that the monitor is making.
+    var proofs: HostKeyProofs?
     var keepAlive = KeepAlive()
 
     enum Waiting {
@@ -167,7 +169,7 @@ package final class SessionProcess {
         set.removeAll()
         let signalPlace = set.add(Signals.descriptor, read: true)
         let monitorPlace = set.add(monitor.descriptor, read: true)
-        let inputPlace = set.add(input, read: connection.wantsInput)
+        let inputPlace = set.add(input, read: connection.wantsInput && proofs == nil)
         let outputPlace = connection.output.isEmpty ? nil : set.add(output, write: true)
         for session in sessions.values { session.pipe?.addInterests(to: &set, connection) }
         addForwardInterests(to: &set)
@@ -225,7 +227,10 @@ package final class SessionProcess {
 
     private func pump() {
         do throws(ProtocolError) {
-            while exitStatus == nil, let event = try connection.nextEvent(at: now()) {
+            // A client that has what it came for leaves without the proofs it asked for: they go
+            // out before anything that it sent later is looked at.
+            while exitStatus == nil, proofs == nil, let event = try connection.nextEvent(at: now())
+            {
                 handle(event)
             }
         } catch {
@@ -313,6 +318,8 @@ package final class SessionProcess {
             pipe(of: id)?.takeEnd(&connection)
             sessions[id]?.hasEarlyEnd = true
             forwardEnded(id)
+        case .channelPeerClosed(let id):
+            peerClosed(id)
         case .channelClosed(let id):
             closed(id)
         case .channelRequest(let id, let request, let wantReply):
@@ -342,11 +349,23 @@ package final class SessionProcess {
         }
         sessions[id] = Session(channel: id, number: nextFreeNumber)
         connection.confirmChannel(id)
+        connection.holdClose(of: id)
     }
 
     private var nextFreeNumber: UInt32 {
         let used = Set(sessions.values.map(\.number))
         return (0...UInt32(used.count)).first { !used.contains($0) } ?? 0
+    }
+
+    /// The client wants nothing more of the session; a program that still runs tells its exit status
+    /// first, as long as it has no terminal to lose.
+    private func peerClosed(_ id: ChannelID) {
+        guard let session = sessions[id] else { return connection.closeChannel(id) }
+        session.pipe?.close()
+        guard session.child != nil || session.startupFile != nil, session.terminal == nil else {
+            return connection.closeChannel(id)
+        }
+        session.hasPeerClosed = true
     }
 
     private func closed(_ id: ChannelID) {
@@ -416,6 +435,7 @@ package final class SessionProcess {
             proofs.signatures.append(blob)
             proofs.missing -= 1
             guard proofs.missing == 0 else { return }
+            self.proofs = nil
             let isGood = proofs.signatures.allSatisfy { !$0.isEmpty }
             connection.answerGlobalRequest(
                 success: isGood,
@@ -445,6 +465,7 @@ package final class SessionProcess {
                 session.ending = end
                 sendEnding(session)
                 if session.terminal != nil { session.pipe?.drain(&scratch, &connection) }
+                if session.hasPeerClosed { connection.closeChannel(session.channel) }
                 finishIfDone(session)
             }
         }

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person at a terminal sees: ptys, questions, escapes, the terminal restored."""
+import fcntl
 import os
 import pty
+import re
 import signal
+import subprocess
 import termios
 import time
 
@@ -87,18 +90,15 @@ def test_the_terminal_is_restored_however_ssh_ends(ending, serve, key):
     before = termios.tcgetattr(child_side)
     config = str(peer.client_config(key))
     command = [UNDER_TEST.ssh, "-F", config, "-tt", "127.0.0.1", "sleep 60" if ending else "sleep 1"]
-    pid = os.fork()
-    if pid == 0:
-        os.close(parent)
-        os.login_tty(child_side) if hasattr(os, "login_tty") else None
-        for number in (0, 1, 2):
-            os.dup2(child_side, number)
-        os.execv(command[0], command)
+    child = subprocess.Popen(
+        command, stdin=child_side, stdout=child_side, stderr=child_side, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
     raw = lambda: not termios.tcgetattr(child_side)[3] & termios.ICANON
     wait_until(raw, "raw mode")
     if ending:
-        os.kill(pid, ending)
-    os.waitpid(pid, 0)
+        child.send_signal(ending)
+    child.wait(15)
     assert termios.tcgetattr(child_side) == before
     os.close(parent)
     os.close(child_side)
@@ -184,7 +184,7 @@ def test_the_servers_title_lists_the_terminals(serve, key, home, me):
     second.expect("marker-42")
     titles = run(["ps", "-eo", "args"]).stdout.decode()
     assert any(
-        __import__("re").match(rf"sshd: {me}@pts/\d+,pts/\d+\s*$", line)
+        re.match(rf"sshd: {me}@pts/\d+,pts/\d+\s*$", line)
         for line in titles.splitlines()
     ), [line for line in titles.splitlines() if "sshd:" in line]
     for child in (second, first):

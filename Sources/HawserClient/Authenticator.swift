@@ -41,7 +41,7 @@ final class Authenticator {
                 if hasAnsweredPrompt { passwordFailed() } else { interactiveIsUseless = true }
             }
             try next(on: &connection)
-        case .signatureNeeded(let request): sign(request, on: &connection)
+        case .signatureNeeded(let request): try sign(request, on: &connection)
         case .informationRequested(let request): try answer(request, on: &connection)
         case .passwordChangeRequested(let prompt): try change(prompt, on: &connection)
         default: break
@@ -63,7 +63,7 @@ final class Authenticator {
             if try attempt(method, on: &connection) { return }
         }
         throw ProtocolError(
-            .disconnected(reason: 14),
+            .authenticationFailed,
             "\(settings.user)@\(settings.host): Permission denied (\(offered.joined(separator: ",")))."
         )
     }
@@ -122,7 +122,10 @@ final class Authenticator {
         return false
     }
 
-    private func sign(_ request: SigningRequest, on connection: inout ClientConnection) {
+    private func sign(
+        _ request: SigningRequest,
+        on connection: inout ClientConnection
+    ) throws(ProtocolError) {
         guard let identity = current,
             let signature = identities.sign(
                 request.data,
@@ -132,15 +135,11 @@ final class Authenticator {
         else {
             connection.declineSignature()
             // Another key or method goes on where this one stopped.
-            do throws(ProtocolError) { try next(on: &connection) } catch { refusal = error }
-            return
+            return try next(on: &connection)
         }
         log.debug("Server accepts key: \(identity.name) \(identity.publicKey.type.shortName)")
         connection.provideSignature(signature)
     }
-
-    /// What a step found out that could not throw it.
-    private(set) var refusal: ProtocolError?
 
     // MARK: password
 

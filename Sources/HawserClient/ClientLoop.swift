@@ -301,6 +301,7 @@ package final class ClientLoop {
             flush()
             return ClientFailure(nil)
         }
+        if case .authenticationFailed = error.kind { return ClientFailure(error.text) }
         connection.disconnect(after: error)
         flush()
         switch error.kind {
@@ -868,8 +869,10 @@ struct SessionRequest {
                 result.append((name, value))
             }
         }
+        var assigned: Set<String> = []
         for entry in settings.options.setEnv ?? [] {
-            if let (name, value) = split(entry) { result.append((name, value)) }
+            guard let (name, value) = split(entry), assigned.insert(name).inserted else { continue }
+            result.append((name, value))
         }
         return result
     }

@@ -14,6 +14,8 @@ package final class ControlClient {
     package enum Outcome {
         /// ssh is done, with this exit status.
         case done(Int32)
+        /// The master was gone before it said a word; its socket may be stale by now.
+        case vanished
         /// There is no master that could serve.
         case unavailable
     }
@@ -123,13 +125,12 @@ package final class ControlClient {
                 MultiplexRequest.hello(version: Multiplex.version, extensions: []).frame
                     + MultiplexRequest.newSession(id: 1, session).frame
             )
-        else { return .unavailable }
+        else { return .vanished }
         for fd: Int32 in 0...2 {
-            guard (try? UnixSocket.send([fd], over: descriptor)) != nil else { return .unavailable }
+            guard (try? UnixSocket.send([fd], over: descriptor)) != nil else { return .vanished }
         }
         guard case .hello(let version, _)? = receive(), version == Multiplex.version else {
-            log.error("mux_client_hello_exchange: read from master failed")
-            return .unavailable
+            return .vanished
         }
         switch receive() {
         case .sessionOpened?: break

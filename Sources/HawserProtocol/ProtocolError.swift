@@ -38,6 +38,8 @@ package struct ProtocolError: Error, Equatable, Sendable {
         case keyExchange
         /// The program refused the host key.
         case hostKeyRefused
+        /// The server takes none of the methods that are left.
+        case authenticationFailed
         /// A message that may not come now, or is malformed.
         case violation
         /// The peer disconnected, with its reason code and text.
@@ -72,6 +74,7 @@ package struct ProtocolError: Error, Equatable, Sendable {
         case .badPacket, .violation: .protocolError
         case .badMAC: .macError
         case .hostKeyRefused: .hostKeyNotVerifiable
+        case .authenticationFailed: .noMoreAuthenticationMethodsAvailable
         case .limit: .protocolError
         }
     }

@@ -39,9 +39,11 @@ struct Program {
         }
         if let command = line.controlCommand { return try control(command, settings, log) }
         if let path = settings.controlPath {
-            switch ride(path, settings, log) {
-            case .done(let status): return status
-            case .unavailable: break
+            // A master that dies under our hands leaves a stale socket, which the second try sees.
+            for _ in 0..<2 {
+                let outcome = ride(path, settings, log)
+                if case .done(let status) = outcome { return status }
+                guard case .vanished = outcome else { break }
             }
         }
         return connect(settings, log, words)

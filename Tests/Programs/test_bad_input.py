@@ -168,6 +168,7 @@ def test_a_private_key_that_others_can_read_is_not_used(serve, key):
 def test_a_truncated_key(serve, tmp_path, key):
     peer = serve(OPENSSH)
     broken = make_key(tmp_path, "broken")
+    peer.allow(broken)
     broken.write_text(broken.read_text()[:150])
     result = run([UNDER_TEST.ssh, "-F", peer.client_config(broken), "127.0.0.1", "true"])
     assert result.returncode == 255
@@ -177,6 +178,7 @@ def test_a_truncated_key(serve, tmp_path, key):
 def test_a_wrong_passphrase(serve, tmp_path, askpass):
     locked = make_key(tmp_path, "locked", passphrase="right one")
     peer = serve(OPENSSH)
+    peer.allow(locked)
     environment, asked = askpass("wrong one")
     config = peer.client_config(locked, BatchMode="no", PreferredAuthentications="publickey")
     result = run([UNDER_TEST.ssh, "-F", config, "127.0.0.1", "true"], env=environment)

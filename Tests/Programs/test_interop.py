@@ -90,6 +90,8 @@ def test_paramiko_rekeys(serve, key):
         for _ in range(3):
             _, stdout, _ = client.exec_command("head -c 100000 /dev/zero")
             assert len(stdout.read()) == 100_000
+            # paramiko answers a channel's end from the thread that exchanges keys: let it come first.
+            wait_until(lambda: stdout.channel.closed, "the channel to close")
             client.get_transport().renegotiate_keys()
 
 

@@ -62,7 +62,7 @@ struct PacketCipherTests {
     func roundTrip(protection: Protection) throws {
         let sealer = try PacketProtection.sealer(from: protection.state)
         let opener = try PacketProtection.opener(from: protection.state)
-        for size in 0..<150 {
+        for size in 0...300 {
             let plain = packet(size, for: sealer)
             var sealed = plain
             var span = sealed.mutableRawBytes
@@ -73,6 +73,56 @@ struct PacketCipherTests {
             let text = plain.count - sealer.tagBytes
             #expect(sealed[0..<text] == plain[0..<text])
         }
+    }
+
+    // Whole packets as OpenSSL's ciphers make them by the specifications, over the wrap of the
+    // sequence number, of AES-GCM's invocation counter and of the counter of -ctr.
+    @Test("Packets are sealed as the specifications say", arguments: PacketVectors.digests.indices)
+    func vectors(row: Int) throws {
+        let (cipherName, macName, digest) = PacketVectors.digests[row]
+        let cipher = try #require(CipherAlgorithm(rawValue: cipherName))
+        let mac = try macName.map { try #require(MACAlgorithm(rawValue: $0)) }
+        func pattern(_ count: Int, _ start: Int) -> [UInt8] {
+            (0..<count).map { UInt8(truncatingIfNeeded: start + 7 * $0) }
+        }
+        let ones = [UInt8](repeating: 0xff, count: max(cipher.ivBytes - 1, 0)) + [0xfd]
+        let iv: [UInt8]
+        switch cipher {
+        case .chaCha20Poly1305: iv = []
+        case .aes128GCM, .aes256GCM: iv = pattern(4, 2) + ones[4...]
+        default: iv = cipher.isCBC ? pattern(cipher.ivBytes, 2) : ones
+        }
+        let state = PacketCipherState(
+            cipher: cipher,
+            mac: mac,
+            key: SecretBytes(pattern(cipher.keyBytes, 1)),
+            iv: iv,
+            macKey: SecretBytes(pattern(mac?.keyBytes ?? 0, 3))
+        )
+        let sealer = try PacketProtection.sealer(from: state)
+        let opener = try PacketProtection.opener(from: state)
+        var hasher = Hasher(.sha256)
+        var number = PacketVectors.firstSequenceNumber
+        for size in PacketVectors.payloadBytes {
+            let block = sealer.blockBytes
+            let counted = (sealer.lengthIsPadded ? 4 : 0) + 1 + size
+            let padding = block - counted % block + (block - counted % block < 4 ? block : 0)
+            var writer = WireWriter()
+            writer.write(uint32: UInt32(1 + size + padding))
+            writer.write(byte: UInt8(padding))
+            writer.write(fixed: pattern(size, size) + pattern(padding, 3))
+            let plain = writer.bytes
+            var sealed = plain + [UInt8](repeating: 0, count: sealer.tagBytes)
+            var span = sealed.mutableRawBytes
+            sealer.seal(&span, sequenceNumber: number)
+            hasher.update(sealed)
+            let length = try open(&sealed, opener, number)
+            #expect(Int(length) == 1 + size + padding)
+            #expect(sealed.prefix(plain.count) == plain[...])
+            number &+= 1
+        }
+        let made = hasher.finalize()
+        #expect(made == hex(digest))
     }
 
     @Test("Any flipped bit behind the length is refused", arguments: Protection.all)

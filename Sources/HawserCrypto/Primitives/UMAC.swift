@@ -18,7 +18,6 @@ package struct UMAC: ~Copyable {
     /// The pad of the last nonce without its low bit: two 64-bit tags share one.
     private var pad: [UInt8] = [UInt8](repeating: 0, count: 16)
     private var padNonce: UInt64?
-    private var blockHashes: [UInt64] = []
 
     /// `key` has 16 bytes; `tagBytes` is 8 or 16.
     package init(key: [UInt8], tagBytes: Int) {
@@ -65,11 +64,15 @@ package struct UMAC: ~Copyable {
         let halves: UInt64 = passes == 2 ? 1 : 0
         let base = nonce & ~halves
         if padNonce != base {
-            var block = [UInt8](repeating: 0, count: 16)
-            var bytes = block.mutableRawBytes
-            bytes.storeBytes(of: base.bigEndian, toByteOffset: 0, as: UInt64.self)
-            // SAFETY: both blocks have 16 bytes.
-            unsafe CCryptoBoringSSL_AES_encrypt(block, &pad, &padCipher)
+            let block = (base.bigEndian, UInt64(0))
+            unsafe withUnsafeBytes(of: block) { bytes in
+                // SAFETY: both blocks have 16 bytes.
+                unsafe CCryptoBoringSSL_AES_encrypt(
+                    bytes.bindMemory(to: UInt8.self).baseAddress,
+                    &pad,
+                    &padCipher
+                )
+            }
             padNonce = base
         }
         return Int(nonce & halves) * 8
@@ -136,10 +139,15 @@ package struct UMAC: ~Copyable {
         let whole = block.byteCount / 32 * 32
         var sum = Self.multiplyAdd(block.extracting(first: whole), hashKey, from: pass * 4)
         if whole < block.byteCount || block.byteCount == 0 {
-            var padded = [UInt8](repeating: 0, count: 32)
-            var target = padded.mutableRawBytes
-            target.copy(block.extracting(droppingFirst: whole))
-            sum &+= Self.multiplyAdd(padded.rawBytes, hashKey, from: pass * 4 + whole / 4)
+            var padded: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+            unsafe withUnsafeMutableBytes(of: &padded) { target in
+                // SAFETY: fewer than 32 bytes are left, and the rest of the 32 stays zero.
+                unsafe block.extracting(droppingFirst: whole).withUnsafeBytes { rest in
+                    unsafe target.copyMemory(from: rest)
+                }
+                let words = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(target))
+                sum &+= Self.multiplyAdd(words, hashKey, from: pass * 4 + whole / 4)
+            }
         }
         return sum &+ UInt64(block.byteCount) &* 8
     }

@@ -12,7 +12,9 @@ package enum Sandbox {
         try check("setrlimit NPROC", hawser_set_limit(hawser_limit_processes(), 0, 0))
         try check("setrlimit CORE", hawser_set_limit(hawser_limit_core_bytes(), 0, 0))
         try check("no_new_privs", hawser_set_no_new_privileges())
-        var program = filter(allowing: allowedCalls)
+        var program = filter(allowing: allowedCalls).map {
+            sock_filter(code: $0.code, jt: $0.jumpIfTrue, jf: $0.jumpIfFalse, k: $0.constant)
+        }
         let count = UInt16(program.count)
         let result = unsafe program.withUnsafeMutableBufferPointer { instructions in
             // SAFETY: the kernel copies the instructions during the call.
@@ -39,8 +41,17 @@ package enum Sandbox {
         return calls.map { Int32($0) }
     }()
 
+    /// One instruction of BPF.
+    struct Instruction: Equatable {
+        let code: UInt16
+        /// How many instructions to pass over.
+        let jumpIfTrue: UInt8
+        let jumpIfFalse: UInt8
+        let constant: UInt32
+    }
+
     /// The program: right architecture, then one comparison per call, then the end.
-    static func filter(allowing calls: [Int32]) -> [sock_filter] {
+    static func filter(allowing calls: [Int32]) -> [Instruction] {
         #if arch(x86_64)
         let architecture: UInt32 = 0xC000_003E
         #elseif arch(arm64)
@@ -55,18 +66,23 @@ package enum Sandbox {
         let kill: UInt32 = 0x8000_0000  // SECCOMP_RET_KILL_PROCESS
         let allow: UInt32 = 0x7FFF_0000  // SECCOMP_RET_ALLOW
         var program = [
-            sock_filter(code: load, jt: 0, jf: 0, k: 4),  // seccomp_data.arch
-            sock_filter(code: jumpIfEqual, jt: 1, jf: 0, k: architecture),
-            sock_filter(code: give, jt: 0, jf: 0, k: kill),
-            sock_filter(code: load, jt: 0, jf: 0, k: 0),  // seccomp_data.nr
+            Instruction(code: load, jumpIfTrue: 0, jumpIfFalse: 0, constant: 4),  // seccomp_data.arch
+            Instruction(code: jumpIfEqual, jumpIfTrue: 1, jumpIfFalse: 0, constant: architecture),
+            Instruction(code: give, jumpIfTrue: 0, jumpIfFalse: 0, constant: kill),
+            Instruction(code: load, jumpIfTrue: 0, jumpIfFalse: 0, constant: 0),  // seccomp_data.nr
         ]
         for call in calls {
             program.append(
-                sock_filter(code: jumpIfEqual, jt: 0, jf: 1, k: UInt32(bitPattern: call))
+                Instruction(
+                    code: jumpIfEqual,
+                    jumpIfTrue: 0,
+                    jumpIfFalse: 1,
+                    constant: UInt32(bitPattern: call)
+                )
             )
-            program.append(sock_filter(code: give, jt: 0, jf: 0, k: allow))
+            program.append(Instruction(code: give, jumpIfTrue: 0, jumpIfFalse: 0, constant: allow))
         }
-        program.append(sock_filter(code: give, jt: 0, jf: 0, k: kill))
+        program.append(Instruction(code: give, jumpIfTrue: 0, jumpIfFalse: 0, constant: kill))
         return program
     }
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import HawserServer
+
+@Suite("What a session runs")
+struct LoginShellTests {
+    @Test("A login shell's name begins with a minus sign")
+    func login() {
+        let shell = LoginShell.interactive(shell: "/usr/bin/zsh")
+        #expect(shell.path == "/usr/bin/zsh")
+        #expect(shell.arguments == ["-zsh"])
+    }
+
+    @Test("A command goes to the shell as one argument")
+    func command() {
+        let shell = LoginShell.command("ls -l; echo 'x y'", shell: "/bin/bash")
+        #expect(shell.arguments == ["bash", "-c", "ls -l; echo 'x y'"])
+    }
+
+    @Test("The title lists the terminals")
+    func title() {
+        #expect(
+            SessionTitle.text(user: "anna", terminals: ["/dev/pts/2", "/dev/pts/13"])
+                == "anna@pts/2,pts/13"
+        )
+        #expect(SessionTitle.text(user: "anna", terminals: []) == "anna@notty")
+    }
+}

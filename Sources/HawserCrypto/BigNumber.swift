@@ -11,12 +11,12 @@ package final class BigNumber {
     /// From a magnitude, big-endian; leading zeros are allowed.
     package init(_ magnitude: [UInt8]) {
         // SAFETY: reads `count` bytes; freed in `deinit`; allocation failure aborts.
-        unsafe number = CCryptoBoringSSL_BN_bin2bn(magnitude, magnitude.count, nil)!
+        unsafe number = CCryptoBoringSSL_BN_bin2bn(magnitude, magnitude.count, nil).neverNil
     }
 
     package init(_ value: UInt32) {
         // SAFETY: freed in `deinit`.
-        unsafe number = CCryptoBoringSSL_BN_new()!
+        unsafe number = CCryptoBoringSSL_BN_new().neverNil
         _ = unsafe CCryptoBoringSSL_BN_set_word(number, UInt64(value))
     }
 
@@ -53,7 +53,7 @@ package final class BigNumber {
     /// This number less one; zero stays zero.
     package func minusOne() -> BigNumber {
         // SAFETY: a fresh copy is changed.
-        let copy = unsafe CCryptoBoringSSL_BN_dup(number)!
+        let copy = unsafe CCryptoBoringSSL_BN_dup(number).neverNil
         if unsafe CCryptoBoringSSL_BN_is_zero(copy) == 0 {
             _ = unsafe CCryptoBoringSSL_BN_sub_word(copy, 1)
         }
@@ -65,7 +65,7 @@ package final class BigNumber {
     package func power(_ exponent: BigNumber, modulo modulus: BigNumber) -> BigNumber? {
         guard modulus.isOdd, compare(modulus) < 0 else { return nil }
         // SAFETY: all numbers live to the end of the call; the context is freed.
-        let result = unsafe CCryptoBoringSSL_BN_new()!
+        let result = unsafe CCryptoBoringSSL_BN_new().neverNil
         let context = unsafe CCryptoBoringSSL_BN_CTX_new()
         defer { unsafe CCryptoBoringSSL_BN_CTX_free(context) }
         let done = unsafe CCryptoBoringSSL_BN_mod_exp_mont_consttime(
@@ -87,7 +87,7 @@ package final class BigNumber {
     /// Half of this number, rounded down.
     package func halved() -> BigNumber {
         // SAFETY: writes to a fresh number.
-        let result = unsafe CCryptoBoringSSL_BN_new()!
+        let result = unsafe CCryptoBoringSSL_BN_new().neverNil
         _ = unsafe CCryptoBoringSSL_BN_rshift1(result, number)
         return unsafe BigNumber(owning: result)
     }

@@ -52,7 +52,7 @@ package struct Hasher: ~Copyable {
     package init(_ algorithm: HashAlgorithm) {
         self.algorithm = algorithm
         // SAFETY: allocated once, freed in `deinit`; allocation failure aborts.
-        unsafe context = CCryptoBoringSSL_EVP_MD_CTX_new()!
+        unsafe context = CCryptoBoringSSL_EVP_MD_CTX_new().neverNil
         _ = unsafe CCryptoBoringSSL_EVP_DigestInit_ex(context, algorithm.digest, nil)
     }
 

@@ -48,7 +48,7 @@ final class AESGCMPackets: PacketSealer, PacketOpener {
         precondition(packet.byteCount >= 4 + tagBytes)
         unsafe packet.withUnsafeMutableBytes { buffer in
             // SAFETY: length, text and tag lie one behind the other inside the packet.
-            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress!
+            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress.neverNil
             let textBytes = buffer.count - 4 - 16
             var tagCount = 0
             let sealed = unsafe CCryptoBoringSSL_EVP_AEAD_CTX_seal_scatter(
@@ -79,7 +79,7 @@ final class AESGCMPackets: PacketSealer, PacketOpener {
         guard packet.byteCount >= 4 + 16 else { throw .badParameter("packet size") }
         let opened = unsafe packet.withUnsafeMutableBytes { buffer in
             // SAFETY: as in `seal`.
-            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress!
+            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress.neverNil
             let textBytes = buffer.count - 4 - 16
             return unsafe CCryptoBoringSSL_EVP_AEAD_CTX_open_gather(
                 context,

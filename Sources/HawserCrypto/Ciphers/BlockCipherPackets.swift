@@ -40,7 +40,7 @@ final class BlockCipherPackets: PacketSealer, PacketOpener {
         precondition(packet.byteCount >= 4 + tagBytes)
         unsafe packet.withUnsafeMutableBytes { buffer in
             // SAFETY: the text ends where the tag begins; both are inside the packet.
-            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress!
+            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress.neverNil
             let end = buffer.count - tagBytes
             if lengthIsPadded {
                 unsafe code.write(sequenceNumber, start, end, to: start + end)
@@ -57,7 +57,10 @@ final class BlockCipherPackets: PacketSealer, PacketOpener {
         if lengthIsPadded {
             unsafe head.withUnsafeMutableBytes { buffer in
                 // SAFETY: one block, in place.
-                unsafe mode.apply(buffer.bindMemory(to: UInt8.self).baseAddress!, blockBytes)
+                unsafe mode.apply(
+                    buffer.bindMemory(to: UInt8.self).baseAddress.neverNil,
+                    blockBytes
+                )
             }
         }
         return head.bytes.bigEndianUInt32(at: 0)
@@ -71,7 +74,7 @@ final class BlockCipherPackets: PacketSealer, PacketOpener {
         }
         let genuine = unsafe packet.withUnsafeMutableBytes { buffer in
             // SAFETY: as in `seal`.
-            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress!
+            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress.neverNil
             if lengthIsPadded {
                 unsafe mode.apply(start + clear, end - clear)
                 return unsafe code.verify(sequenceNumber, start, end, against: start + end)

@@ -111,7 +111,7 @@ final class BlockMode {
         case .tripleDES:
             unsafe key.withUnsafeBytes { bytes in
                 // SAFETY: three keys of eight bytes each.
-                let blocks = unsafe bytes.bindMemory(to: DES_cblock.self).baseAddress!
+                let blocks = unsafe bytes.bindMemory(to: DES_cblock.self).baseAddress.neverNil
                 unsafe CCryptoBoringSSL_DES_set_key(blocks, &des.0)
                 unsafe CCryptoBoringSSL_DES_set_key(blocks + 1, &des.1)
                 unsafe CCryptoBoringSSL_DES_set_key(blocks + 2, &des.2)

@@ -59,7 +59,7 @@ final class ChaCha20Poly1305Packets: PacketSealer, PacketOpener {
         setNonce(sequenceNumber)
         unsafe packet.withUnsafeMutableBytes { buffer in
             // SAFETY: length, text and tag lie one behind the other inside the packet.
-            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress!
+            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress.neverNil
             let textBytes = buffer.count - 4 - 16
             unsafe CCryptoBoringSSL_CRYPTO_chacha_20(start, start, 4, key + 32, nonce, 0)
             makeStream(for: textBytes)
@@ -99,11 +99,11 @@ final class ChaCha20Poly1305Packets: PacketSealer, PacketOpener {
         setNonce(sequenceNumber)
         let genuine = unsafe packet.withUnsafeMutableBytes { buffer in
             // SAFETY: as in `seal`.
-            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress!
+            let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress.neverNil
             let textBytes = buffer.count - 4 - 16
             makeStream(for: textBytes)
             let same = unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16) { tag in
-                unsafe authenticate(start, 4 + textBytes, into: tag.baseAddress!)
+                unsafe authenticate(start, 4 + textBytes, into: tag.baseAddress.neverNil)
                 return unsafe CCryptoBoringSSL_CRYPTO_memcmp(
                     tag.baseAddress,
                     start + 4 + textBytes,

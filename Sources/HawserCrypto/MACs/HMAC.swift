@@ -12,7 +12,7 @@ package struct HMAC: ~Copyable {
     package init(_ hash: HashAlgorithm, key: [UInt8]) {
         tagBytes = hash.digestBytes
         // SAFETY: allocated once, freed in `deinit`; the key is copied.
-        unsafe context = CCryptoBoringSSL_HMAC_CTX_new()!
+        unsafe context = CCryptoBoringSSL_HMAC_CTX_new().neverNil
         _ = unsafe CCryptoBoringSSL_HMAC_Init_ex(context, key, key.count, hash.digest, nil)
     }
 

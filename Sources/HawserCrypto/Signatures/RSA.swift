@@ -179,7 +179,7 @@ extension BigNumber {
     package func remainder(modulo modulus: BigNumber) -> BigNumber? {
         guard modulus.bits > 0 else { return nil }
         // SAFETY: writes to a fresh number; the context is freed.
-        let result = unsafe CCryptoBoringSSL_BN_new()!
+        let result = unsafe CCryptoBoringSSL_BN_new().neverNil
         let context = unsafe CCryptoBoringSSL_BN_CTX_new()
         defer { unsafe CCryptoBoringSSL_BN_CTX_free(context) }
         let done = unsafe CCryptoBoringSSL_BN_div(

@@ -151,5 +151,8 @@ if Context.environment["HAWSER_FUZZ"] != nil {
     package.targets += [
         fuzz("FuzzKeyFiles", uses: ["HawserKeys", "HawserWire"]),
         fuzz("FuzzKnownHosts", uses: ["HawserKeys", "HawserWire"]),
+        fuzz("FuzzPacketReader", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
+        fuzz("FuzzConnection", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
+        fuzz("FuzzMultiplex", uses: ["HawserMultiplex", "HawserWire"]),
     ]
 }

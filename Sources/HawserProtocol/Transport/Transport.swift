@@ -295,6 +295,20 @@ package struct Transport: ~Copyable {
         }
     }
 
+    /// Goes on as if a first key exchange had agreed on no protection at all, and the peer had said
+    /// who it is. For fuzzing the layers above, and for nothing else.
+    package mutating func skipFirstExchange() {
+        sessionIdentifier = [UInt8](repeating: 1, count: 32)
+        let plain = Negotiated.Direction(cipher: .aes128CTR, mac: .hmacSHA256, compression: "none")
+        resume(
+            Identification.Line(
+                text: "SSH-2.0-fuzz", bytes: Array("SSH-2.0-fuzz".utf8), protocolVersion: "2.0",
+                softwareVersion: "fuzz"),
+            Negotiated(
+                keyExchange: "none", hostKey: "none", toServer: plain, toClient: plain,
+                skipsGuess: false))
+    }
+
     /// Takes over a connection whose first exchange is done (`TransportHandover`).
     mutating func resume(_ line: Identification.Line, _ agreed: Negotiated) {
         peerIdentification = line

@@ -20,14 +20,24 @@ private let now = Instant(nanoseconds: 0)
 
 private func options(isClient: Bool) -> TransportOptions {
     TransportOptions(
-        isClient: isClient, identification: "SSH-2.0-fuzz",
+        isClient: isClient,
+        identification: "SSH-2.0-fuzz",
         proposal: Proposal(
-            keyExchange: ["curve25519-sha256"], hostKey: ["ssh-ed25519"], ciphers: ["aes128-ctr"],
-            macs: ["hmac-sha2-256"], compression: ["none"]))
+            keyExchange: ["curve25519-sha256"],
+            hostKey: ["ssh-ed25519"],
+            ciphers: ["aes128-ctr"],
+            macs: ["hmac-sha2-256"],
+            compression: ["none"]
+        )
+    )
 }
 
 private func server(_ packets: [[UInt8]]) {
-    var connection = ServerConnection(options(isClient: false), random: SeededRandom(seed: 1), at: now)
+    var connection = ServerConnection(
+        options(isClient: false),
+        random: SeededRandom(seed: 1),
+        at: now
+    )
     connection.core.transport.skipFirstExchange()
     for packet in packets {
         _ = connection.receive(upTo: packet.count) { (span: inout MutableRawSpan) -> Int in
@@ -57,7 +67,11 @@ private func server(_ packets: [[UInt8]]) {
 }
 
 private func client(_ packets: [[UInt8]]) {
-    var connection = ClientConnection(options(isClient: true), random: SeededRandom(seed: 1), at: now)
+    var connection = ClientConnection(
+        options(isClient: true),
+        random: SeededRandom(seed: 1),
+        at: now
+    )
     connection.core.transport.skipFirstExchange()
     connection.authenticate(user: "user")
     for packet in packets {

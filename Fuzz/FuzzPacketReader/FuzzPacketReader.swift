@@ -12,10 +12,16 @@ public func fuzzPacketReader(_ start: UnsafePointer<UInt8>?, _ count: Int) -> In
     guard let first = bytes.first else { return 0 }
     let proposal = Proposal(
         keyExchange: ["curve25519-sha256", "diffie-hellman-group-exchange-sha256"],
-        hostKey: ["ssh-ed25519"], ciphers: ["aes128-ctr"], macs: ["hmac-sha2-256"],
-        compression: ["none"])
+        hostKey: ["ssh-ed25519"],
+        ciphers: ["aes128-ctr"],
+        macs: ["hmac-sha2-256"],
+        compression: ["none"]
+    )
     var options = TransportOptions(
-        isClient: first & 1 == 0, identification: "SSH-2.0-fuzz", proposal: proposal)
+        isClient: first & 1 == 0,
+        identification: "SSH-2.0-fuzz",
+        proposal: proposal
+    )
     options.hostKeys = [HostKeyOffer(blob: [1, 2, 3], algorithms: ["ssh-ed25519"])]
     let now = Instant(nanoseconds: 0)
     var transport = Transport(options, random: SeededRandom(seed: 1), at: now)

@@ -111,7 +111,8 @@ struct Program {
         if line.isQuiet { level = .quiet }
         guard let file = line.logFile else { return Log(level: level, sink: Messages()) }
         do throws(SystemError) {
-            let fd = try Descriptor.open(file, 0o2000 | 0o100 | 1, mode: 0o600)  // APPEND CREAT WRONLY
+            // APPEND CREAT WRONLY
+            let fd = try Descriptor.open(file, 0o2000 | 0o100 | 1, mode: 0o600)
             return Log(
                 level: level,
                 sink: Messages(descriptor: fd, usesCarriageReturns: true)

@@ -302,11 +302,19 @@ package struct Transport: ~Copyable {
         let plain = Negotiated.Direction(cipher: .aes128CTR, mac: .hmacSHA256, compression: "none")
         resume(
             Identification.Line(
-                text: "SSH-2.0-fuzz", bytes: Array("SSH-2.0-fuzz".utf8), protocolVersion: "2.0",
-                softwareVersion: "fuzz"),
+                text: "SSH-2.0-fuzz",
+                bytes: Array("SSH-2.0-fuzz".utf8),
+                protocolVersion: "2.0",
+                softwareVersion: "fuzz"
+            ),
             Negotiated(
-                keyExchange: "none", hostKey: "none", toServer: plain, toClient: plain,
-                skipsGuess: false))
+                keyExchange: "none",
+                hostKey: "none",
+                toServer: plain,
+                toClient: plain,
+                skipsGuess: false
+            )
+        )
     }
 
     /// Takes over a connection whose first exchange is done (`TransportHandover`).

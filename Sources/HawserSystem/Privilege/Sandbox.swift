@@ -66,7 +66,8 @@ package enum Sandbox {
         let kill: UInt32 = 0x8000_0000  // SECCOMP_RET_KILL_PROCESS
         let allow: UInt32 = 0x7FFF_0000  // SECCOMP_RET_ALLOW
         var program = [
-            Instruction(code: load, jumpIfTrue: 0, jumpIfFalse: 0, constant: 4),  // seccomp_data.arch
+            // seccomp_data.arch
+            Instruction(code: load, jumpIfTrue: 0, jumpIfFalse: 0, constant: 4),
             Instruction(code: jumpIfEqual, jumpIfTrue: 1, jumpIfFalse: 0, constant: architecture),
             Instruction(code: give, jumpIfTrue: 0, jumpIfFalse: 0, constant: kill),
             Instruction(code: load, jumpIfTrue: 0, jumpIfFalse: 0, constant: 0),  // seccomp_data.nr

@@ -112,7 +112,11 @@ package struct Spawn {
         var pointers = unsafe strings.map { unsafe strdup($0) }
         unsafe pointers.append(nil)
         defer { unsafe pointers.forEach { unsafe free($0) } }
-        return unsafe pointers.withUnsafeMutableBufferPointer { unsafe body($0.baseAddress!) }
+        return unsafe pointers.withUnsafeMutableBufferPointer { list in
+            // It holds at least the nil at its end.
+            guard let start = unsafe list.baseAddress else { preconditionFailure("no list") }
+            return unsafe body(start)
+        }
     }
 }
 

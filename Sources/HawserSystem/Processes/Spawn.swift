@@ -114,7 +114,7 @@ package struct Spawn {
         defer { unsafe pointers.forEach { unsafe free($0) } }
         return unsafe pointers.withUnsafeMutableBufferPointer { list in
             // It holds at least the nil at its end.
-            guard let start = unsafe list.baseAddress else { preconditionFailure("no list") }
+            guard let start = list.baseAddress else { preconditionFailure("no list") }
             return unsafe body(start)
         }
     }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import HawserSystem
 
-@Suite("shadow(5) and crypt(5)")
+@Suite("shadow(5) and crypt(5)", .serialized)  // crypt(3) has one buffer
 struct ShadowTests {
     private func password(_ text: String) -> SecretBytes { SecretBytes(Array(text.utf8)) }
 

@@ -168,13 +168,14 @@ final class ChannelPipe {
             ? connection.sendExtended(bytes, on: channel) : connection.send(bytes, on: channel)
     }
 
+    @discardableResult
     private func read(
         _ index: Int,
         _ scratch: inout [UInt8],
         _ connection: inout ServerConnection
-    ) {
+    ) -> Transfer {
         let count = min(scratch.count, connection.sendableBytes(on: channel))
-        guard count > 0, sources[index].pending.isEmpty else { return }
+        guard count > 0, sources[index].pending.isEmpty else { return .wouldBlock }
         var transfer = Transfer.wouldBlock
         do {
             var span = scratch.mutableRawBytes
@@ -194,13 +195,20 @@ final class ChannelPipe {
             closeSource(index)
             sendEndIfDone(&connection)
         }
+        return transfer
     }
 
-    /// Reads what a terminal whose last process has gone still holds.
-    func drain(_ scratch: inout [UInt8], _ connection: inout ServerConnection) {
-        for index in sources.indices where sources[index].descriptor >= 0 {
-            read(index, &scratch, &connection)
+    /// Reads what a terminal whose program has ended still holds; true when that was all and it is
+    /// on its way. False: there is no room for it yet.
+    func drain(_ scratch: inout [UInt8], _ connection: inout ServerConnection) -> Bool {
+        for index in sources.indices {
+            while sources[index].descriptor >= 0 {
+                guard sources[index].pending.isEmpty, connection.sendableBytes(on: channel) > 0
+                else { return false }
+                if read(index, &scratch, &connection) == .wouldBlock { break }
+            }
         }
+        return !hasPending
     }
 
     private func closeSource(_ index: Int) {

@@ -4,6 +4,14 @@
 package struct LoginShell: Equatable, Sendable {
     package var path: String
     package var arguments: [String]
+    /// The last argument as the client sent it, whose bytes need not be UTF-8.
+    package var lastArgument: [UInt8]?
+
+    package init(path: String, arguments: [String], lastArgument: [UInt8]? = nil) {
+        self.path = path
+        self.arguments = arguments
+        self.lastArgument = lastArgument
+    }
 
     /// A login shell, when there is nothing else to run: its name begins with a minus sign.
     package static func interactive(shell: String) -> LoginShell {
@@ -11,8 +19,12 @@ package struct LoginShell: Equatable, Sendable {
     }
 
     /// The shell with one command line.
-    package static func command(_ command: String, shell: String) -> LoginShell {
-        LoginShell(path: shell, arguments: [name(of: shell), "-c", command])
+    package static func command(_ command: [UInt8], shell: String) -> LoginShell {
+        LoginShell(
+            path: shell,
+            arguments: [name(of: shell), "-c", String(decoding: command, as: UTF8.self)],
+            lastArgument: command
+        )
     }
 
     /// The last component of a path.

@@ -10,18 +10,18 @@ internal import HawserWire
 /// Starting what a session runs: shell, command or subsystem (RFC 4254 §6.5).
 extension SessionProcess {
     /// Runs a command, or the login shell when there is none. False when that cannot be.
-    func run(_ command: String?, _ session: Session) -> Bool {
+    func run(_ command: [UInt8]?, _ session: Session) -> Bool {
         guard !session.hasStarted else { return false }
         session.hasStarted = true
         var command = command
-        var original = command
+        var original = command.map { String(decoding: $0, as: UTF8.self) }
         var what = command == nil ? "shell" : "command"
         if let forced = settings.forceCommand {
             what = "forced-command (config) '\(forced)'"
-            (command, session.isForced) = (forced, true)
+            (command, session.isForced) = (Array(forced.utf8), true)
         } else if let forced = keyOptions.command {
             what = "forced-command (key-option) '\(forced)'"
-            (command, session.isForced) = (forced, true)
+            (command, session.isForced) = (Array(forced.utf8), true)
         } else {
             original = nil
         }
@@ -41,13 +41,13 @@ extension SessionProcess {
         log.debug("subsystem: exec() \(command)")
         if let forced = settings.forceCommand ?? keyOptions.command {
             session.isForced = true
-            return begin(forced, command, "forced-command '\(forced)'", session)
+            return begin(Array(forced.utf8), command, "forced-command '\(forced)'", session)
         }
-        return begin(command, nil, "subsystem '\(name)'", session)
+        return begin(Array(command.utf8), nil, "subsystem '\(name)'", session)
     }
 
     private func begin(
-        _ command: String?,
+        _ command: [UInt8]?,
         _ original: String?,
         _ what: String,
         _ session: Session
@@ -149,6 +149,7 @@ extension SessionProcess {
 
     private func spawn(_ shell: LoginShell, _ session: Session) -> Bool {
         var spawn = Spawn(shell.path, shell.arguments)
+        spawn.lastArgument = shell.lastArgument
         spawn.environment = environment(of: session).strings
         spawn.directory = workingDirectory
         spawn.startsSession = true
@@ -207,6 +208,7 @@ extension SessionProcess {
 
     private var workingDirectory: String {
         if Files.status(user.home)?.isDirectory == true { return user.home }
+        guard settings.chrootDirectory == nil else { return "/" }
         log.info("Could not chdir to home directory \(user.home)")
         return "/"
     }

@@ -44,7 +44,7 @@ final class Session {
     /// What a session runs.
     enum Program: Equatable {
         case shell
-        case command(String)
+        case command([UInt8])
     }
 
     init(channel: ChannelID, number: UInt32) {

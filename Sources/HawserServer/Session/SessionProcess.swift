@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
 internal import HawserCrypto
 internal import HawserKeys
 internal import HawserLog
@@ -35,6 +36,8 @@ package final class SessionProcess {
     /// Proofs of host keys that the monitor is making.
     var proofs: HostKeyProofs?
     var keepAlive = KeepAlive()
+    /// When a connection without a channel ends; nanoseconds.
+    private var unusedUntil: UInt64?
 
     enum Waiting {
         case exchangeSignature
@@ -75,8 +78,12 @@ package final class SessionProcess {
             log.fatal("no account for \(start.userName)")
             return 255
         }
+        let settings = ServerSettings(text: start.configuration)
         if start.mustChangeIdentity {
             do throws(PrivilegeError) {
+                if let directory = settings.chrootDirectory {
+                    try enterRoot(directory, user, log)
+                }
                 try Identity.becomePermanently(uid: start.uid, gid: start.gid)
             } catch {
                 log.fatal("\(error)")
@@ -84,7 +91,6 @@ package final class SessionProcess {
             }
         }
         Sandbox.forbidTracing()
-        let settings = ServerSettings(text: start.configuration)
         var options = TransportOptions(
             isClient: false,
             identification: "",
@@ -118,6 +124,31 @@ package final class SessionProcess {
             log.fatal("handover: \(error)")
             return 255
         }
+    }
+
+    /// `ChrootDirectory`: every part of the path must be root's, and writable by nobody else.
+    private static func enterRoot(
+        _ pattern: String,
+        _ user: User,
+        _ log: Log
+    ) throws(PrivilegeError) {
+        let tokens = Tokens(["h": user.home, "u": user.name, "U": String(user.uid)])
+        guard let path = tokens.expand(pattern), path.hasPrefix("/") else {
+            throw PrivilegeError(call: "chroot path does not begin at root", errno: 22)
+        }
+        var part = path
+        while true {
+            guard let status = Files.status(part), status.isDirectory, status.uid == 0,
+                status.mode & 0o022 == 0
+            else {
+                log.fatal("bad ownership or modes for chroot directory component \"\(part)\"")
+                throw PrivilegeError(call: "chroot \(path)", errno: 1)
+            }
+            if part == "/" { break }
+            part = Files.parent(of: part)
+        }
+        try ChangeRoot.enter(path)
+        log.info("Changed root directory to \"\(path)\"")
     }
 
     private init(
@@ -166,6 +197,7 @@ package final class SessionProcess {
     }
 
     private func wait(_ set: inout PollSet) {
+        checkUse()
         set.removeAll()
         let signalPlace = set.add(Signals.descriptor, read: true)
         let monitorPlace = set.add(monitor.descriptor, read: true)
@@ -191,7 +223,8 @@ package final class SessionProcess {
 
     private var timeout: UInt64? {
         let now = Clock.nanoseconds
-        let times = [connection.deadline?.nanoseconds, keepAlive.next].compactMap { $0 }
+        let times = [connection.deadline?.nanoseconds, keepAlive.next, unusedUntil]
+            .compactMap { $0 }
         return times.min().map { $0 > now ? $0 - now : 0 }
     }
 
@@ -464,7 +497,6 @@ package final class SessionProcess {
                 session.child = nil
                 session.ending = end
                 sendEnding(session)
-                if session.terminal != nil { session.pipe?.drain(&scratch, &connection) }
                 if session.hasPeerClosed { connection.closeChannel(session.channel) }
                 finishIfDone(session)
             }
@@ -495,12 +527,28 @@ package final class SessionProcess {
     /// does not wait for what still has it open.
     func finishIfDone(_ session: Session) {
         guard session.ending != nil, let pipe = session.pipe else { return }
-        guard pipe.isDrained || session.terminal != nil else { return }
-        if session.terminal != nil, !pipe.isDrained {
-            pipe.drain(&scratch, &connection)
-            guard !pipe.hasPending else { return }
+        let isDone =
+            session.terminal == nil ? pipe.isDrained : pipe.drain(&scratch, &connection)
+        if isDone { connection.closeChannel(session.channel) }
+    }
+
+    /// `UnusedConnectionTimeout`: ends a connection on which no channel is open for so long.
+    private func checkUse() {
+        guard let seconds = settings.given("unusedconnectiontimeout").flatMap({ UInt64($0) }),
+            seconds > 0
+        else { return }
+        guard connection.channelCount == 0 else {
+            unusedUntil = nil
+            return
         }
-        connection.closeChannel(session.channel)
+        let now = Clock.nanoseconds
+        let limit = unusedUntil ?? now + seconds * 1_000_000_000
+        unusedUntil = limit
+        guard now >= limit else { return }
+        log.info(
+            "terminating inactive connection from user \(user.name) \(start.peer.description)"
+        )
+        finish(255)
     }
 
     // MARK: Signs of life

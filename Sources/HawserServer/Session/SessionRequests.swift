@@ -35,7 +35,7 @@ extension SessionProcess {
         case .shell:
             return run(nil, session)
         case .exec(let command):
-            return run(String(decoding: command, as: UTF8.self), session)
+            return run(command, session)
         case .subsystem(let name):
             return runSubsystem(name, session)
         case .windowChange(let size):

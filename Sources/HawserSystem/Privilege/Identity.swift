@@ -44,6 +44,11 @@ package struct PrivilegeError: Error, CustomStringConvertible {
     package var call: String
     package var errno: Int32
 
+    package init(call: String, errno: Int32) {
+        self.call = call
+        self.errno = errno
+    }
+
     package var description: String {
         // SAFETY: strerror's buffer is copied at once.
         errno == 0 ? "\(call): not refused" : "\(call): \(unsafe String(cString: strerror(errno)))"

@@ -8,6 +8,8 @@ package struct Spawn {
     package var path: String
     /// argv[0] and what follows it.
     package var arguments: [String]
+    /// Takes the place of the last argument: bytes that need not be UTF-8, such as a command.
+    package var lastArgument: [UInt8]?
     /// `NAME=value` each; nil: this process' own.
     package var environment: [String]?
     /// Looks `path` up in PATH.
@@ -44,7 +46,7 @@ package struct Spawn {
         prepare(&attributes)
         unsafe prepare(&actions)
         var pid: pid_t = 0
-        let status = unsafe Self.withCStrings(arguments) { argv in
+        let status = unsafe Self.withCStrings(arguments, last: lastArgument) { argv in
             unsafe Self.withCStrings(environment ?? Environment.all) { envp in
                 // SAFETY: everything lives to the end of the call.
                 unsafe searchesPath
@@ -107,9 +109,16 @@ package struct Spawn {
     /// Lends C strings, ended by nil.
     static func withCStrings<Result>(
         _ strings: [String],
+        last: [UInt8]? = nil,
         _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
         var pointers = unsafe strings.map { unsafe strdup($0) }
+        if let last, unsafe !pointers.isEmpty {
+            unsafe free(pointers.removeLast())
+            let terminated = last.map { CChar(bitPattern: $0) } + [0]
+            // SAFETY: ends with a zero.
+            unsafe pointers.append(strdup(terminated))
+        }
         unsafe pointers.append(nil)
         defer { unsafe pointers.forEach { unsafe free($0) } }
         return unsafe pointers.withUnsafeMutableBufferPointer { list in

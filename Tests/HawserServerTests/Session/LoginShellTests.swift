@@ -15,8 +15,16 @@ struct LoginShellTests {
 
     @Test("A command goes to the shell as one argument")
     func command() {
-        let shell = LoginShell.command("ls -l; echo 'x y'", shell: "/bin/bash")
+        let shell = LoginShell.command(Array("ls -l; echo 'x y'".utf8), shell: "/bin/bash")
         #expect(shell.arguments == ["bash", "-c", "ls -l; echo 'x y'"])
+    }
+
+    @Test("A command that is not UTF-8 stays as the client sent it")
+    func bytes() {
+        #expect(
+            LoginShell.command([0x6c, 0x73, 0x20, 0xe9], shell: "/bin/sh").lastArgument
+                == [0x6c, 0x73, 0x20, 0xe9]
+        )
     }
 
     @Test("The title lists the terminals")

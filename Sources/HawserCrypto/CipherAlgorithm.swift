@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CCryptoBoringSSL
+
 /// The ciphers of packets, by their SSH names.
 package enum CipherAlgorithm: String, CaseIterable, Sendable {
     case tripleDESCBC = "3des-cbc"
@@ -14,6 +16,9 @@ package enum CipherAlgorithm: String, CaseIterable, Sendable {
     case chaCha20Poly1305 = "chacha20-poly1305@openssh.com"
 
     package var name: String { rawValue }
+
+    /// Whether the processor has instructions for AES. Without them ChaCha20 is faster.
+    package static var isAESFast: Bool { CCryptoBoringSSL_EVP_has_aes_hardware() != 0 }
 
     package var keyBytes: Int {
         switch self {

@@ -2,8 +2,8 @@
 
 internal import HawserCrypto
 
-/// The algorithms by name, in the order in which they are offered (OpenSSH 10.5's, but AES-GCM
-/// before ChaCha20: docs/decisions/0006-default-ciphers.md).
+/// The algorithms by name, in the order in which they are offered: OpenSSH 10.5's, but AES-GCM
+/// before ChaCha20 where the processor has instructions for it.
 package enum Algorithms {
     /// One family: what is offered, and everything that can be asked for, as `ssh -Q` lists it.
     package struct Family: Sendable {
@@ -11,7 +11,20 @@ package enum Algorithms {
         package let all: [String]
     }
 
+    /// What a client offers. A server offers `serverKeyExchange`.
     package static let keyExchange = Family(
+        offered: serverKeyExchange.offered + [
+            "diffie-hellman-group-exchange-sha256",
+            "diffie-hellman-group16-sha512",
+            "diffie-hellman-group18-sha512",
+            "diffie-hellman-group14-sha256",
+        ],
+        all: serverKeyExchange.all
+    )
+
+    /// Finite fields cost a server much and an attacker little (CVE-2002-20001), so that a server
+    /// offers none unless it is told to.
+    package static let serverKeyExchange = Family(
         offered: [
             "mlkem768x25519-sha256",
             "sntrup761x25519-sha512",
@@ -21,10 +34,6 @@ package enum Algorithms {
             "ecdh-sha2-nistp256",
             "ecdh-sha2-nistp384",
             "ecdh-sha2-nistp521",
-            "diffie-hellman-group-exchange-sha256",
-            "diffie-hellman-group16-sha512",
-            "diffie-hellman-group18-sha512",
-            "diffie-hellman-group14-sha256",
         ],
         all: [
             "diffie-hellman-group1-sha1",
@@ -47,14 +56,14 @@ package enum Algorithms {
     )
 
     package static let ciphers = Family(
-        offered: [
-            "aes128-gcm@openssh.com",
-            "chacha20-poly1305@openssh.com",
-            "aes256-gcm@openssh.com",
-            "aes128-ctr",
-            "aes192-ctr",
-            "aes256-ctr",
-        ],
+        offered: (CipherAlgorithm.isAESFast
+            ? ["aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com"]
+            : ["chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com"]) + [
+                "aes256-gcm@openssh.com",
+                "aes128-ctr",
+                "aes192-ctr",
+                "aes256-ctr",
+            ],
         all: CipherAlgorithm.allCases.map(\.name)
     )
 

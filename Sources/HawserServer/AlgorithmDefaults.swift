@@ -20,7 +20,7 @@ package enum AlgorithmDefaults {
     ) -> Proposal {
         let available = Set(hostKeys.flatMap(\.algorithms))
         return Proposal(
-            keyExchange: settings.names("kexalgorithms") ?? Algorithms.keyExchange.offered,
+            keyExchange: settings.names("kexalgorithms") ?? Algorithms.serverKeyExchange.offered,
             hostKey: hostKey(settings).filter(available.contains),
             ciphers: settings.names("ciphers") ?? Algorithms.ciphers.offered,
             macs: settings.names("macs") ?? Algorithms.macs.offered,

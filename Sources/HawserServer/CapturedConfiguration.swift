@@ -157,7 +157,7 @@ extension ServerAlgorithms {
     fileprivate static let all = ServerAlgorithms(
         ciphers: List(Algorithms.ciphers),
         macs: List(Algorithms.macs),
-        keyExchange: List(Algorithms.keyExchange),
+        keyExchange: List(Algorithms.serverKeyExchange),
         publicKey: List(Algorithms.publicKey)
     )
 }

@@ -66,10 +66,18 @@ package enum Identification {
             )
         }
         let version = String(rest[..<dash])
-        guard version == "2.0" || version == "1.99" else {
+        let numbers = version.split(separator: ".", omittingEmptySubsequences: false)
+        guard numbers.count == 2, numbers.allSatisfy({ isNumber($0) }) else {
+            throw ProtocolError(
+                .badIdentification,
+                "Could not parse identification string: '\(text)'"
+            )
+        }
+        // 1.99 is an old server that speaks 2 too (RFC 4253 §5.1).
+        guard numbers[0] == "2" || version == "1.99" else {
             throw ProtocolError(
                 .versionMismatch(theirs: version),
-                "Protocol major versions differ: 2 vs. \(version.prefix { $0 != "." })"
+                "Protocol major versions differ: 2 vs. \(numbers[0])"
             )
         }
         return Line(
@@ -78,6 +86,11 @@ package enum Identification {
             protocolVersion: version,
             softwareVersion: String(rest[rest.index(after: dash)...])
         )
+    }
+
+    private static func isNumber(_ text: Substring) -> Bool {
+        (1...9).contains(text.utf8.count)
+            && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 
     private static func isPrefix(_ input: RawSpan, of text: String) -> Bool {

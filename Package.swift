@@ -140,6 +140,10 @@ let package = Package(
 
 // Fuzz targets (`make fuzz`), each a libFuzzer program of one file in `Fuzz/<name>`.
 if Context.environment["HAWSER_FUZZ"] != nil {
+    // Whole connections are fuzzed without their encryption.
+    package.targets.first { $0.name == "HawserProtocol" }?.swiftSettings?.append(
+        .define("HAWSER_FUZZ")
+    )
     func fuzz(_ name: String, uses: [Target.Dependency]) -> Target {
         .executableTarget(
             name: name,

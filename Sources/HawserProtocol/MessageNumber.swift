@@ -62,4 +62,43 @@ package struct MessageNumber: RawRepresentable, Hashable, Sendable {
     /// Whether the message belongs to the transport itself, a key exchange among it: such a message
     /// may be sent while keys are exchanged (RFC 4253 §7.1).
     package var isTransport: Bool { rawValue < 50 && rawValue != 5 && rawValue != 6 }
+
+    /// Whether the message is a step of a key exchange method.
+    var isMethod: Bool { (30...49).contains(rawValue) }
+
+    /// Whether the message is for the layers above the transport: services, authentication and
+    /// connection.
+    var isOfUpperLayer: Bool { (5...6).contains(rawValue) || (50...127).contains(rawValue) }
+
+    /// When the peer may send the message (RFC 4253 §7.1 and §10, RFC 8308 §2.4,
+    /// draft-miller-sshm-strict-kex). Authentication and connection know what they await themselves.
+    var phases: TransportPhase {
+        switch rawValue {
+        case 1, 20: .all  // a second KEXINIT is for the key exchange to refuse
+        case 7: [.established, .renewal]
+        case 21, 30...49: [.firstExchange, .strictFirstExchange, .renewal]
+        case 5, 6, 50...: .established
+        default: .all.subtracting(.strictFirstExchange)
+        }
+    }
+}
+
+/// Where the transport is, as far as it decides what the peer may send.
+struct TransportPhase: OptionSet {
+    let rawValue: UInt8
+
+    /// No keys yet, and the peer's KEXINIT has not come.
+    static let beforeExchange = TransportPhase(rawValue: 1)
+    /// From the peer's first KEXINIT to its NEWKEYS.
+    static let firstExchange = TransportPhase(rawValue: 2)
+    /// The same with strict key exchange.
+    static let strictFirstExchange = TransportPhase(rawValue: 4)
+    /// There are keys, and the peer has not begun to renew them.
+    static let established = TransportPhase(rawValue: 8)
+    /// From a later KEXINIT of the peer to its NEWKEYS.
+    static let renewal = TransportPhase(rawValue: 16)
+
+    static let all: TransportPhase = [
+        .beforeExchange, .firstExchange, .strictFirstExchange, .established, .renewal,
+    ]
 }

@@ -68,6 +68,10 @@ enum KeyExchangeMethod {
         }
     }
 
+    var isGroupExchange: Bool {
+        if case .groupExchange = self { true } else { false }
+    }
+
     var hash: HashAlgorithm {
         switch self {
         case .fixed(let algorithm): algorithm.hash

@@ -101,6 +101,9 @@ package struct Negotiated: Equatable, Sendable {
         /// nil with a cipher that authenticates by itself.
         package var mac: MACAlgorithm?
         package var compression: String
+
+        /// The bits that the key exchange should match, the key of the MAC among them.
+        var strengthBits: Int { max(cipher.strengthBits, 8 * (mac?.keyBytes ?? 0)) }
     }
 
     package var keyExchange: String
@@ -109,6 +112,10 @@ package struct Negotiated: Equatable, Sendable {
     package var toClient: Direction
     /// The peer has sent a guess that is wrong and must be skipped.
     var skipsGuess: Bool
+
+    func outgoing(isClient: Bool) -> Direction { isClient ? toServer : toClient }
+
+    func incoming(isClient: Bool) -> Direction { isClient ? toClient : toServer }
 
     /// The first of the client's names that the server has too, list by list (RFC 4253 §7.1).
     /// Throws `ProtocolError` of kind `noCommonAlgorithm`.
@@ -158,7 +165,7 @@ package struct Negotiated: Equatable, Sendable {
                 cipher: cipher,
                 mac: mac,
                 compression: try common(
-                    "compression",
+                    "compression method",
                     client.proposal[keyPath: compression],
                     server.proposal[keyPath: compression]
                 )

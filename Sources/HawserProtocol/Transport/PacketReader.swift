@@ -21,8 +21,8 @@ struct PacketReader: ~Copyable {
     private var payloadRange = 0..<0
     private var decompressed = ByteQueue(capacityBytes: 64)
     private var isDecompressed = false
-    /// Bytes still to be thrown away before a bad packet is reported, so that a forger learns
-    /// nothing from how soon we hang up (CBC only).
+    /// Bytes still to be thrown away before a bad packet is reported. With CBC a forger could have
+    /// chosen the length, and would learn some plain text from how soon we hang up.
     private var discard: (left: Int, error: ProtocolError)?
 
     /// The payload of the current packet, its first byte the message number.
@@ -45,7 +45,10 @@ struct PacketReader: ~Copyable {
             input.reserve(total - input.count)
             return false
         }
-        try open(total)
+        do throws(ProtocolError) { try open(total) } catch {
+            try reject(error)
+            return false
+        }
         self.length = nil
         currentBytes = total
         sequenceNumber &+= 1
@@ -141,9 +144,10 @@ struct PacketReader: ~Copyable {
         }
     }
 
-    /// Throws `error`, at once or, with CBC, after as many bytes as the longest packet has.
+    /// Throws `error`, at once or, where the length was hidden by CBC, after as many bytes as the
+    /// longest packet has.
     private mutating func reject(_ error: ProtocolError) throws(ProtocolError) {
-        guard opener.isCBC else { throw error }
+        guard opener.hidesLengthByCBC else { throw error }
         discard = (Limits.packetBytes, error)
         _ = try discardMore()
     }
@@ -190,5 +194,9 @@ private func plainOpener() -> any PacketOpener {
 
 extension PacketOpener {
     var isAEAD: Bool { state.cipher?.isAEAD == true }
-    var isCBC: Bool { state.cipher?.isCBC == true }
+
+    var hidesLengthByCBC: Bool {
+        let state = state
+        return state.cipher?.isCBC == true && state.mac?.isEncryptThenMAC != true
+    }
 }

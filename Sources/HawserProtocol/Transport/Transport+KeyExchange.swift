@@ -39,6 +39,8 @@ extension Transport {
         do throws(WireError) {
             let theirs = try KexInit(payload: payload)
             let ours = try KexInit(payload: ourKexInit.rawBytes)
+            describe(ours, "local \(options.isClient ? "client" : "server")")
+            describe(theirs, "peer \(options.isClient ? "server" : "client")")
             (client, server) = options.isClient ? (ours, theirs) : (theirs, ours)
         } catch { throw .malformed(.kexInit, error) }
         if !isFirstExchangeDone { try noteMarkers(client: client, server: server) }
@@ -62,10 +64,27 @@ extension Transport {
             options.isClient ? "ext-info-s" : "ext-info-c"
         )
         guard isStrict else { return }
-        log.debug("kex_choose_conf: will use strict KEX ordering")
+        log.debug3("kex_choose_conf: will use strict KEX ordering")
         guard reader.currentSequenceNumber == 0 else {
             throw .violation("strict KEX violation: KEXINIT was not the first packet")
         }
+    }
+
+    private func describe(_ message: KexInit, _ whose: String) {
+        guard log.level >= .debug2 else { return }
+        log.debug2("\(whose) KEXINIT proposal")
+        let lists = [
+            ("KEX algorithms", message.proposal.keyExchange),
+            ("host key algorithms", message.proposal.hostKey),
+            ("ciphers ctos", message.proposal.ciphersToServer),
+            ("ciphers stoc", message.proposal.ciphersToClient),
+            ("MACs ctos", message.proposal.macsToServer),
+            ("MACs stoc", message.proposal.macsToClient),
+            ("compression ctos", message.proposal.compressionToServer),
+            ("compression stoc", message.proposal.compressionToClient),
+        ]
+        for (name, names) in lists { log.debug2("\(name): \(names.joined(separator: ","))") }
+        log.debug2("first_kex_follows \(message.firstPacketFollows ? 1 : 0)")
     }
 
     private func describe(_ agreed: Negotiated) {
@@ -92,7 +111,9 @@ extension Transport {
         let method = try method(agreed)
         guard options.isClient else {
             exchange = .awaitingInit(nil)
-            log.debug2("expecting SSH2_MSG_KEX_ECDH_INIT")
+            log.debug(
+                "expecting SSH2_MSG_KEX_\(method.isGroupExchange ? "DH_GEX_REQUEST" : "ECDH_INIT")"
+            )
             return
         }
         switch method {
@@ -108,9 +129,9 @@ extension Transport {
         }
     }
 
-    /// Asks for a group whose size goes with the ciphers (RFC 4419 §3).
+    /// Asks for a group whose size goes with the strongest of the keys (RFC 4419 §3).
     private mutating func requestGroup(_ agreed: Negotiated) {
-        let strength = max(agreed.toServer.cipher.strengthBits, agreed.toClient.cipher.strengthBits)
+        let strength = max(agreed.toServer.strengthBits, agreed.toClient.strengthBits)
         let wanted = strength <= 128 ? 3072 : strength <= 192 ? 7680 : 8192
         let bits = min(max(wanted, options.groupBits.lowerBound), options.groupBits.upperBound)
         var message = WireWriter()
@@ -122,6 +143,7 @@ extension Transport {
             "SSH2_MSG_KEX_DH_GEX_REQUEST(\(options.groupBits.lowerBound)<\(bits)<"
                 + "\(options.groupBits.upperBound)) sent"
         )
+        log.debug("expecting SSH2_MSG_KEX_DH_GEX_GROUP")
         groupRequest = message.bytes
         exchange = .awaitingGroup
     }
@@ -135,7 +157,12 @@ extension Transport {
         var message = WireWriter(reserving: 2048)
         message.write(value: initiator.publicValue, isFiniteField: isFiniteField)
         sendOwn(number, message.bytes)
-        log.debug("expecting SSH2_MSG_KEX_ECDH_REPLY")
+        if number == .groupExchangeInit {
+            log.debug("SSH2_MSG_KEX_DH_GEX_INIT sent")
+            log.debug("expecting SSH2_MSG_KEX_DH_GEX_REPLY")
+        } else {
+            log.debug("expecting SSH2_MSG_KEX_ECDH_REPLY")
+        }
         exchange = .awaitingReply(initiator, prefix: prefix, isFiniteField: isFiniteField)
     }
 
@@ -143,8 +170,7 @@ extension Transport {
         guard let agreed = pending else {
             throw .violation("message \(number.rawValue) outside a key exchange")
         }
-        let isGroupExchange =
-            if case .groupExchange = try method(agreed) { true } else { false }
+        let isGroupExchange = try method(agreed).isGroupExchange
         switch (exchange, number) {
         case (.awaitingGroup, .kexMethod31):
             try receiveGroup()
@@ -196,7 +222,6 @@ extension Transport {
         describeBits(initiator.publicValue, group)
         let choice = GroupExchangeChoice(group: group, request: groupRequest)
         sendInit(.groupExchangeInit, initiator, prefix: choice.hashPrefix, isFiniteField: true)
-        log.debug("SSH2_MSG_KEX_DH_GEX_INIT sent")
     }
 
     private func describeBits(_ value: [UInt8], _ group: FiniteFieldGroup) {
@@ -222,9 +247,10 @@ extension Transport {
             signature = try reader.readBytes(limit: Limits.packetBytes)
             try reader.expectEnd()
         } catch { throw .malformed(.kexMethod31, error) }
-        log.debug("SSH2_MSG_KEX_ECDH_REPLY received")
+        let method = try method(agreed)
+        log.debug("SSH2_MSG_KEX_\(method.isGroupExchange ? "DH_GEX" : "ECDH")_REPLY received")
         let secret = try orFail { () throws(CryptoError) in try initiator.finish(value) }
-        let hash = try method(agreed).hash
+        let hash = method.hash
         var values = WireWriter(reserving: 4096)
         values.write(fixed: prefix)
         values.write(value: initiator.publicValue, isFiniteField: isFiniteField)
@@ -311,12 +337,13 @@ extension Transport {
             try reader.expectEnd()
         } catch { throw .malformed(.groupExchangeRequest, error) }
         log.debug("SSH2_MSG_KEX_DH_GEX_REQUEST received")
-        guard maximum >= minimum, maximum >= preferred || isOld, preferred >= minimum || isOld
+        let range = Limits.groupBits
+        guard isOld || (minimum <= preferred && preferred <= maximum),
+            maximum >= UInt32(range.lowerBound), minimum <= UInt32(range.upperBound)
         else {
-            throw ProtocolError(.keyExchange, "DH GEX sizes out of order")
+            throw ProtocolError(.keyExchange, "DH GEX group out of range")
         }
         exchange = .awaitingGroupChoice(request: request, isOldRequest: isOld)
-        let range = Limits.groupBits
         func clamped(_ bits: UInt32) -> Int {
             min(max(Int(bits), range.lowerBound), range.upperBound)
         }
@@ -338,6 +365,7 @@ extension Transport {
         message.write(multiplePrecision: group.generator)
         sendOwn(.kexMethod31, message.bytes)
         log.debug("SSH2_MSG_KEX_DH_GEX_GROUP sent")
+        log.debug("expecting SSH2_MSG_KEX_DH_GEX_INIT")
         exchange = .awaitingInit(GroupExchangeChoice(group: group, request: request))
     }
 
@@ -358,13 +386,14 @@ extension Transport {
             value = try reader.readValue(isFiniteField: isFiniteField)
             try reader.expectEnd()
         } catch { throw .malformed(.kexMethod30, error) }
-        log.debug("SSH2_MSG_KEX_ECDH_INIT received")
+        log.debug("SSH2_MSG_KEX_\(method.isGroupExchange ? "DH_GEX" : "ECDH")_INIT received")
         let (reply, secret) = try orFail { () throws(CryptoError) in
             switch method {
             case .fixed(let algorithm): return try algorithm.respond(to: value, random)
             case .groupExchange:
                 guard let choice else { throw .badParameter("no group") }
                 let own = try FiniteFieldAgreement(choice.group, random)
+                describeBits(own.publicValue, choice.group)
                 return (own.publicValue, try own.finish(value))
             }
         }
@@ -409,9 +438,10 @@ extension Transport {
         message.write(string: completed.hostKey)
         message.write(value: reply, isFiniteField: isFiniteField)
         message.write(string: signature)
-        let isGroupExchange = pending?.keyExchange.hasPrefix("diffie-hellman-group-exchange")
-        sendOwn(isGroupExchange == true ? .groupExchangeReply : .kexMethod31, message.bytes)
-        log.debug("SSH2_MSG_KEX_ECDH_REPLY sent")
+        let isGroupExchange =
+            pending?.keyExchange.hasPrefix("diffie-hellman-group-exchange") == true
+        sendOwn(isGroupExchange ? .groupExchangeReply : .kexMethod31, message.bytes)
+        log.debug("SSH2_MSG_KEX_\(isGroupExchange ? "DH_GEX" : "ECDH")_REPLY sent")
         if !isFirstExchangeDone { hostKey = completed.hostKey }
         finish(completed)
     }
@@ -439,6 +469,7 @@ extension Transport {
             let opener = try? PacketProtection.opener(from: incoming)
         else { preconditionFailure("derived keys of a wrong length") }
         writer.setKey(sealer, resetsSequenceNumber: isStrict)
+        writer.compression = makeCompression(agreed.outgoing(isClient: options.isClient))
         if !isFirstExchangeDone { sendExtensions() }
         exchange = .awaitingNewKeys(opener: opener)
         log.debug("expecting SSH2_MSG_NEWKEYS")
@@ -454,16 +485,13 @@ extension Transport {
         }
         log.debug("SSH2_MSG_NEWKEYS received")
         reader.setKey(opener, resetsSequenceNumber: isStrict)
+        reader.decompression = makeCompression(agreed.incoming(isClient: options.isClient))
         let isFirst = !isFirstExchangeDone
         isFirstExchangeDone = true
         exchange = .idle
         negotiated = agreed
         pending = nil
         lastExchange = now
-        if isFirst { startCompression(agreed, isDelayed: false) }
-        guard !heldIsOverLimit() else {
-            throw ProtocolError(.limit, "too much waits for a key exchange")
-        }
         releaseHeld()
         return .keysExchanged(agreed, isFirst: isFirst)
     }

@@ -36,6 +36,8 @@ package struct Transport: ~Copyable {
     var skipsNextGuess = false
     var isFirstExchangeDone = false
     private(set) package var isAuthenticated = false
+    /// Both sides know that the user is, so that `zlib@openssh.com` compresses.
+    private var isDelayOver = false
     package internal(set) var peerExtensions = PeerExtensions()
     var peerWantsExtensions = false
 
@@ -130,23 +132,20 @@ package struct Transport: ~Copyable {
         bytes.storeBytes(of: count.bigEndian, toByteOffset: start, as: UInt32.self)
     }
 
-    /// What waits for the end of a key exchange, in bytes; its owner stops before `Limits.heldBytes`.
+    /// What waits for the end of a key exchange, in bytes; beyond `Limits.heldBytes` it is over.
     package var heldBytes: Int { held.count }
-
-    func heldIsOverLimit() -> Bool { held.count > Limits.heldBytes }
 
     mutating func releaseHeld() {
         var queue = ByteQueue(capacityBytes: 64)
         swap(&queue, &held)
         while !queue.isEmpty {
             let count = Int(queue.bytes.bigEndianUInt32(at: 0))
-            writer.begin(
-                MessageNumber(rawValue: queue.bytes[byteAt: 4]),
-                byteCount: count
-            )
+            let number = MessageNumber(rawValue: queue.bytes[byteAt: 4])
+            writer.begin(number, byteCount: count)
             writer.write(queue.bytes.extracting(5..<4 + count))
             writer.end()
             queue.removeFirst(4 + count)
+            if number == .userauthSuccess, isAuthenticated { startDelayedCompression() }
         }
     }
 
@@ -159,8 +158,9 @@ package struct Transport: ~Copyable {
         sendOwn(.disconnect, message.bytes)
     }
 
-    /// `SSH_MSG_IGNORE`, RFC 4253 §11.2.
+    /// `SSH_MSG_IGNORE`, RFC 4253 §11.2. Not before there are keys: strict key exchange forbids it.
     package mutating func sendIgnore(_ data: [UInt8]) {
+        guard isFirstExchangeDone else { return }
         var message = WireWriter()
         message.write(string: data)
         sendOwn(.ignore, message.bytes)
@@ -234,8 +234,13 @@ package struct Transport: ~Copyable {
     /// Takes the packet that was just opened. Nil when it is nothing for the program.
     private mutating func receive(at now: Instant) throws(ProtocolError) -> TransportEvent? {
         guard reader.payload.byteCount > 0 else { throw .violation("empty packet") }
+        // A peer that never ends an exchange could make us hold answers without end.
+        guard held.count <= Limits.heldBytes else {
+            throw ProtocolError(.limit, "too much waits for a key exchange")
+        }
         let number = MessageNumber(rawValue: reader.payload[byteAt: 0])
-        if skipsNextGuess, (30..<50).contains(number.rawValue) {
+        log.debug3("receive packet: type \(number.rawValue)")
+        if skipsNextGuess, number.isMethod {
             skipsNextGuess = false
             return nil
         }
@@ -252,8 +257,8 @@ package struct Transport: ~Copyable {
         case .pong: return .pong
         default: break
         }
-        if (30..<50).contains(number.rawValue) { return try receiveMethod(number) }
-        if (5...6).contains(number.rawValue) || (50...127).contains(number.rawValue) {
+        if number.isMethod { return try receiveMethod(number) }
+        if number.isOfUpperLayer {
             beginExchangeIfDue(at: now)
             return .message(number)
         }
@@ -262,44 +267,41 @@ package struct Transport: ~Copyable {
         return nil
     }
 
-    /// What may come when (RFC 4253 §7.1 and §10; strict key exchange: draft-miller-sshm-strict-kex).
-    private func checkPhase(_ number: MessageNumber) throws(ProtocolError) {
-        let isMethod = (30..<50).contains(number.rawValue)
-        let isExchange = number == .kexInit || number == .newKeys || isMethod
-        // The very first packet must be the KEXINIT of strict key exchange; whether it is strict is
-        // known only after it, so `receiveKexInit` checks the count.
-        if !isFirstExchangeDone {
-            if isStrict, !isExchange, number != .disconnect {
-                throw .violation(
-                    "strict KEX violation: unexpected packet type \(number.rawValue)"
-                )
-            }
-            if !isExchange, !number.isTransport {
-                throw .violation("message \(number.rawValue) before the first key exchange")
-            }
-        }
-        if number == .kexInit { return }
-        let running =
+    /// What the peer may send now. Whether the first exchange is strict is known only after its
+    /// KEXINIT, so `receiveKexInit` looks at what came before.
+    private var phase: TransportPhase {
+        let isRunning =
             switch exchange {
             case .idle, .offered: false
             default: true
             }
-        if isMethod || number == .newKeys {
-            guard running else {
-                throw .violation("message \(number.rawValue) outside a key exchange")
-            }
-            return
-        }
-        if running, !number.isTransport {
-            throw .violation("message \(number.rawValue) inside a key exchange")
+        if isFirstExchangeDone { return isRunning ? .renewal : .established }
+        return isRunning ? isStrict ? .strictFirstExchange : .firstExchange : .beforeExchange
+    }
+
+    private func checkPhase(_ number: MessageNumber) throws(ProtocolError) {
+        let phase = phase
+        guard !number.phases.contains(phase) else { return }
+        let type = number.rawValue
+        throw switch phase {
+        case .strictFirstExchange:
+            .violation("strict KEX violation: unexpected packet type \(type)")
+        case .beforeExchange: .violation("message \(type) before the first key exchange")
+        case .established: .violation("message \(type) outside a key exchange")
+        default: .violation("message \(type) inside a key exchange")
         }
     }
 
-    /// Goes on as if a first key exchange had agreed on no protection at all, and the peer had said
-    /// who it is. For fuzzing the layers above, and for nothing else.
+    #if HAWSER_FUZZ
+    /// Goes on as if a first key exchange had agreed on no protection at all, and the peer had
+    /// said who it is: the layers above can be fuzzed. No program is built with it.
     package mutating func skipFirstExchange() {
         sessionIdentifier = [UInt8](repeating: 1, count: 32)
-        let plain = Negotiated.Direction(cipher: .aes128CTR, mac: .hmacSHA256, compression: "none")
+        let plain = Negotiated.Direction(
+            cipher: .aes128CTR,
+            mac: .hmacSHA256,
+            compression: "none"
+        )
         resume(
             Identification.Line(
                 text: "SSH-2.0-fuzz",
@@ -316,6 +318,7 @@ package struct Transport: ~Copyable {
             )
         )
     }
+    #endif
 
     /// Takes over a connection whose first exchange is done (`TransportHandover`).
     mutating func resume(_ line: Identification.Line, _ agreed: Negotiated) {
@@ -328,20 +331,26 @@ package struct Transport: ~Copyable {
     /// renewed from now on.
     package mutating func authenticationSucceeded() {
         isAuthenticated = true
-        guard let negotiated else { return }
-        startCompression(negotiated, isDelayed: true)
+        // A held SSH_MSG_USERAUTH_SUCCESS is still to go out as it is: `releaseHeld` goes on here.
+        if held.isEmpty { startDelayedCompression() }
     }
 
-    mutating func startCompression(_ negotiated: Negotiated, isDelayed: Bool) {
-        guard let makeCompression = options.makeCompression else { return }
-        let name = isDelayed ? "zlib@openssh.com" : "zlib"
-        let incoming = options.isClient ? negotiated.toClient : negotiated.toServer
-        let outgoing = options.isClient ? negotiated.toServer : negotiated.toClient
-        if incoming.compression == name, reader.decompression == nil {
-            reader.decompression = makeCompression()
-        }
-        if outgoing.compression == name, writer.compression == nil {
-            writer.compression = makeCompression()
+    private mutating func startDelayedCompression() {
+        isDelayOver = true
+        guard let negotiated else { return }
+        let incoming = negotiated.incoming(isClient: options.isClient)
+        if reader.decompression == nil { reader.decompression = makeCompression(incoming) }
+        let outgoing = negotiated.outgoing(isClient: options.isClient)
+        if writer.compression == nil { writer.compression = makeCompression(outgoing) }
+    }
+
+    /// A fresh context for a direction, or nil when nothing is compressed (now). Every key begins
+    /// with a fresh one (RFC 4253 §6.2); `zlib@openssh.com` waits until the user is known.
+    func makeCompression(_ direction: Negotiated.Direction) -> (any PacketCompression)? {
+        switch direction.compression {
+        case "zlib": options.makeCompression?()
+        case "zlib@openssh.com" where isDelayOver: options.makeCompression?()
+        default: nil
         }
     }
 

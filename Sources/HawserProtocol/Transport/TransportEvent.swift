@@ -6,8 +6,8 @@ package enum TransportEvent: Equatable, Sendable {
     case lineBeforeIdentification(String)
     /// The peer's identification line.
     case identified(Identification.Line)
-    /// The server has proved that it holds this key. Answer with `acceptHostKey` or
-    /// `refuseHostKey`; nothing more is read until then.
+    /// The server has proved that it holds this key. Answer with `acceptHostKey`, or `disconnect`
+    /// and hang up; nothing more is read until then.
     indirect case hostKeyProven(ProvenHostKey)
     /// Server: sign this with the host key. Answer with `provideExchangeSignature`.
     indirect case exchangeSignatureNeeded(ExchangeSigningRequest)

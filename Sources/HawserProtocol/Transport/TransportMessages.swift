@@ -52,9 +52,11 @@ extension Transport {
         var reader = WireReader(payload.extracting(droppingFirst: 1))
         guard let data = try? reader.readBytes(limit: Limits.pingBytes) else { return }
         guard isFirstExchangeDone, output.count < Limits.heldBytes else { return }
-        var message = WireWriter()
-        message.write(string: data)
-        sendOwn(.pong, message.bytes)
+        // No message of the transport: it waits while keys are exchanged.
+        beginMessage(.pong, byteCount: 5 + data.count)
+        write(uint32: UInt32(data.count))
+        write(data.rawBytes)
+        endMessage()
     }
 
     // MARK: SSH_MSG_EXT_INFO, RFC 8308 §2.3
@@ -99,14 +101,27 @@ extension Transport {
     /// Ours, after the first NEWKEYS, when the peer asked for it.
     mutating func sendExtensions() {
         guard peerWantsExtensions else { return }
-        var extensions: [(name: String, value: String)] = [("ext-info-in-auth@openssh.com", "0")]
-        if !options.isClient {
-            extensions = [
-                ("server-sig-algs", options.signatureAlgorithms.joined(separator: ",")),
-                ("publickey-hostbound@openssh.com", "0"),
-                ("ping@openssh.com", "0"),
-            ]
-        }
+        guard !options.isClient else { return send([("ext-info-in-auth@openssh.com", "0")]) }
+        send([
+            ("server-sig-algs", options.signatureAlgorithms.joined(separator: ",")),
+            ("publickey-hostbound@openssh.com", "0"),
+            ("ping@openssh.com", "0"),
+        ])
+    }
+
+    /// A server's list for the user who has asked to be let in, when it differs from the one said at
+    /// first. False when the client has not said that it takes it then
+    /// (`ext-info-in-auth@openssh.com`) or the user is in already.
+    @discardableResult
+    package mutating func sendSignatureAlgorithms(_ names: [String]) -> Bool {
+        guard !options.isClient, isFirstExchangeDone, !isAuthenticated,
+            peerExtensions.wantsExtensionsInAuthentication
+        else { return false }
+        send([("server-sig-algs", names.joined(separator: ","))])
+        return true
+    }
+
+    private mutating func send(_ extensions: [(name: String, value: String)]) {
         var message = WireWriter(reserving: 512)
         message.write(uint32: UInt32(extensions.count))
         for (name, value) in extensions {

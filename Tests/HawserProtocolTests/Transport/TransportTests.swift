@@ -163,7 +163,7 @@ struct TransportTests {
     @Test("Strict key exchange is used, and a message between is refused")
     func strict() throws {
         var pair = try TransportPair()
-        pair.client.sendIgnore([1])
+        pair.client.sendOwn(.ignore, [0, 0, 0, 0])
         #expect(throws: ProtocolError.self) { try pair.run() }
         var plain = try TransportPair()
         try plain.run()

@@ -121,7 +121,7 @@ def test_a_passphrase_is_asked_for(client, server, serve, tmp_path, askpass):
 
 
 def test_the_environment_of_a_session(serve, key, me):
-    peer = serve(UNDER_TEST, "AcceptEnv HW_*", "SetEnv FROM_SERVER=1")
+    peer = serve(UNDER_TEST, "AcceptEnv HW_*", "SetEnv FROM_SERVER=1 SHLVL=3")
     config = peer.client_config(key, SetEnv="HW_A=b")
     result = run([OPENSSH.ssh, "-F", config, "127.0.0.1", "env"])
     values = dict(line.split("=", 1) for line in result.stdout.decode().splitlines() if "=" in line)

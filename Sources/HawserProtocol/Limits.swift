@@ -4,6 +4,8 @@
 package enum Limits {
     /// The longest packet_length, in bytes: what OpenSSH takes, seven times what RFC 4253 §6.1 asks.
     package static let packetBytes = 256 << 10
+    /// The shortest packet that we send, in bytes without its code (RFC 4253 §6).
+    static let minimumPacketBytes = 16
     /// The longest identification line, in bytes with its end (RFC 4253 §4.2).
     package static let identificationBytes = 255
     /// Lines that a server may send before its identification.

@@ -63,6 +63,7 @@ struct PacketWriter: ~Copyable {
         let block = max(8, sealer.blockBytes)
         var paddingBytes = block - counted % block
         if paddingBytes < 4 { paddingBytes += block }
+        if 5 + payloadBytes + paddingBytes < Limits.minimumPacketBytes { paddingBytes += block }
         padding.append(paddingBytes, to: &output)
         output.appendUninitialized(sealer.tagBytes)
 

@@ -2,6 +2,7 @@
 
 import HawserCrypto
 import HawserKeys
+import HawserLog
 import HawserWire
 
 @testable import HawserProtocol
@@ -14,7 +15,13 @@ struct TransportPair: ~Copyable {
     /// Messages of the layers above that each side got.
     var clientMessages: [[UInt8]] = []
     var serverMessages: [[UInt8]] = []
+    /// All that each side was told, messages apart.
+    var clientEvents: [TransportEvent] = []
+    var serverEvents: [TransportEvent] = []
     var exchanges = 0
+    /// What the server answers when a group is needed, and what becomes of its signatures.
+    var group: FiniteFieldGroup? = .group14
+    var changeSignature: (inout [UInt8]) -> Void = { _ in }
     private let hostSeed: SecretBytes
 
     static func proposal(
@@ -32,32 +39,42 @@ struct TransportPair: ~Copyable {
         )
     }
 
+    /// `adjust` changes the options of both sides before they begin.
     init(
         seed: UInt64 = 1,
         client: Proposal = proposal(),
         server: Proposal = proposal(),
-        rekeyLimit: RekeyLimit = RekeyLimit()
+        rekeyLimit: RekeyLimit = RekeyLimit(),
+        adjust: (inout TransportOptions) -> Void = { _ in }
     ) throws {
         let random = SeededRandom(seed: seed)
         hostSeed = SecretBytes(random.bytes(32))
-        var blob = WireWriter()
-        blob.write(text: "ssh-ed25519")
-        blob.write(string: try Ed25519.publicKey(seed: hostSeed))
         var clientOptions = TransportOptions(
             isClient: true,
             identification: "SSH-2.0-client",
             proposal: client
         )
         clientOptions.rekeyLimit = rekeyLimit
+        adjust(&clientOptions)
         var serverOptions = TransportOptions(
             isClient: false,
             identification: "SSH-2.0-server",
             proposal: server
         )
-        serverOptions.hostKeys = [HostKeyOffer(blob: blob.bytes, algorithms: ["ssh-ed25519"])]
+        serverOptions.hostKeys = [
+            HostKeyOffer(blob: try Self.blob(hostSeed), algorithms: ["ssh-ed25519"])
+        ]
         serverOptions.signatureAlgorithms = ["ssh-ed25519", "rsa-sha2-512"]
+        adjust(&serverOptions)
         self.client = Transport(clientOptions, random: random, at: now)
         self.server = Transport(serverOptions, random: random, at: now)
+    }
+
+    static func blob(_ seed: SecretBytes) throws -> [UInt8] {
+        var blob = WireWriter()
+        blob.write(text: "ssh-ed25519")
+        blob.write(string: try Ed25519.publicKey(seed: seed))
+        return blob.bytes
     }
 
     /// Moves bytes both ways until neither side has any, at most `chunk` bytes at a time.
@@ -77,7 +94,14 @@ struct TransportPair: ~Copyable {
         }
     }
 
-    private mutating func drainServer() throws {
+    /// The first key exchange, and the user let in on both sides.
+    mutating func runToSession() throws {
+        try run()
+        client.authenticationSucceeded()
+        server.authenticationSucceeded()
+    }
+
+    mutating func drainServer() throws {
         while let event = try server.next(at: now) {
             switch event {
             case .exchangeSignatureNeeded(let request):
@@ -86,22 +110,31 @@ struct TransportPair: ~Copyable {
                 signature.write(
                     string: try Ed25519.sign(request.exchangeHash.rawBytes, seed: hostSeed)
                 )
-                server.provideExchangeSignature(signature.bytes)
-            case .groupNeeded: try server.provideGroup(.group14)
+                var blob = signature.take()
+                changeSignature(&blob)
+                server.provideExchangeSignature(blob)
+            case .groupNeeded: try server.provideGroup(group)
             case .message: serverMessages.append([UInt8](copying: server.payload))
             default: break
             }
+            if case .message = event { continue }
+            serverEvents.append(event)
         }
     }
 
-    private mutating func drainClient() throws {
+    mutating func drainClient() throws {
         while let event = try client.next(at: now) {
             switch event {
             case .hostKeyProven: client.acceptHostKey()
             case .keysExchanged: exchanges += 1
+            case .message(.userauthSuccess):
+                clientMessages.append([UInt8](copying: client.payload))
+                client.authenticationSucceeded()
             case .message: clientMessages.append([UInt8](copying: client.payload))
             default: break
             }
+            if case .message = event { continue }
+            clientEvents.append(event)
         }
     }
 
@@ -118,5 +151,42 @@ struct TransportPair: ~Copyable {
             span.copy(bytes.rawBytes)
             return bytes.count
         }
+    }
+}
+
+/// A peer without manners: plain packets, whatever they say.
+struct RawPeer: ~Copyable {
+    private var writer = PacketWriter(random: SeededRandom(seed: 99))
+
+    init(identification: String? = "SSH-2.0-raw") {
+        if let identification { writer.output.append(Array((identification + "\r\n").utf8)) }
+    }
+
+    mutating func say(_ number: MessageNumber, _ fields: [UInt8] = []) {
+        writer.begin(number)
+        writer.write(fields.rawBytes)
+        writer.end()
+    }
+
+    mutating func say(_ message: KexInit) {
+        say(.kexInit, Array(message.payload.dropFirst()))
+    }
+
+    /// Gives a transport all that was said since the last time.
+    mutating func deliver(to transport: inout Transport) {
+        TransportPair.give(TransportPair.take(&writer.output, .max), to: &transport)
+    }
+}
+
+/// Keeps what was logged, with its level.
+final class LogKeeper: LogSink {
+    private(set) var lines: [(level: LogLevel, text: String)] = []
+
+    func write(_ level: LogLevel, _ text: String) {
+        lines.append((level, text))
+    }
+
+    func texts(_ level: LogLevel) -> [String] {
+        lines.filter { $0.level == level }.map(\.text)
     }
 }

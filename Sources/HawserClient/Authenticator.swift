@@ -19,6 +19,8 @@ final class Authenticator {
     private var interactiveIsUseless = false
     private var hasAnsweredPrompt = false
     private(set) var lastMethod = "none"
+    /// The server may not be the one that is meant: no password goes to it.
+    var sendsNoSecrets = false
     /// What the server last said can continue.
     private var offered: [String] = []
 
@@ -75,14 +77,15 @@ final class Authenticator {
         switch method {
         case "publickey" where settings.options.pubkeyAuthentication != false:
             return offerKey(on: &connection)
-        case "keyboard-interactive" where settings.options.kbdInteractiveAuthentication != false:
+        case "keyboard-interactive"
+        where settings.options.kbdInteractiveAuthentication != false && !sendsNoSecrets:
             guard !interactiveIsUseless, interactivePrompts < prompts else { return false }
             interactivePrompts += 1
             hasAnsweredPrompt = false
             lastMethod = method
             connection.authenticateKeyboardInteractive()
             return true
-        case "password" where settings.options.passwordAuthentication != false:
+        case "password" where settings.options.passwordAuthentication != false && !sendsNoSecrets:
             return askPassword(on: &connection)
         default: return false
         }

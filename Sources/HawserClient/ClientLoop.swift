@@ -5,7 +5,7 @@ internal import HawserCrypto
 internal import HawserKeys
 package import HawserLog
 internal import HawserProtocol
-internal import HawserSystem
+package import HawserSystem
 internal import HawserTool
 internal import HawserWire
 
@@ -67,6 +67,9 @@ package final class ClientLoop {
         verification.hashesNames = options.hashKnownHosts == true
         verification.showsPicture = options.visualHostKey == true
         verification.isBatch = options.batchMode == true
+        verification.trustsLoopback =
+            options.noHostAuthenticationForLocalhost == true
+            && dialed.address?.isLoopback == true
         self.verification = verification
 
         var proposal = settings.proposal
@@ -106,11 +109,10 @@ package final class ClientLoop {
             try takeEvents()
             if isAuthenticated { break }
             if socketHasEnded {
-                throw ClientFailure(
+                let whenEarly =
                     connection.peerIdentification == nil
-                        ? "kex_exchange_identification: Connection closed by remote host"
-                        : "Connection closed by \(peerName)"
-                )
+                    ? "kex_exchange_identification: Connection closed by remote host\r\n" : ""
+                throw ClientFailure("\(whenEarly)Connection closed by \(peerName)")
             }
             if connection.peerIdentification == nil, let deadline, Clock.nanoseconds >= deadline {
                 throw ClientFailure("Connection timed out during banner exchange")
@@ -160,7 +162,8 @@ package final class ClientLoop {
         } else if settings.standardForward != nil {
             return sessions.isEmpty && hasOpenedForward
         } else if !isPersistentMaster {
-            return false
+            // What holds no session ends when nobody can ask it for one any more.
+            return master?.isClosed == true && sessions.isEmpty
         }
         guard let master, !master.isClosed else { return sessions.isEmpty }
         if !sessions.isEmpty {
@@ -381,7 +384,10 @@ package final class ClientLoop {
             throw ProtocolError(.hostKeyRefused, "unreadable host key")
         }
         log.debug("Server host key: \(key.type.name) \(key.fingerprint())")
-        guard verification.accepts(key) else {
+        switch verification.verdict(on: key) {
+        case .accepted: break
+        case .acceptedWithoutTrust: authenticator.sendsNoSecrets = true
+        case .refused:
             connection.rejectHostKey()
             throw ProtocolError(.hostKeyRefused, "Host key verification failed.")
         }
@@ -391,20 +397,12 @@ package final class ClientLoop {
     // MARK: Sessions
 
     /// Opens ssh's own session, or the forward of `-W`.
-    package func openOwnSession() {
-        if let (host, port) = settings.standardForward {
-            guard
-                let id = connection.openChannel(
-                    .directTCPIP(
-                        TCPIPEndpoints(
-                            host: host,
-                            port: UInt32(port),
-                            originatorAddress: "127.0.0.1",
-                            originatorPort: 65535
-                        )
-                    )
-                )
-            else { return }
+    /// In the background its input is empty, and its output goes on to where ours does now.
+    package func openOwnSession(isBackground: Bool = false) throws(SystemError) {
+        if let target = settings.standardForward {
+            guard let id = connection.openChannel(ChannelOpening(standardForward: target)) else {
+                return
+            }
             hasOpenedForward = true
             sessions[id] = ClientSession(id, input: 0, output: 1, error: -1)
             return
@@ -413,7 +411,12 @@ package final class ClientLoop {
             let id = connection.openChannel(.session)
         else { return }
         let input = settings.options.stdinNull == true ? -1 : Descriptor.standardInput
-        let session = ClientSession(id, input: input, output: 1, error: 2)
+        let session = ClientSession(
+            id,
+            input: input,
+            output: isBackground ? try Descriptor.duplicate(1) : 1,
+            error: isBackground ? try Descriptor.duplicate(2) : 2
+        )
         if input < 0 { session.inputHasEnded = true }
         own = session
         sessions[id] = session
@@ -438,19 +441,12 @@ package final class ClientLoop {
         request.wantsTerminal = settings.wantsTerminal
         if request.wantsTerminal {
             session.hasTerminal = true
-            session.escapeCharacter = escapeCharacter ?? 0
-            session.escapes = escapeCharacter.map { EscapeSequences($0) }
+            let character = settings.escapeCharacter.byte
+            session.escapeCharacter = character ?? 0
+            session.escapes = character.map { EscapeSequences($0) }
         }
         start(session, request)
         if session.inputHasEnded { connection.sendEOF(on: id) }
-    }
-
-    private var escapeCharacter: UInt8? {
-        let text = settings.options.escapeChar ?? "~"
-        if text == "none" { return nil }
-        let bytes = Array(text.utf8)
-        if bytes.count == 2, bytes[0] == UInt8(ascii: "^") { return bytes[1] & 0x1f }
-        return bytes.first
     }
 
     private func start(_ session: ClientSession, _ request: SessionRequest) {
@@ -817,6 +813,24 @@ package final class ClientLoop {
         if dialed.output != dialed.input { Descriptor.close(dialed.output) }
         master?.abandon()
         master = nil
+    }
+}
+
+extension ChannelOpening {
+    /// The channel of `-W`.
+    init(standardForward target: Forward.End) {
+        switch target {
+        case .tcp(let host, let port):
+            self = .directTCPIP(
+                TCPIPEndpoints(
+                    host: host ?? "",
+                    port: UInt32(port),
+                    originatorAddress: "127.0.0.1",
+                    originatorPort: 65535
+                )
+            )
+        case .unix(let path): self = .directStreamLocal(path: path)
+        }
     }
 }
 

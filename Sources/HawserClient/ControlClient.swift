@@ -112,7 +112,7 @@ package final class ControlClient {
         let session = MultiplexSession(
             wantsTerminal: wantsTerminal,
             isSubsystem: request.isSubsystem,
-            escapeCharacter: wantsTerminal ? Self.escape(settings.options.escapeChar) : 0xffff_ffff,
+            escapeCharacter: settings.escapeCharacter.byte.map(UInt32.init) ?? 0xffff_ffff,
             terminalType: request.terminalType,
             command: request.command ?? "",
             environment: request.environment.map { "\($0.name)=\($0.value)" }
@@ -186,13 +186,6 @@ package final class ControlClient {
         }
         if wasSignalled { return 255 }
         return status ?? 255
-    }
-
-    private static func escape(_ text: String?) -> UInt32 {
-        guard let text, text != "none" else { return text == nil ? 126 : 0xffff_ffff }
-        let bytes = Array(text.utf8)
-        if bytes.count == 2, bytes[0] == UInt8(ascii: "^") { return UInt32(bytes[1] & 0x1f) }
-        return UInt32(bytes.first ?? 126)
     }
 
     // MARK: Messages

@@ -134,10 +134,8 @@ package struct Dialer {
 
     /// ssh itself, asked to carry the connection from the last of the jump hosts.
     private func jumpCommand(_ jump: String) throws(DialError) -> String {
-        let hops = jump.split(separator: ",").map(String.init)
-        guard let last = hops.last,
-            let destination = Destination(last.contains("://") ? last : "ssh://" + last)
-        else {
+        let hops = JumpHosts.hops(jump)
+        guard let last = hops.last, let destination = JumpHosts.destination(last) else {
             throw DialError(text: "Invalid ProxyJump \"\(jump)\"")
         }
         var words = [program] + inheritedArguments
@@ -159,5 +157,29 @@ package struct Dialer {
         var result = "'"
         for character in word { result += character == "'" ? "'\\''" : String(character) }
         return result + "'"
+    }
+}
+
+/// The value of `-J` and `ProxyJump`: destinations, apart by commas, the first one nearest to us.
+package enum JumpHosts {
+    static func hops(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
+
+    static func destination(_ hop: String) -> Destination? {
+        Destination(hop.contains("://") ? hop : "ssh://" + hop)
+    }
+
+    /// Whether every hop can be read. `none` means that there are none.
+    package static func areValid(_ text: String) -> Bool {
+        let hops = hops(text)
+        return text.lowercased() == "none"
+            || (!hops.isEmpty && hops.allSatisfy { destination($0) != nil })
+    }
+}
+
+extension SocketAddress {
+    /// Whether the other end is on this machine, as `NoHostAuthenticationForLocalhost` means it.
+    var isLoopback: Bool {
+        let host = unmapped.host
+        return host == "::1" || (!isIPv6 && host.hasPrefix("127."))
     }
 }

@@ -1,5 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// The value of `EscapeChar` and `-e`: a character, `^` and a letter for a control character, or
+/// `none`.
+package enum EscapeCharacter: Equatable, Sendable {
+    case none
+    case byte(UInt8)
+
+    /// Nil for what is none of these.
+    package init?(_ text: String) {
+        let bytes = Array(text.utf8)
+        if text == "none" {
+            self = .none
+        } else if bytes.count == 2, bytes[0] == UInt8(ascii: "^"), (64..<128).contains(bytes[1]) {
+            self = .byte(bytes[1] & 0x1f)
+        } else if bytes.count == 1 {
+            self = .byte(bytes[0])
+        } else {
+            return nil
+        }
+    }
+
+    /// Nil for none.
+    package var byte: UInt8? { if case .byte(let byte) = self { byte } else { nil } }
+}
+
 /// `~.` and friends (ssh(1), ESCAPE CHARACTERS): typed bytes in, bytes to send and actions out.
 package struct EscapeSequences: Sendable {
     package enum Action: Equatable, Sendable {

@@ -20,6 +20,8 @@ package struct HostKeyVerification {
     package var hashesNames = false
     package var showsPicture = false
     package var isBatch = false
+    /// `NoHostAuthenticationForLocalhost`, and the server is on this machine.
+    package var trustsLoopback = false
     package var log: Log
 
     package init(
@@ -53,21 +55,37 @@ package struct HostKeyVerification {
     /// The key types that the files hold for this host, to be asked for first.
     package var knownTypes: [KeyType] { known.keyTypes(for: name).types }
 
+    package enum Verdict: Sendable {
+        case accepted
+        /// The user wants to go on with a server that may be another: without secrets.
+        case acceptedWithoutTrust
+        case refused
+    }
+
     /// Whether to go on. Says why when not.
-    package func accepts(_ key: PublicKey) -> Bool {
+    package func verdict(on key: PublicKey) -> Verdict {
+        if trustsLoopback {
+            log.debug("Forcing accepting of host key for loopback/localhost.")
+            return .accepted
+        }
         let known = known
         switch known.verdict(on: key, for: name) {
         case .known(let match):
             log.debug("Host '\(name)' is known and matches the \(key.type.shortName) host key.")
             log.debug("Found key in \(match.path):\(match.line)")
-            return true
+            if showsPicture {
+                log.info(
+                    "Host key fingerprint is \(key.fingerprint())\n" + Randomart.picture(of: key)
+                )
+            }
+            return .accepted
         case .revoked(let match):
             warnRevoked(key, match)
-            return false
+            return .refused
         case .changed(let match):
-            return acceptsChanged(key, match)
+            return acceptsChanged(key, match) ? .acceptedWithoutTrust : .refused
         case .unknown:
-            return acceptsUnknown(key, known)
+            return acceptsUnknown(key, known) ? .accepted : .refused
         }
     }
 
@@ -127,9 +145,9 @@ package struct HostKeyVerification {
         let folder = Files.parent(of: path)
         if !Files.exists(folder) { try? Files.makeDirectory(folder, mode: 0o700) }
         let stored = hashesNames ? HashedHostName(name, salt: SystemRandom().bytes(20)).text : name
-        let line = KnownHostsFile.line(names: [stored], key: key)
+        let line = KnownHostsFile.line(names: [stored], key: key) + "\n"
         do throws(SystemError) {
-            try Files.append(path, Array((line + "\n").utf8), mode: 0o600)
+            try Files.append(path, Array(line.utf8), mode: 0o600)
             log.info(
                 "Warning: Permanently added '\(name)' (\(key.type.shortName)) to the list of known hosts."
             )
@@ -150,8 +168,10 @@ package struct HostKeyVerification {
             "Someone could be eavesdropping on you right now (man-in-the-middle attack)!"
         )
         log.error("It is also possible that a host key has just been changed.")
-        log.error("The fingerprint for the \(key.type.shortName) key sent by the remote host is")
-        log.error("\(key.fingerprint()).")
+        log.error(
+            "The fingerprint for the \(key.type.shortName) key sent by the remote host is\n"
+                + "\(key.fingerprint())."
+        )
         log.error("Please contact your system administrator.")
         log.error(
             "Add correct host key in \(userFiles.first ?? "~/.ssh/known_hosts") to get rid of this "
@@ -182,7 +202,8 @@ package struct HostKeyVerification {
         log.error("@       WARNING: REVOKED HOST KEY DETECTED!               @")
         log.error(bar)
         log.error("The \(key.type.shortName) host key for \(name) is marked as revoked.")
-        log.error("This could mean that a stolen key is being used to impersonate this host.")
+        log.error("This could mean that a stolen key is being used to")
+        log.error("impersonate this host.")
         log.error(
             "\(key.type.shortName) host key for \(name) was revoked and you have requested strict "
                 + "checking."

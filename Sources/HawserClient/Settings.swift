@@ -17,8 +17,8 @@ package struct ClientSettings {
     package var home: String
     /// The remote command, words joined with blanks; nil for a shell.
     package var command: String?
-    /// `-W host:port`.
-    package var standardForward: (host: String, port: UInt16)?
+    /// `-W`: where our standard input and output go.
+    package var standardForward: Forward.End?
     package var proposal: Proposal
     package var publicKeyAlgorithms: [String]
     /// Expanded; nil without multiplexing.
@@ -39,11 +39,13 @@ package struct ClientSettings {
         home = Environment.value("HOME") ?? localUser.home
         user = options.user ?? localUser.name
         port = options.port ?? 22
-        let name = options.hostName ?? originalHost
-        guard let expanded = Tokens(["h": originalHost, "%": "%"]).expand(name) else {
-            throw ConfigError(file: "", line: 0, text: "Invalid Hostname \"\(name)\"")
+        host = originalHost.lowercased()
+        if let name = options.hostName {
+            guard let expanded = Tokens(["h": originalHost]).expand(name) else {
+                throw ConfigError(file: "", line: 0, text: "Invalid Hostname \"\(name)\"")
+            }
+            host = expanded.lowercased()
         }
-        host = expanded.lowercased()
         terminalType = Environment.value("TERM") ?? "dumb"
         if options.remoteCommand == "none" { options.remoteCommand = nil }
 
@@ -83,6 +85,10 @@ package struct ClientSettings {
         if let path = options.controlPath, path.lowercased() != "none" {
             controlPath = try expandPath(path)
         }
+    }
+
+    package var escapeCharacter: EscapeCharacter {
+        options.escapeChar.flatMap(EscapeCharacter.init) ?? .byte(UInt8(ascii: "~"))
     }
 
     /// `~`, `${VARIABLES}` and `%`-tokens replaced.
@@ -147,14 +153,23 @@ package struct ClientSettings {
 
     /// Whether the session gets a terminal.
     package var wantsTerminal: Bool {
-        switch options.requestTTY ?? .auto {
+        options.requestTTY == .force || (asksForTerminal && hasTerminal)
+    }
+
+    /// A terminal is asked for, and there is none to be shown.
+    package var lacksTerminal: Bool {
+        options.requestTTY != .force && asksForTerminal && !hasTerminal
+    }
+
+    private var hasTerminal: Bool { options.stdinNull != true && Descriptor.isTerminal(0) }
+
+    private var asksForTerminal: Bool {
+        guard options.sessionType != ClientOptions.SessionType.none else { return false }
+        return switch options.requestTTY ?? .auto {
         case .no: false
-        case .force: true
-        case .yes: Descriptor.isTerminal(0)
+        case .force, .yes: true
         case .auto:
-            command == nil && options.sessionType != .subsystem
-                && options.sessionType != ClientOptions.SessionType.none
-                && Descriptor.isTerminal(0)
+            command == nil && options.remoteCommand == nil && options.sessionType != .subsystem
         }
     }
 }

@@ -48,6 +48,13 @@ package enum Files {
 
     package static func exists(_ path: String) -> Bool { status(path) != nil }
 
+    /// Why there is no file at `path`, in the system's words; nil when there is one. C: `stat`.
+    package static func reasonForAbsence(of path: String) -> String? {
+        var value = stat()
+        // SAFETY: fills one structure.
+        return unsafe stat(path, &value) == 0 ? nil : SystemError.reason(errno)
+    }
+
     /// The whole content, at most `limit` bytes. Throws `EFBIG` for more.
     package static func read(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
         let fd = try Descriptor.open(path, O_RDONLY | O_NOCTTY)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HawserClient
 import HawserConfig
 import HawserProtocol
+import HawserSystem
 import HawserTool
 
 /// What the command line of ssh(1) said.
@@ -15,7 +17,7 @@ struct CommandLineOptions {
     var isQuiet = false
     var printsConfiguration = false
     var controlCommand: String?
-    var standardForward: String?
+    var standardForward: Forward.End?
     var masterCount = 0
     var terminalCount = 0
     var destination: Destination?
@@ -54,14 +56,26 @@ enum CommandLine {
             while let step = parser.next() { try apply(step, &result) }
             // One operand is the destination; options may follow it, then comes the command.
             guard result.destination == nil, let operand = parser.takeOperand() else { break }
-            guard let destination = Destination(operand) else {
-                throw CommandLineExit(text: "hostname contains invalid characters\r\n", status: 255)
-            }
-            result.destination = destination
+            result.destination = try destination(operand)
             result.originalDestination = operand
         }
         result.command = parser.operands
         return result
+    }
+
+    private static func destination(_ operand: String) throws(CommandLineExit) -> Destination {
+        if let destination = Destination(operand), destination.user != "" { return destination }
+        let at = operand.lastIndex(of: "@")
+        if operand.lowercased().hasPrefix("ssh://") || at == operand.startIndex {
+            throw CommandLineExit(text: usage, status: 255)
+        }
+        let isUserSafe = at.map { Destination.isSafe(user: String(operand[..<$0])) } ?? true
+        throw CommandLineExit(
+            text: isUserSafe
+                ? "hostname contains invalid characters\r\n"
+                : "remote username contains invalid characters\r\n",
+            status: 255
+        )
     }
 
     private static func apply(
@@ -129,20 +143,39 @@ enum CommandLine {
                     known: Algorithms.ciphers.all
                 )
                     != nil
-            else { throw fail("Unknown cipher type '\(value)'\r\n") }
+            else { throw fail("Unknown cipher type '\(value)'\n") }
             result.options.ciphers = value
         case "E": result.logFile = value
-        case "e": result.options.escapeChar = value
+        case "e":
+            guard EscapeCharacter(value) != nil else {
+                throw fail("Bad escape character '\(value)'.\n")
+            }
+            result.options.escapeChar = value
         case "F": result.configFile = value
-        case "i": result.options.identityFiles.append(value)
+        case "i":
+            let path = expandHome(value)
+            if let reason = Files.reasonForAbsence(of: path) {
+                printError("Warning: Identity file \(path) not accessible: \(reason).\n")
+                break
+            }
+            result.options.identityFiles.append(value)
         case "J":
             guard result.options.proxyJump == nil else {
                 throw fail(
-                    "Only a single -J option is permitted (use commas to separate multiple jump hosts)\r\n"
+                    "Only a single -J option is permitted "
+                        + "(use commas to separate multiple jump hops)\r\n"
                 )
             }
+            guard !result.settings.contains(where: { isSetting($0, of: "proxycommand") }) else {
+                throw fail("Cannot specify -J with ProxyCommand\r\n")
+            }
+            guard JumpHosts.areValid(value) else { throw fail("Invalid -J argument\r\n") }
             result.options.proxyJump = value
-        case "l": if result.options.user == nil { result.options.user = value }
+        case "l":
+            guard Destination.isSafe(user: value) else {
+                throw fail("remote username contains invalid characters\r\n")
+            }
+            if result.options.user == nil { result.options.user = value }
         case "m":
             guard
                 Syntax.algorithms(
@@ -150,7 +183,7 @@ enum CommandLine {
                     defaults: Algorithms.macs.offered,
                     known: Algorithms.macs.all
                 ) != nil
-            else { throw fail("Unknown mac type '\(value)'\r\n") }
+            else { throw fail("Unknown mac type '\(value)'\n") }
             result.options.macs = value
         case "O":
             guard ["check", "exit", "stop", "forward", "cancel", "proxy"].contains(value) else {
@@ -160,16 +193,30 @@ enum CommandLine {
         case "o": result.settings.append(value)
         case "p":
             guard result.options.port == nil else { break }
-            guard let port = Syntax.port(value) else { throw fail("Bad port '\(value)'\r\n") }
+            guard let port = Syntax.port(value) else { throw fail("Bad port '\(value)'\n") }
             result.options.port = port
         case "Q": throw try query(value)
         case "S": result.options.controlPath = value
         case "W":
-            result.standardForward = value
+            guard let target = Forward.target(value) else {
+                throw fail("Bad stdio forwarding specification '\(value)'\n")
+            }
+            result.standardForward = target
             result.options.sessionType = ClientOptions.SessionType.none
             result.options.requestTTY = .no
         default: break  // D, I, L, P, R, w: nothing to do yet
         }
+    }
+
+    /// `~/` at the start is the home directory.
+    private static func expandHome(_ path: String) -> String {
+        guard path.hasPrefix("~/"), let home = Environment.value("HOME") else { return path }
+        return home + path.dropFirst()
+    }
+
+    /// Whether the text of an `-o` sets a keyword.
+    private static func isSetting(_ text: String, of keyword: String) -> Bool {
+        text.lowercased().drop { $0 == " " }.prefix { $0 != "=" && $0 != " " } == keyword
     }
 
     /// `-Q`: the lists, one name a line.

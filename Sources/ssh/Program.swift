@@ -38,6 +38,9 @@ struct Program {
             throw fail("-G: not yet supported by this version")
         }
         if let command = line.controlCommand { return try control(command, settings, log) }
+        if settings.lacksTerminal {
+            log.info("Pseudo-terminal will not be allocated because stdin is not a terminal.")
+        }
         if let path = settings.controlPath {
             // A master that dies under our hands leaves a stale socket, which the second try sees.
             for _ in 0..<2 {
@@ -135,22 +138,7 @@ struct Program {
                 command: line.command.isEmpty ? nil : line.command.joined(separator: " "),
                 localUser: localUser
             )
-            if let text = line.standardForward {
-                guard let colon = text.lastIndex(of: ":"),
-                    let port = Syntax.port(String(text[text.index(after: colon)...]))
-                else {
-                    throw ConfigError(
-                        file: "",
-                        line: 0,
-                        text: "Bad stdio forwarding specification '\(text)'"
-                    )
-                }
-                var host = String(text[..<colon])
-                if host.hasPrefix("["), host.hasSuffix("]") {
-                    host = String(host.dropFirst().dropLast())
-                }
-                settings.standardForward = (host, port)
-            }
+            settings.standardForward = line.standardForward
             let hasNoSession = options.sessionType == ClientOptions.SessionType.none
             if options.forkAfterAuthentication == true, settings.command == nil,
                 options.remoteCommand == nil, !hasNoSession
@@ -243,14 +231,11 @@ struct Program {
             try loop.authenticate()
             try localCommand(settings, log)
             startMaster(loop, settings, log)
-            if settings.options.forkAfterAuthentication == true {
-                try background()
-            } else if let outcome = try persist(loop, settings, log) {
-                return outcome
-            }
-            if !loop.isPersistentMaster { loop.openOwnSession() }
-            let status = try loop.run()
-            return status
+            let isBackground = settings.options.forkAfterAuthentication == true
+            if !isBackground, let outcome = try persist(loop, settings, log) { return outcome }
+            if !loop.isPersistentMaster { try loop.openOwnSession(isBackground: isBackground) }
+            if isBackground { try background() }
+            return try loop.run()
         } catch let error as DialError {
             log.fatal(error.text)
         } catch let error as ClientFailure {
@@ -304,10 +289,16 @@ struct Program {
         _ settings: ClientSettings,
         _ log: Log
     ) throws(SystemError) -> Int32? {
-        let hasSession = settings.options.sessionType != ClientOptions.SessionType.none
-        guard loop.master != nil, let path = settings.controlPath, hasSession,
+        guard loop.master != nil, let path = settings.controlPath,
             let persistence = settings.options.controlPersist, persistence != .no
         else { return nil }
+        if settings.options.sessionType == ClientOptions.SessionType.none,
+            settings.standardForward == nil
+        {
+            try background()
+            loop.isPersistentMaster = true
+            return nil
+        }
         let child = try Daemon.forkChild()
         if child == 0 {
             Daemon.startSession()

@@ -26,7 +26,7 @@ struct ForwardTests {
             (.dynamic, "1080", "1080", nil),
             (.dynamic, "*:1081", "[*]:1081", nil),
             (.dynamic, "[::1]:5", "[::1]:5", nil),
-        ]
+        ] as [(Forward.Kind, String, String, String?)]
     )
     func forms(kind: Forward.Kind, text: String, listen: String, connect: String?) throws {
         let forward = try #require(Forward(kind, text))

@@ -75,7 +75,7 @@ final class Authenticator {
         on connection: inout ClientConnection
     ) throws(ProtocolError) -> Bool {
         switch method {
-        case "publickey" where settings.options.pubkeyAuthentication != false:
+        case "publickey" where settings.options.pubkeyAuthentication != .no:
             return offerKey(on: &connection)
         case "keyboard-interactive"
         where settings.options.kbdInteractiveAuthentication != false && !sendsNoSecrets:

@@ -189,7 +189,8 @@ enum ClientKeywords {
             },
             .text("PubkeyAcceptedAlgorithms", \.pubkeyAcceptedAlgorithms),
             .value("PubkeyAuthentication", \.pubkeyAuthentication) { word in
-                Syntax.flag(word) ?? (word == "unbound" || word == "host-bound" ? true : nil)
+                Syntax.flag(word).map { $0 ? .yes : .no }
+                    ?? ClientOptions.PubkeyAuthentication(rawValue: word.lowercased())
             },
             ClientKeyword("RekeyLimit") { options, line in
                 guard let first = line.arguments.first else { return "missing argument." }
@@ -241,20 +242,18 @@ enum ClientKeywords {
             .firstLine("UserKnownHostsFile", \.userKnownHostsFile),
             .value("VisualHostKey", \.visualHostKey, Syntax.flag),
         ]
+        + authentication
         + [
-            "AddKeysToAgent", "CanonicalDomains", "CanonicalizeFallbackLocal",
+            "CanonicalDomains", "CanonicalizeFallbackLocal",
             "CanonicalizeHostname",
-            "CanonicalizeMaxDots", "CanonicalizePermittedCNAMEs", "CASignatureAlgorithms",
-            "ChannelTimeout", "ClearAllForwardings", "DynamicForward", "EnableEscapeCommandline",
-            "EnableSSHKeysign", "ExitOnForwardFailure", "ForwardAgent", "ForwardX11",
+            "CanonicalizeMaxDots", "CanonicalizePermittedCNAMEs", "ChannelTimeout",
+            "ClearAllForwardings", "DynamicForward", "EnableEscapeCommandline",
+            "ExitOnForwardFailure", "ForwardAgent", "ForwardX11",
             "ForwardX11Timeout", "ForwardX11Trusted", "GatewayPorts", "GSSAPIAuthentication",
-            "GSSAPIDelegateCredentials", "HostbasedAcceptedAlgorithms", "HostbasedAuthentication",
-            "IgnoreUnknown", "IPQoS", "KbdInteractiveDevices", "KnownHostsCommand", "LocalForward",
-            "LogVerbose", "ObscureKeystrokeTiming", "PermitRemoteOpen", "PKCS11Provider",
-            "ProxyUseFdpass", "RefuseConnection", "RemoteForward", "RevokedHostKeys",
-            "SecurityKeyProvider", "StreamLocalBindMask", "StreamLocalBindUnlink", "SyslogFacility",
-            "Tag", "Tunnel", "TunnelDevice", "UpdateHostKeys", "VerifyHostKeyDNS",
-            "VersionAddendum",
+            "GSSAPIDelegateCredentials", "IgnoreUnknown", "IPQoS", "LocalForward",
+            "LogVerbose", "PermitRemoteOpen", "RefuseConnection", "RemoteForward",
+            "StreamLocalBindMask", "StreamLocalBindUnlink", "SyslogFacility",
+            "Tag", "Tunnel", "TunnelDevice", "VersionAddendum",
             "WarnWeakCrypto", "XAuthLocation",
         ].map(ClientKeyword.later)
 }

@@ -17,6 +17,43 @@ package struct ClientOptions: Sendable {
         case auto, no = "false", yes = "true", force
     }
     package enum SessionType: String, Sendable { case `default`, none, subsystem }
+    /// `no`, `yes`, or a question first.
+    package enum Ask: String, Sendable {
+        case no = "false"
+        case yes = "true"
+        case ask
+    }
+    package enum PubkeyAuthentication: String, Sendable {
+        case no = "false"
+        case yes = "true"
+        case unbound
+        case hostBound = "host-bound"
+    }
+    /// What becomes of a key that was loaded from a file.
+    package struct AddKeysToAgent: Equatable, Sendable {
+        package enum Mode: String, Sendable {
+            case no = "false"
+            case yes = "true"
+            case ask, confirm
+        }
+
+        package var mode: Mode
+        /// How long the agent keeps it; nil for as long as it lives.
+        package var seconds: Int?
+
+        package init(_ mode: Mode, seconds: Int? = nil) {
+            self.mode = mode
+            self.seconds = seconds
+        }
+    }
+    /// Keystrokes on a clock, in milliseconds; 0 for none of it.
+    package struct KeystrokeInterval: Equatable, Sendable {
+        package var milliseconds: Int
+
+        package init(milliseconds: Int) {
+            self.milliseconds = milliseconds
+        }
+    }
     /// How long a master without sessions stays.
     package enum ControlPersist: Equatable, Sendable {
         case no
@@ -35,6 +72,7 @@ package struct ClientOptions: Sendable {
     package var bindInterface: String?
     package var proxyCommand: String?
     package var proxyJump: String?
+    package var proxyUseFdpass: Bool?
     package var hostKeyAlias: String?
     /// Seconds.
     package var connectTimeout: Int?
@@ -49,6 +87,8 @@ package struct ClientOptions: Sendable {
     package var kexAlgorithms: String?
     package var hostKeyAlgorithms: String?
     package var pubkeyAcceptedAlgorithms: String?
+    package var hostbasedAcceptedAlgorithms: String?
+    package var caSignatureAlgorithms: String?
     package var compression: Bool?
     /// Bytes and seconds, zero for the default.
     package var rekeyLimit: (bytes: UInt64, seconds: Int)?
@@ -63,6 +103,10 @@ package struct ClientOptions: Sendable {
     package var fingerprintHash: String?
     package var checkHostIP: Bool?
     package var noHostAuthenticationForLocalhost: Bool?
+    package var knownHostsCommand: String?
+    package var revokedHostKeys: [String]?
+    package var updateHostKeys: Ask?
+    package var verifyHostKeyDNS: Ask?
 
     // Authentication.
     package var identityFiles: [String] = []
@@ -70,7 +114,13 @@ package struct ClientOptions: Sendable {
     package var identitiesOnly: Bool?
     package var identityAgent: String?
     package var batchMode: Bool?
-    package var pubkeyAuthentication: Bool?
+    package var pubkeyAuthentication: PubkeyAuthentication?
+    package var hostbasedAuthentication: Bool?
+    package var enableSSHKeysign: Bool?
+    package var kbdInteractiveDevices: String?
+    package var addKeysToAgent: AddKeysToAgent?
+    package var pkcs11Provider: String?
+    package var securityKeyProvider: String?
     package var passwordAuthentication: Bool?
     package var kbdInteractiveAuthentication: Bool?
     package var preferredAuthentications: String?
@@ -88,6 +138,7 @@ package struct ClientOptions: Sendable {
     package var logLevel: String?
     package var localCommand: String?
     package var permitLocalCommand: Bool?
+    package var obscureKeystrokeTiming: KeystrokeInterval?
 
     // Multiplexing.
     package var controlMaster: ControlMaster?

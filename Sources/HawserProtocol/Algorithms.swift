@@ -88,31 +88,78 @@ package enum Algorithms {
 
     package static let compression = ["none", "zlib@openssh.com", "zlib"]
 
-    /// Signature algorithms of host and user keys. (Certificates come with their own issue.)
+    /// Signature algorithms of host and user keys, those of certificates first.
     package static let publicKey = Family(
-        offered: [
-            "ssh-ed25519",
-            "ecdsa-sha2-nistp256",
-            "ecdsa-sha2-nistp384",
-            "ecdsa-sha2-nistp521",
-            "rsa-sha2-512",
-            "rsa-sha2-256",
-        ],
+        offered: certificates + plainKeys,
         all: [
             "ssh-ed25519",
+            "ssh-ed25519-cert-v01@openssh.com",
+            "sk-ssh-ed25519@openssh.com",
+            "sk-ssh-ed25519-cert-v01@openssh.com",
             "ssh-mldsa44-ed25519@openssh.com",
+            "ssh-mldsa44-ed25519-cert-v01@openssh.com",
             "ecdsa-sha2-nistp256",
+            "ecdsa-sha2-nistp256-cert-v01@openssh.com",
             "ecdsa-sha2-nistp384",
+            "ecdsa-sha2-nistp384-cert-v01@openssh.com",
             "ecdsa-sha2-nistp521",
-            "rsa-sha2-512",
-            "rsa-sha2-256",
+            "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+            "sk-ecdsa-sha2-nistp256@openssh.com",
+            "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+            "webauthn-sk-ecdsa-sha2-nistp256@openssh.com",
+            "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
             "ssh-rsa",
+            "ssh-rsa-cert-v01@openssh.com",
+            "rsa-sha2-256",
+            "rsa-sha2-256-cert-v01@openssh.com",
+            "rsa-sha2-512",
+            "rsa-sha2-512-cert-v01@openssh.com",
         ]
     )
 
-    /// Plain key types.
-    package static let keyTypes = [
-        "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
-        "ssh-rsa", "ssh-mldsa44-ed25519@openssh.com",
+    private static let certificates = [
+        "ssh-ed25519-cert-v01@openssh.com",
+        "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+        "ecdsa-sha2-nistp384-cert-v01@openssh.com",
+        "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+        "sk-ssh-ed25519-cert-v01@openssh.com",
+        "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+        "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+        "rsa-sha2-512-cert-v01@openssh.com",
+        "rsa-sha2-256-cert-v01@openssh.com",
     ]
+
+    private static let plainKeys = [
+        "ssh-ed25519",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521",
+        "sk-ssh-ed25519@openssh.com",
+        "sk-ecdsa-sha2-nistp256@openssh.com",
+        "webauthn-sk-ecdsa-sha2-nistp256@openssh.com",
+        "rsa-sha2-512",
+        "rsa-sha2-256",
+    ]
+
+    /// What an authority may have signed a certificate with (`CASignatureAlgorithms`).
+    package static let certificateSignatures = Family(
+        offered: plainKeys,
+        all: publicKey.all.filter { !$0.contains("-cert-v01@") }
+    )
+
+    /// Plain key types.
+    package static let keyTypes = keyAndCertificateTypes.filter { !$0.contains("-cert-v01@") }
+
+    /// Types of certificates.
+    package static let certificateTypes = keyAndCertificateTypes.filter {
+        $0.contains("-cert-v01@")
+    }
+
+    /// Types of keys and certificates, as `ssh -Q key` lists them.
+    package static let keyAndCertificateTypes = publicKey.all.filter {
+        !$0.hasPrefix("rsa-sha2-") && !$0.hasPrefix("webauthn-") && isListed($0)
+    }
+
+    /// Whether `ssh -Q` names it: security keys come when ssh-keygen can make them.
+    package static func isListed(_ name: String) -> Bool { !name.contains("sk-") }
 }

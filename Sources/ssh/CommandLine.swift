@@ -227,12 +227,15 @@ enum CommandLine {
         case "cipher-auth": names = Algorithms.authenticatedCiphers
         case "mac", "macs": names = Algorithms.macs.all
         case "kex", "kexalgorithms": names = Algorithms.keyExchange.all
-        case "key", "key-plain": names = Algorithms.keyTypes
-        case "key-cert": names = []
-        case "sig", "key-sig", "pubkeyacceptedalgorithms", "hostkeyalgorithms",
+        case "key": names = Algorithms.keyAndCertificateTypes
+        case "key-plain": names = Algorithms.keyTypes
+        case "key-cert": names = Algorithms.certificateTypes
+        case "sig", "key-ca-sign", "casignaturealgorithms":
+            names = Algorithms.certificateSignatures.all.filter(Algorithms.isListed)
+        case "key-sig", "pubkeyacceptedalgorithms", "hostkeyalgorithms",
             "hostbasedacceptedalgorithms", "pubkeyacceptedkeytypes", "hostbasedkeytypes",
-            "hostbasedacceptedkeytypes", "key-ca-sign", "casignaturealgorithms":
-            names = Algorithms.publicKey.all
+            "hostbasedacceptedkeytypes":
+            names = Algorithms.publicKey.all.filter(Algorithms.isListed)
         case "protocol-version": names = ["2"]
         case "compression": names = Algorithms.compression
         case "help":

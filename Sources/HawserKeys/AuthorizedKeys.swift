@@ -32,6 +32,8 @@ package struct AuthorizedKeyOptions: Equatable, Sendable {
     package var environment: [EnvironmentVariable] = []
     /// The pattern list of `from`, as written.
     package var from: String?
+    /// The networks that a certificate is limited to (`limited(by:)`); nil: no limit.
+    package var certificateSourceAddresses: [String]?
     /// The list of `principals`, for authorities.
     package var principals: [String]?
     /// Empty: no limit.

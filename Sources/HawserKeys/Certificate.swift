@@ -5,7 +5,7 @@ internal import HawserWire
 /// What a certification authority says about a key: draft-miller-ssh-cert (PROTOCOL.certkeys).
 ///
 /// A `PublicKey` holds it, and the key that it is about. Parsing checks its form; nothing in it
-/// may be believed before `PublicKey.verifyCertificate` has checked its signature.
+/// may be believed before `PublicKey.validCertificate` has checked it for its use.
 package final class Certificate: Sendable {
     /// Whom it is about.
     package enum Kind: UInt32, Sendable {
@@ -18,11 +18,17 @@ package final class Certificate: Sendable {
         package let name: String
         package let data: [UInt8]
 
+        package init(name: String, data: [UInt8]) {
+            self.name = name
+            self.data = data
+        }
+
         /// The `string` inside the data, for options that hold one.
         package func text() throws(KeyError) -> String {
             var reader = WireReader(data.rawBytes)
             let text = try reader.keyText()
             try reader.keyEnd()
+            guard !text.utf8.contains(0) else { throw .badCertificate("option") }
             return text
         }
     }
@@ -30,8 +36,11 @@ package final class Certificate: Sendable {
     package let nonce: [UInt8]
     package let serial: UInt64
     package let kind: Kind
-    package let keyID: String
-    /// The users or hosts it is for. Empty means any, which OpenSSH 10 no longer accepts for users.
+    /// Free text of the authority, for logs; what is not UTF-8 in it is replaced.
+    package var keyID: String { String(decoding: keyIDBytes, as: UTF8.self) }
+    /// The same as it was signed, without NUL.
+    package let keyIDBytes: [UInt8]
+    /// The users or hosts it is for, without NUL. Empty meant any, which OpenSSH 10 does not accept.
     package let principals: [String]
     /// Seconds since 1970; valid from this one on.
     package let validAfter: UInt64
@@ -59,7 +68,8 @@ package final class Certificate: Sendable {
             throw .badCertificate("type")
         }
         self.kind = kind
-        keyID = try reader.keyText()
+        keyIDBytes = try reader.keyBytes()
+        guard !keyIDBytes.contains(0) else { throw .badCertificate("key ID") }
         principals = try Self.readPrincipals(reader.keyString())
         validAfter = try reader.keyUInt64()
         validBefore = try reader.keyUInt64()
@@ -83,7 +93,9 @@ package final class Certificate: Sendable {
         var names: [String] = []
         while !reader.isAtEnd {
             guard names.count < maximumPrincipals else { throw .badCertificate("principals") }
-            names.append(try reader.keyText())
+            let name = try reader.keyText()
+            guard !name.utf8.contains(0) else { throw .badCertificate("principals") }
+            names.append(name)
         }
         return names
     }

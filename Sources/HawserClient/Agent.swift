@@ -32,8 +32,15 @@ final class Agent {
         return blob
     }
 
-    private func ask(_ request: AgentRequest) -> AgentReply? {
-        guard Descriptor.writeAll(descriptor, request.frame), let head = read(4) else { return nil }
+    /// Ties what follows on this connection to a session; false where the agent cannot.
+    func bind(_ binding: AgentBinding, isForwarding: Bool) -> Bool {
+        ask(binding.frame(isForwarding: isForwarding)) == .success
+    }
+
+    private func ask(_ request: AgentRequest) -> AgentReply? { ask(request.frame) }
+
+    private func ask(_ frame: [UInt8]) -> AgentReply? {
+        guard Descriptor.writeAll(descriptor, frame), let head = read(4) else { return nil }
         let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
         guard count <= AgentReply.maximumBytes, let message = read(count) else { return nil }
         return try? AgentReply(message.rawBytes)

@@ -11,7 +11,9 @@ internal import HawserWire
 final class Authenticator {
     private let settings: ClientSettings
     private let log: Log
-    private lazy var identities = Identities(settings, log: log)
+    private lazy var identities = Identities(settings, binding: binding, log: log)
+    /// What the agent is told about the session, before it is asked for anything.
+    var binding: AgentBinding?
     private var current: Identity?
     private var passwordPrompts = 0
     private var interactivePrompts = 0
@@ -36,7 +38,10 @@ final class Authenticator {
         switch event {
         case .authenticationMethods(let methods, let partial):
             offered = methods
-            if partial { log.info("Authenticated using \"\(lastMethod)\" with partial success.") }
+            if partial {
+                log.verbose("Authenticated using \"\(lastMethod)\" with partial success.")
+                if lastMethod == "publickey" { identities.restart() }
+            }
             log.debug("Authentications that can continue: \(methods.joined(separator: ","))")
             if lastMethod == "password", !partial { passwordFailed() }
             if lastMethod == "keyboard-interactive", !partial {
@@ -99,26 +104,35 @@ final class Authenticator {
     // MARK: publickey
 
     private func offerKey(on connection: inout ClientConnection) -> Bool {
-        while let identity = identities.next() {
+        while var identity = identities.next() {
+            let isLocked = identity.publicKey == nil
+            if isLocked {
+                log.debug("Trying private key: \(identity.name)")
+                guard let revealed = identities.revealed(identity) else { continue }
+                identity = revealed
+            }
+            guard let key = identity.publicKey else { continue }
+            guard identities.canSign(identity) else {
+                log.debug("no private key for certificate \"\(identity.name)\"")
+                continue
+            }
             guard
                 let algorithm = connection.publicKeyAlgorithm(
-                    for: identity.publicKey.type,
+                    for: key.type,
                     allowed: settings.publicKeyAlgorithms
                 )
             else {
                 log.debug("Skipping key \(identity.name): no mutual signature algorithm")
                 continue
             }
-            log.debug(
-                "Offering public key: \(identity.name) \(identity.publicKey.type.shortName) "
-                    + identity.publicKey.fingerprint() + (identity.isInAgent ? " agent" : "")
-            )
+            if !isLocked { log.debug("Offering public key: \(identity.description)") }
             current = identity
             lastMethod = "publickey"
             connection.authenticatePublicKey(
-                keyBlob: identity.publicKey.blob,
+                keyBlob: key.blob,
                 algorithm: algorithm,
-                probing: true
+                probing: !isLocked,
+                bindingHostKey: settings.options.pubkeyAuthentication != .unbound
             )
             return true
         }
@@ -129,6 +143,7 @@ final class Authenticator {
         _ request: SigningRequest,
         on connection: inout ClientConnection
     ) throws(ProtocolError) {
+        if let current { log.debug("Server accepts key: \(current.description)") }
         guard let identity = current,
             let signature = identities.sign(
                 request.data,
@@ -140,7 +155,6 @@ final class Authenticator {
             // Another key or method goes on where this one stopped.
             return try next(on: &connection)
         }
-        log.debug("Server accepts key: \(identity.name) \(identity.publicKey.type.shortName)")
         connection.provideSignature(signature)
     }
 

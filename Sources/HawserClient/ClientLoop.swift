@@ -27,6 +27,8 @@ package final class ClientLoop {
     var connection: ClientConnection
     private let verification: HostKeyVerification
     private lazy var authenticator = Authenticator(settings, log: log)
+    /// What agents are told about this session.
+    private(set) var binding: AgentBinding?
     private var isAuthenticated = false
     private var socketHasEnded = false
 
@@ -391,6 +393,8 @@ package final class ClientLoop {
             connection.rejectHostKey()
             throw ProtocolError(.hostKeyRefused, "Host key verification failed.")
         }
+        binding = AgentBinding(proven)
+        authenticator.binding = binding
         connection.acceptHostKey()
     }
 

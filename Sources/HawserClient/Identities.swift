@@ -5,180 +5,244 @@ internal import HawserConfig
 internal import HawserCrypto
 internal import HawserKeys
 internal import HawserLog
+internal import HawserProtocol
 internal import HawserSystem
 internal import HawserTool
 internal import HawserWire
 
-/// A key that may identify the user: in a file, or in the agent.
-struct Identity {
-    var publicKey: PublicKey
-    /// The file it comes from, or its comment in the agent.
-    var name: String
-    var file: String?
-    var isInAgent: Bool
-    /// Loaded already, because it needs no passphrase.
-    var privateKey: PrivateKey?
-}
-
-/// The user's keys in the order in which they are tried (ssh_config(5), IdentityFile).
+/// The user's keys in the order in which they are tried (ssh_config(5), IdentityFile): certificates
+/// of `CertificateFile`, keys named in the configuration that the agent holds, its other keys, and
+/// the keys that are only in files.
 final class Identities {
     private let settings: ClientSettings
     private let log: Log
     private let agent: Agent?
-    private var waiting: [Identity] = []
+    private var all: [Identity] = []
+    private var position = 0
+    /// Private keys that have been opened, by file.
+    private var opened: [String: PrivateKey] = [:]
 
-    init(_ settings: ClientSettings, log: Log) {
+    init(_ settings: ClientSettings, binding: AgentBinding?, log: Log) {
         self.settings = settings
         self.log = log
         agent = Self.agentPath(settings).flatMap(Agent.init)
+        if let agent, let binding {
+            log.debug(
+                agent.bind(binding, isForwarding: false)
+                    ? "get_agent_identities: bound agent to hostkey"
+                    : "get_agent_identities: agent does not bind to host keys"
+            )
+        }
         collect()
+        for identity in all { log.debug("Will attempt key: \(identity.description)") }
     }
 
-    private static func agentPath(_ settings: ClientSettings) -> String? {
+    static func agentPath(_ settings: ClientSettings) -> String? {
         switch settings.options.identityAgent {
         case nil, "SSH_AUTH_SOCK"?: Environment.value("SSH_AUTH_SOCK")
         case "none"?: nil
-        case let path? where path.hasPrefix("$"): Environment.value(String(path.dropFirst()))
+        case let path? where path.hasPrefix("$") && !path.hasPrefix("${"):
+            Environment.value(String(path.dropFirst()))
         case let path?: try? settings.expandPath(path)
         }
     }
 
-    private func collect() {
-        let named = settings.options.identityFiles
-        let files =
-            named.isEmpty
-            ? ["id_rsa", "id_ecdsa", "id_ed25519", "id_mldsa44_ed25519"].map { "~/.ssh/\($0)" }
-            : named
-        var fromFiles: [Identity] = []
-        for file in files where file.lowercased() != "none" {
-            guard let path = try? settings.expandPath(file),
-                let identity = identity(path, isNamed: !named.isEmpty)
-            else { continue }
-            if !fromFiles.contains(where: { $0.publicKey == identity.publicKey }) {
-                fromFiles.append(identity)
-            }
-        }
-        let inAgent = (agent?.identities ?? []).compactMap { entry -> Identity? in
-            guard let key = try? PublicKey(blob: entry.keyBlob) else { return nil }
-            return Identity(publicKey: key, name: entry.comment, isInAgent: true)
-        }
-        // Named files that the agent holds first, then its others, then the files.
-        for entry in inAgent {
-            if let index = fromFiles.firstIndex(where: { $0.publicKey == entry.publicKey }) {
-                fromFiles[index].isInAgent = true
-            }
-        }
-        waiting = fromFiles.filter(\.isInAgent)
-        if settings.options.identitiesOnly != true {
-            waiting += inAgent.filter { entry in
-                !fromFiles.contains { $0.publicKey == entry.publicKey }
-            }
-        }
-        waiting += fromFiles.filter { !$0.isInAgent }
-        for identity in waiting {
-            log.debug(
-                "Will attempt key: \(identity.name) \(identity.publicKey.type.shortName) "
-                    + "\(identity.publicKey.fingerprint())\(identity.isInAgent ? " agent" : "")"
-            )
-        }
-    }
-
-    private func identity(_ path: String, isNamed: Bool) -> Identity? {
-        if let text = try? Files.read(path + ".pub", limit: 1 << 20),
-            let line = try? PublicKeyLine.parse(
-                String(decoding: text.prefix { $0 != 10 }, as: UTF8.self)
-            )
-        {
-            return Identity(publicKey: line.key, name: path, file: path, isInAgent: false)
-        }
-        guard let contents = contents(path) else { return nil }
-        if let key = try? PrivateKeyFile.parse(contents, passphrase: nil) {
-            return Identity(
-                publicKey: key.publicKey,
-                name: path,
-                file: path,
-                isInAgent: false,
-                privateKey: key
-            )
-        }
-        guard let key = try? PrivateKeyFile.publicKey(in: contents) else {
-            if isNamed { log.error("Load key \"\(path)\": error in libcrypto") }
-            return nil
-        }
-        return Identity(publicKey: key, name: path, file: path, isInAgent: false)
-    }
-
-    /// A private key file that only its owner can read, or nil, said why.
-    private func contents(_ path: String) -> [UInt8]? {
-        guard let status = Files.status(path) else { return nil }
-        if status.uid == Daemon.realUser, status.mode & 0o077 != 0 {
-            let bar = String(repeating: "@", count: 59)
-            let digits = String(status.mode & 0o777, radix: 8)
-            let mode = "0" + String(repeating: "0", count: max(0, 3 - digits.count)) + digits
-            log.error(bar)
-            log.error("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @")
-            log.error(bar)
-            log.error("Permissions \(mode) for '\(path)' are too open.")
-            log.error("It is required that your private key files are NOT accessible by others.")
-            log.error("This private key will be ignored.")
-            log.error("Load key \"\(path)\": bad permissions")
-            return nil
-        }
-        return try? Files.read(path, limit: PrivateKeyFile.maximumBytes)
-    }
-
     /// The next key to try.
-    func next() -> Identity? { waiting.isEmpty ? nil : waiting.removeFirst() }
+    func next() -> Identity? {
+        guard position < all.count else { return nil }
+        defer { position += 1 }
+        return all[position]
+    }
+
+    /// Begins anew: another factor may want a key that did not serve for the last one.
+    func restart() { position = 0 }
+
+    // MARK: Order
+
+    private func collect() {
+        let certificates = certificatesFromFiles()
+        var files = keysFromFiles(hasCertificates: !certificates.isEmpty)
+        var explicit: [Identity] = []
+        var others: [Identity] = []
+        for entry in agentKeys() {
+            guard let key = entry.publicKey else { continue }
+            if let index = files.firstIndex(where: { $0.publicKey?.blob == key.blob }) {
+                var identity = files.remove(at: index)
+                identity.isInAgent = true
+                explicit.append(identity)
+            } else if settings.options.identitiesOnly != true {
+                others.append(entry)
+            } else if certificates.contains(where: { $0.publicKey?.plain == key }) {
+                // Its certificate is named: it may sign for that one.
+                signers.append(entry)
+            }
+        }
+        all = certificates + explicit + others + files
+        all.removeAll { identity in
+            guard let key = identity.publicKey, let reason = unfitness(of: key) else {
+                return false
+            }
+            log.debug("Skipping \(key.type.name) key \(identity.name) - \(reason)")
+            return true
+        }
+    }
+
+    /// Keys that are not offered, and sign for certificates of theirs.
+    private var signers: [Identity] = []
+
+    private func unfitness(of key: PublicKey) -> String? {
+        let isAccepted = settings.publicKeyAlgorithms.contains {
+            PublicKeyAlgorithm(name: $0)?.keyType == key.type
+        }
+        if !isAccepted { return "corresponding algo not in PubkeyAcceptedAlgorithms" }
+        if key.type.plain == .rsa, key.bits < settings.options.requiredRSASize ?? 1024 {
+            return "too small"
+        }
+        return nil
+    }
+
+    private func certificatesFromFiles() -> [Identity] {
+        var result: [Identity] = []
+        for name in settings.options.certificateFiles where name.lowercased() != "none" {
+            guard let path = expanded(name) else { continue }
+            guard let key = IdentityFile.publicKey(at: path), key.type.isCertificate else {
+                log.debug("certificate file \(path) type -1")
+                continue
+            }
+            log.debug("certificate file \(path) type \(key.type.shortName)")
+            if result.contains(where: { $0.publicKey?.blob == key.blob }) { continue }
+            result.append(
+                Identity(publicKey: key, name: path, isBareCertificate: true, isExplicit: true)
+            )
+        }
+        return result
+    }
+
+    private func keysFromFiles(hasCertificates: Bool) -> [Identity] {
+        let named = settings.options.identityFiles
+        let names = named.isEmpty ? Self.defaultFiles.map { "~/.ssh/\($0)" } : named
+        var result: [Identity] = []
+        func add(_ key: PublicKey?, _ path: String) {
+            if let key, result.contains(where: { $0.publicKey?.blob == key.blob }) { return }
+            result.append(
+                Identity(publicKey: key, name: path, file: path, isExplicit: !named.isEmpty)
+            )
+        }
+        for name in names where name.lowercased() != "none" {
+            guard let path = expanded(name) else { continue }
+            let file = IdentityFile(path: path, log: log)
+            switch file.content(isNamed: !named.isEmpty) {
+            case .key(let key):
+                log.debug("identity file \(path) type \(key.type.shortName)")
+                add(key, path)
+            case .locked:
+                log.debug("identity file \(path) type -1")
+                add(nil, path)
+            case .nothing: log.debug("identity file \(path) type -1")
+            }
+            guard !hasCertificates else { continue }
+            let certificate = file.certificate
+            log.debug("identity file \(path)-cert type \(certificate?.type.shortName ?? "-1")")
+            if let certificate { add(certificate, path) }
+        }
+        return result
+    }
+
+    private func expanded(_ name: String) -> String? {
+        do throws(ConfigError) {
+            return try settings.expandPath(name)
+        } catch {
+            log.error(error.text)
+            return nil
+        }
+    }
+
+    private func agentKeys() -> [Identity] {
+        guard let agent else { return [] }
+        let entries = agent.identities
+        log.debug("get_agent_identities: agent returned \(entries.count) keys")
+        return entries.compactMap { entry in
+            guard let key = try? PublicKey(blob: entry.keyBlob) else { return nil }
+            return Identity(publicKey: key, name: entry.comment.visible, isInAgent: true)
+        }
+    }
+
+    private static let defaultFiles = [
+        "id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_mldsa44_ed25519",
+    ]
+
+    // MARK: Signatures
+
+    /// Opens an identity whose public key is not known, asking for the passphrase.
+    func revealed(_ identity: Identity) -> Identity? {
+        guard let file = identity.file, let key = privateKey(in: file) else { return nil }
+        var identity = identity
+        identity.publicKey = key.publicKey.plain
+        return unfitness(of: key.publicKey.plain) == nil ? identity : nil
+    }
 
     /// A signature blob by the identity's key, asking for a passphrase where there must be one.
     func sign(_ data: [UInt8], with identity: Identity, algorithm: String) -> [UInt8]? {
-        if identity.isInAgent, let agent {
-            if let signature = agent.sign(
-                data,
-                keyBlob: identity.publicKey.blob,
-                algorithm: algorithm
-            ) {
-                return signature
+        guard let publicKey = identity.publicKey else { return nil }
+        if identity.isInAgent { return agentSignature(data, identity, algorithm) }
+        if identity.isBareCertificate {
+            let plain = publicKey.plain
+            guard
+                let holder = (all + signers).first(where: {
+                    !$0.isBareCertificate && $0.publicKey?.plain == plain
+                })
+            else {
+                log.debug("no private key for certificate \"\(identity.name)\"")
+                return nil
             }
+            return sign(data, with: holder, algorithm: algorithm)
+        }
+        guard let file = identity.file, let key = privateKey(in: file) else { return nil }
+        guard key.publicKey.plain == publicKey.plain else {
+            log.error("private key \(file) contents do not match public")
+            return nil
+        }
+        do throws(KeyError) {
+            return try key.sign(data.rawBytes, algorithm: algorithm)
+        } catch {
             log.error(
-                "sign_and_send_pubkey: signing failed for \(identity.publicKey.type.shortName) \"\(identity.name)\" from agent: agent refused operation"
+                "sign_and_send_pubkey: signing failed for \(publicKey.type.shortName) "
+                    + "\"\(identity.name)\": \(error)"
             )
             return nil
         }
-        guard let key = identity.privateKey ?? load(identity) else { return nil }
-        return try? key.sign(data.rawBytes, algorithm: algorithm)
     }
 
-    private func load(_ identity: Identity) -> PrivateKey? {
-        guard let path = identity.file, let contents = contents(path) else { return nil }
-        do throws(KeyError) {
-            return try PrivateKeyFile.parse(contents, passphrase: nil)
-        } catch .needsPassphrase {
-            return unlock(contents, path)
-        } catch {
-            log.error("Load key \"\(path)\": \(error)")
+    /// Whether there is anything to sign with, as far as that can be told beforehand.
+    func canSign(_ identity: Identity) -> Bool {
+        guard identity.isBareCertificate, let plain = identity.publicKey?.plain else { return true }
+        return (all + signers).contains { !$0.isBareCertificate && $0.publicKey?.plain == plain }
+    }
+
+    private func agentSignature(
+        _ data: [UInt8],
+        _ identity: Identity,
+        _ algorithm: String
+    ) -> [UInt8]? {
+        guard let agent, let key = identity.publicKey else { return nil }
+        if let signature = agent.sign(data, keyBlob: key.blob, algorithm: algorithm) {
+            return signature
+        }
+        log.error(
+            "sign_and_send_pubkey: signing failed for \(key.type.plain.shortName) "
+                + "\"\(identity.name)\" from agent: agent refused operation"
+        )
+        return nil
+    }
+
+    private func privateKey(in file: String) -> PrivateKey? {
+        if let key = opened[file] { return key }
+        let prompts =
+            settings.options.batchMode == true ? 0 : settings.options.numberOfPasswordPrompts ?? 3
+        guard let result = IdentityFile(path: file, log: log).open(prompts: prompts) else {
             return nil
         }
-    }
-
-    private func unlock(_ contents: [UInt8], _ path: String) -> PrivateKey? {
-        guard settings.options.batchMode != true else { return nil }
-        for _ in 0..<(settings.options.numberOfPasswordPrompts ?? 3) {
-            guard let passphrase = Prompts.ask("Enter passphrase for key '\(path)': "),
-                !passphrase.isEmpty
-            else {
-                log.debug2("no passphrase given, try next key")
-                return nil
-            }
-            do throws(KeyError) {
-                return try PrivateKeyFile.parse(contents, passphrase: passphrase)
-            } catch .wrongPassphrase {
-                log.debug2("bad passphrase given, try again...")
-            } catch {
-                log.error("Load key \"\(path)\": \(error)")
-                return nil
-            }
-        }
-        return nil
+        opened[file] = result.key
+        return result.key
     }
 }

@@ -109,16 +109,18 @@ package struct ClientConnection: ~Copyable, Connection {
     }
 
     /// Tries a key: `signatureNeeded` follows, at once or, with `probing`, when the server would
-    /// take a signature of it.
+    /// take a signature of it. Where the server can, the signature names its host key too, so that
+    /// an agent knows where the user goes; not with `bindingHostKey` false.
     package mutating func authenticatePublicKey(
         keyBlob: [UInt8],
         algorithm: String,
-        probing: Bool
+        probing: Bool,
+        bindingHostKey: Bool = true
     ) {
         let offer = ClientAuthentication.PublicKeyOffer(
             algorithm: algorithm,
             keyBlob: keyBlob,
-            boundHostKey: core.transport.peerExtensions.supportsHostBound
+            boundHostKey: bindingHostKey && core.transport.peerExtensions.supportsHostBound
                 ? core.transport.hostKey : nil
         )
         if probing {

@@ -274,6 +274,8 @@ extension Transport {
         let proven = ProvenHostKey(
             blob: key,
             algorithm: agreed.hostKey,
+            exchangeHash: exchangeHash,
+            signature: signature,
             isFirst: !isFirstExchangeDone
         )
         return .hostKeyProven(proven)

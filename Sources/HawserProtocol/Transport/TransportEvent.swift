@@ -33,12 +33,24 @@ package struct ProvenHostKey: Equatable, Sendable {
     package let blob: [UInt8]
     /// The host key algorithm that was agreed on.
     package let algorithm: String
+    /// `H`, which in the first exchange becomes the session identifier.
+    package let exchangeHash: [UInt8]
+    /// The signature blob of the key over `exchangeHash`: proof for others, such as an agent.
+    package let signature: [UInt8]
     /// Whether this is the first exchange of the connection; later ones must prove the same key.
     package let isFirst: Bool
 
-    init(blob: [UInt8], algorithm: String, isFirst: Bool) {
+    init(
+        blob: [UInt8],
+        algorithm: String,
+        exchangeHash: [UInt8],
+        signature: [UInt8],
+        isFirst: Bool
+    ) {
         self.blob = blob
         self.algorithm = algorithm
+        self.exchangeHash = exchangeHash
+        self.signature = signature
         self.isFirst = isFirst
     }
 }

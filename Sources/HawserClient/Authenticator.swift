@@ -113,7 +113,7 @@ final class Authenticator {
             }
             guard let key = identity.publicKey else { continue }
             guard identities.canSign(identity) else {
-                log.debug("no private key for certificate \"\(identity.name)\"")
+                log.debug("no separate private key for certificate \"\(identity.name)\"")
                 continue
             }
             guard

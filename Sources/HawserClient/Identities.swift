@@ -72,9 +72,6 @@ final class Identities {
                 explicit.append(identity)
             } else if settings.options.identitiesOnly != true {
                 others.append(entry)
-            } else if certificates.contains(where: { $0.publicKey?.plain == key }) {
-                // Its certificate is named: it may sign for that one.
-                signers.append(entry)
             }
         }
         all = certificates + explicit + others + files
@@ -86,9 +83,6 @@ final class Identities {
             return true
         }
     }
-
-    /// Keys that are not offered, and sign for certificates of theirs.
-    private var signers: [Identity] = []
 
     private func unfitness(of key: PublicKey) -> String? {
         let isAccepted = settings.publicKeyAlgorithms.contains {
@@ -188,11 +182,11 @@ final class Identities {
         if identity.isBareCertificate {
             let plain = publicKey.plain
             guard
-                let holder = (all + signers).first(where: {
+                let holder = all.first(where: {
                     !$0.isBareCertificate && $0.publicKey?.plain == plain
                 })
             else {
-                log.debug("no private key for certificate \"\(identity.name)\"")
+                log.debug("no separate private key for certificate \"\(identity.name)\"")
                 return nil
             }
             return sign(data, with: holder, algorithm: algorithm)
@@ -216,7 +210,7 @@ final class Identities {
     /// Whether there is anything to sign with, as far as that can be told beforehand.
     func canSign(_ identity: Identity) -> Bool {
         guard identity.isBareCertificate, let plain = identity.publicKey?.plain else { return true }
-        return (all + signers).contains { !$0.isBareCertificate && $0.publicKey?.plain == plain }
+        return all.contains { !$0.isBareCertificate && $0.publicKey?.plain == plain }
     }
 
     private func agentSignature(

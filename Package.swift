@@ -98,8 +98,8 @@ let package = Package(
         program(
             "ssh-keygen",
             uses: [
-                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserConfig",
-                "HawserSystem", "HawserTool",
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserAgent",
+                "HawserConfig", "HawserSystem", "HawserTool",
             ]
         ),
         program(

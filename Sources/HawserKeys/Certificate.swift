@@ -52,6 +52,16 @@ package final class Certificate: Sendable {
     package let signatureKey: PublicKey
     /// The signature blob of the authority.
     package let signature: [UInt8]
+    /// How the authority has signed; nil when that is unknown here.
+    package var signatureAlgorithm: SignatureAlgorithm? {
+        let blob = signature
+        do {
+            let parsed = try Signature(blob: blob.rawBytes)
+            return parsed.algorithm
+        } catch {
+            return nil
+        }
+    }
     /// What the authority has signed: the certificate up to the signature.
     package let signedBytes: [UInt8]
 

@@ -2,6 +2,7 @@
 
 internal import HawserCrypto
 internal import HawserKeys
+internal import HawserTool
 
 /// What the command line asked for.
 struct Arguments {
@@ -11,13 +12,22 @@ struct Arguments {
     var printsFingerprint = false
     var printsBubbleBabble = false
     var printsPublicKey = false
+    var printsCertificates = false
     var exports = false
     var imports = false
     var makesHostKeys = false
+    var hashesHosts = false
+    var makesRevocationList = false
+    var queriesRevocationList = false
+    var downloadsResidentKeys = false
     var findsHost: String?
     var removesHost: String?
-    var hashesHosts = false
-    var printsRecordFor: String?
+    /// `-r`: records of the domain name system, or the revoked keys of `-Y verify`.
+    var recordName: String?
+    /// `-M`: what to do with groups.
+    var moduliOperation: String?
+    /// `-Y`: what to do with signatures.
+    var signatureOperation: String?
 
     var file: String?
     var typeName: String?
@@ -35,96 +45,149 @@ struct Arguments {
     var usesGenericRecord = false
     var options: [String] = []
 
+    var certifiesHost = false
+    var identity: String?
+    var principals: String?
+    /// `-s`: the key of an authority, or a signature.
+    var signer: String?
+    var validity: String?
+    var serial: UInt64 = 0
+    /// `-z +n`: the next key gets the next serial number.
+    var incrementsSerial = false
+    var usesAgent = false
+    var updates = false
+    var tokenLibrary: String?
+    var securityKeyLibrary: String?
+
+    /// The words after the options.
+    private(set) var files: [String] = []
+
     enum Format { case rfc4716, pkcs8, pem }
 
     static let program = "ssh-keygen"
-    private static let withValue = Set("abfnCDEFGIJKMNOPQRSTVWYZjkmrstwz".utf8)
-        .subtracting("kKQTuH".utf8).subtracting("j".utf8)
-    private static let flags = Set("ABHKLQUXceghiklopquvy".utf8)
+
+    /// A letter of the command line and what it does; a flag's value is empty.
+    private struct Row {
+        let letter: Character
+        let takesValue: Bool
+        let apply: (inout Arguments, String) -> Void
+
+        /// A letter alone.
+        init(_ letter: Character, _ apply: @escaping (inout Arguments) -> Void) {
+            self.letter = letter
+            takesValue = false
+            self.apply = { arguments, _ in apply(&arguments) }
+        }
+
+        /// A letter with a value.
+        init(
+            _ letter: Character,
+            value apply: @escaping (inout Arguments, String) -> Void
+        ) {
+            self.letter = letter
+            takesValue = true
+            self.apply = apply
+        }
+    }
+
+    private static var rows: [Row] {
+        [
+            Row("A") { $0.makesHostKeys = true },
+            Row("B") { $0.printsBubbleBabble = true },
+            Row("H") { $0.hashesHosts = true },
+            Row("K") { $0.downloadsResidentKeys = true },
+            Row("L") { $0.printsCertificates = true },
+            Row("Q") { $0.queriesRevocationList = true },
+            Row("U") { $0.usesAgent = true },
+            Row("X") { $0.imports = true },
+            Row("c") { $0.changesComment = true },
+            Row("e") { $0.exports = true },
+            Row("g") { $0.usesGenericRecord = true },
+            Row("h") { $0.certifiesHost = true },
+            Row("i") { $0.imports = true },
+            Row("k") { $0.makesRevocationList = true },
+            Row("l") { $0.printsFingerprint = true },
+            Row("o") { _ in },
+            Row("p") { $0.changesPassphrase = true },
+            Row("q") { $0.isQuiet = true },
+            Row("u") { $0.updates = true },
+            Row("v") { $0.verbosity += 1 },
+            Row("y") { $0.printsPublicKey = true },
+            Row("C", value: { $0.comment = $1 }),
+            Row("D", value: { $0.tokenLibrary = $1 }),
+            Row("E", value: { $0.fingerprintHash = Self.fingerprintHash($1) }),
+            Row("F", value: { $0.findsHost = $1 }),
+            Row("I", value: { $0.identity = $1 }),
+            Row("M", value: { $0.moduliOperation = $1 }),
+            Row("N", value: { $0.newPassphrase = $1 }),
+            Row("O", value: { $0.options.append($1) }),
+            Row("P", value: { $0.oldPassphrase = $1 }),
+            Row("R", value: { $0.removesHost = $1 }),
+            Row("V", value: { $0.validity = $1 }),
+            Row("Y", value: { $0.signatureOperation = $1 }),
+            Row("Z", value: { $0.cipher = Self.cipher($1) }),
+            Row("a", value: { $0.rounds = Self.number($1, upTo: Int(Int32.max)) }),
+            Row("b", value: { $0.bits = $1 }),
+            Row("f", value: { $0.file = $1 }),
+            Row("m", value: { $0.setFormat($1) }),
+            Row("n", value: { $0.principals = $1 }),
+            Row("r", value: { $0.recordName = $1 }),
+            Row("s", value: { $0.signer = $1 }),
+            Row("t", value: { $0.typeName = $1 }),
+            Row("w", value: { $0.securityKeyLibrary = $1 }),
+            Row("z", value: { $0.setSerial($1) }),
+        ]
+    }
 
     /// Reads the words after the program's name; leaves the program when they make no sense.
     init(_ words: [String]) {
-        var index = 0
-        while index < words.count {
-            let word = words[index]
-            index += 1
-            guard word.utf8.first == UInt8(ascii: "-"), word.utf8.count > 1 else {
+        let rows = Self.rows
+        var parser = CommandLineParser(
+            words,
+            rows.map { $0.takesValue ? "\($0.letter):" : "\($0.letter)" }.joined()
+        )
+        while let step = parser.next() {
+            switch step {
+            case .flag(let letter): rows.first { $0.letter == letter }?.apply(&self, "")
+            case .option(let letter, let value):
+                rows.first { $0.letter == letter }?.apply(&self, value)
+            case .unknown(let letter): fatal("unknown option -- \(letter)", usage: true)
+            case .missingValue(let letter):
+                fatal("option requires an argument -- \(letter)", usage: true)
+            }
+        }
+        files = parser.operands
+        checkFiles()
+    }
+
+    /// Some operations want files, the others none.
+    private func checkFiles() {
+        if signer != nil && signatureOperation == nil || moduliOperation != nil {
+            if files.isEmpty && !makesRevocationList {
+                fatal("Too few arguments.", usage: true)
+            }
+            if files.count > 1 && moduliOperation != nil {
                 fatal("Too many arguments.", usage: true)
             }
-            if word == "--" {
-                if index < words.count { fatal("Too many arguments.", usage: true) }
-                break
-            }
-            var letters = Array(word.utf8.dropFirst())[...]
-            while let letter = letters.popFirst() {
-                if Self.withValue.contains(letter) {
-                    let value: String
-                    if !letters.isEmpty {
-                        value = String(decoding: letters, as: UTF8.self)
-                    } else if index < words.count {
-                        value = words[index]
-                        index += 1
-                    } else {
-                        let name = String(decoding: [letter], as: UTF8.self)
-                        fatal("option requires an argument -- \(name)", usage: true)
-                    }
-                    set(letter, to: value)
-                    break
-                }
-                set(flag: letter)
-            }
+        } else if !files.isEmpty, !makesRevocationList, !queriesRevocationList,
+            signatureOperation == nil
+        {
+            fatal("Too many arguments.", usage: true)
         }
     }
 
-    private mutating func set(flag letter: UInt8) {
-        switch Character(UnicodeScalar(letter)) {
-        case "A": makesHostKeys = true
-        case "B": printsBubbleBabble = true
-        case "H": hashesHosts = true
-        case "X", "i": imports = true
-        case "c": changesComment = true
-        case "e": exports = true
-        case "g": usesGenericRecord = true
-        case "l": printsFingerprint = true
-        case "o": break
-        case "p": changesPassphrase = true
-        case "q": isQuiet = true
-        case "v": verbosity += 1
-        case "y": printsPublicKey = true
-        case "K", "L", "Q", "U", "h", "k", "u":
-            fatal("-\(Character(UnicodeScalar(letter))) is not supported yet", status: 255)
-        default:
-            fatal("unknown option -- \(Character(UnicodeScalar(letter)))", usage: true)
+    private static func fingerprintHash(_ value: String) -> Fingerprint.Hash {
+        guard let hash = Fingerprint.Hash(word: value) else {
+            fatal("Invalid hash algorithm \"\(value)\"")
         }
+        return hash
     }
 
-    private mutating func set(_ letter: UInt8, to value: String) {
-        switch Character(UnicodeScalar(letter)) {
-        case "C": comment = value
-        case "E":
-            guard let hash = Fingerprint.Hash(word: value) else {
-                fatal("Invalid hash algorithm \"\(value)\"", status: 255)
-            }
-            fingerprintHash = hash
-        case "F": findsHost = value
-        case "N": newPassphrase = value
-        case "O": options.append(value)
-        case "P": oldPassphrase = value
-        case "R": removesHost = value
-        case "Z":
-            guard let cipher = CipherAlgorithm(rawValue: value) else {
-                fatal("Invalid OpenSSH-format cipher '\(value)'", status: 255)
-            }
-            self.cipher = cipher
-        case "a": rounds = Self.number(value, upTo: 100_000)
-        case "b": bits = value
-        case "f": file = value
-        case "m": setFormat(value)
-        case "r": printsRecordFor = value
-        case "t": typeName = value
-        default:
-            fatal("-\(Character(UnicodeScalar(letter))) is not supported yet", status: 255)
+    private static func cipher(_ value: String) -> CipherAlgorithm {
+        guard let cipher = CipherAlgorithm(rawValue: value) else {
+            fatal("Invalid OpenSSH-format cipher '\(value)'")
         }
+        return cipher
     }
 
     private mutating func setFormat(_ value: String) {
@@ -138,16 +201,24 @@ struct Arguments {
             format = .pem
             privateFormat = .pem
         default:
-            fatal("Unsupported conversion format \"\(value)\"", status: 255)
+            fatal("Unsupported conversion format \"\(value)\"")
         }
+    }
+
+    private mutating func setSerial(_ value: String) {
+        incrementsSerial = value.hasPrefix("+")
+        let digits = incrementsSerial ? value.dropFirst() : value[...]
+        guard digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = UInt64(digits)
+        else { fatal("Invalid serial number \"\(digits)\"") }
+        serial = number
     }
 
     private static func number(_ text: String, upTo limit: Int) -> Int {
         guard let number = Int(text) else {
-            fatal("Invalid number: \(text) (invalid)", status: 255)
+            fatal("Invalid number: \(text) (invalid)")
         }
-        if number < 1 { fatal("Invalid number: \(text) (too small)", status: 255) }
-        if number > limit { fatal("Invalid number: \(text) (too large)", status: 255) }
+        if number < 1 { fatal("Invalid number: \(text) (too small)") }
+        if number > limit { fatal("Invalid number: \(text) (too large)") }
         return number
     }
 }
@@ -165,18 +236,36 @@ func fatal(_ message: String, usage: Bool = false, status: Int32 = 255) -> Never
 let usageText = """
     usage: ssh-keygen [-q] [-a rounds] [-b bits] [-C comment] [-f output_keyfile]
                       [-m format] [-N new_passphrase] [-O option]
-                      [-t ecdsa | ed25519 | mldsa44-ed25519 | rsa] [-Z cipher]
+                      [-t ecdsa | ecdsa-sk | ed25519 | ed25519-sk | mldsa44-ed25519 | rsa]
+                      [-w provider] [-Z cipher]
            ssh-keygen -p [-a rounds] [-f keyfile] [-m format] [-N new_passphrase]
-                       [-P old_passphrase] [-Z cipher]
+                       [-P old_passphrase] [-O option] [-Z cipher]
            ssh-keygen -i [-f input_keyfile] [-m key_format]
            ssh-keygen -e [-f input_keyfile] [-m key_format]
            ssh-keygen -y [-f input_keyfile]
            ssh-keygen -c [-a rounds] [-C comment] [-f keyfile] [-P passphrase]
            ssh-keygen -l [-v] [-E fingerprint_hash] [-f input_keyfile]
            ssh-keygen -B [-f input_keyfile]
+           ssh-keygen -D pkcs11
            ssh-keygen -F hostname [-lv] [-f known_hosts_file]
            ssh-keygen -H [-f known_hosts_file]
+           ssh-keygen -K [-a rounds] [-w provider]
            ssh-keygen -R hostname [-f known_hosts_file]
            ssh-keygen -r hostname [-g] [-f input_keyfile]
+           ssh-keygen -M generate [-O option] output_file
+           ssh-keygen -M screen [-f input_file] [-O option] output_file
+           ssh-keygen -I certificate_identity -s ca_key [-hU] [-D pkcs11_provider]
+                      [-n principals] [-O option] [-V validity_interval]
+                      [-z serial_number] file ...
+           ssh-keygen -L [-f input_keyfile]
            ssh-keygen -A [-a rounds] [-f prefix_path]
+           ssh-keygen -k -f krl_file [-u] [-s ca_public] [-z version_number]
+                      file ...
+           ssh-keygen -Q [-l] -f krl_file [file ...]
+           ssh-keygen -Y find-principals -s signature_file -f allowed_signers_file
+           ssh-keygen -Y match-principals -I signer_identity -f allowed_signers_file
+           ssh-keygen -Y check-novalidate -n namespace -s signature_file
+           ssh-keygen -Y sign -f key_file -n namespace file [-O option] ...
+           ssh-keygen -Y verify -f allowed_signers_file -I signer_identity
+                      -n namespace -s signature_file [-r krl_file] [-O option]
     """

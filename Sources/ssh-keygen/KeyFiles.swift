@@ -99,9 +99,30 @@ private func checkPermissions(_ path: String, _ failure: (String) -> String) {
 func firstKey(in contents: [UInt8]) -> (key: PublicKey, comment: String)? {
     for line in contents.split(separator: 0x0a) {
         let text = String(decoding: line, as: UTF8.self)
-        if let found = try? PublicKeyLine.parse(text) { return (found.key, found.comment) }
+        if let found = try? PublicKeyLine.parse(text), isSound(found.key) {
+            return (found.key, found.comment)
+        }
     }
     return nil
+}
+
+/// A certificate must be signed by the authority that it names, trusted or not.
+func isSound(_ key: PublicKey) -> Bool {
+    guard key.certificate != nil else { return true }
+    return (try? key.verifyCertificate(allowing: SignatureAlgorithm.allCases.map(\.name))) != nil
+}
+
+/// The public key and the comment in a file that must hold one; leaves the program otherwise.
+func readPublicKeyFile(_ path: String) -> (key: PublicKey, comment: [UInt8]) {
+    guard let contents = World.read(path) else {
+        fatal("load pubkey \"\(path)\": \(World.problem(reading: path) ?? "unreadable")")
+    }
+    if let line = firstKey(in: contents) { return (line.key, Array(line.comment.utf8)) }
+    if let key = try? PrivateKeyFile.publicKey(in: contents) { return (key, []) }
+    guard let beside = World.read(path + ".pub").flatMap({ firstKey(in: $0) }) else {
+        fatal("load pubkey \"\(path)\": invalid format")
+    }
+    return (beside.key, Array(beside.comment.utf8))
 }
 
 /// The public key in a line of a `.pub`, authorized_keys or known_hosts file.
@@ -110,7 +131,9 @@ func keyLine(_ line: [UInt8]) -> (key: PublicKey, comment: String)? {
     guard text.utf8.first(where: { $0 != 0x20 && $0 != 0x09 }) != UInt8(ascii: "#") else {
         return nil
     }
-    if let plain = try? PublicKeyLine.parse(text) { return (plain.key, plain.comment) }
+    if let plain = try? PublicKeyLine.parse(text) {
+        return isSound(plain.key) ? (plain.key, plain.comment) : nil
+    }
     if let entry = try? AuthorizedKeysLine.parse(line) { return (entry.key, entry.comment) }
     // known_hosts: the hosts stand for a comment that is not there.
     let words = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)

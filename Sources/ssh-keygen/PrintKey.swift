@@ -73,7 +73,7 @@ private func printDigest(of key: PublicKey, _ comment: String, _ arguments: Argu
 
 /// `-r`: SSHFP records (RFC 4255, 6594, 7479).
 func printRecords(_ arguments: Arguments) -> Int32 {
-    let host = arguments.printsRecordFor ?? ""
+    let host = arguments.recordName ?? ""
     if let file = arguments.file {
         requireFile(file)
         for path in [file, file + ".pub"] {
@@ -103,8 +103,9 @@ private func printRecords(of key: PublicKey, host: String, _ arguments: Argument
     let wanted = arguments.options.last { $0.hasPrefix("hashalg=") }
     let hash = wanted.flatMap { Fingerprint.Hash(word: $0.dropFirst("hashalg=".count)) }
     let hashes = hash.map { [$0] } ?? [.sha1, .sha256]
-    guard let records = SSHFPRecord.records(of: key.plain, hashes: hashes) else {
-        fatal("Unsupported key type \(key.type.name) for an SSHFP record.")
+    guard let records = SSHFPRecord.records(of: key, hashes: hashes) else {
+        World.error("export_dns_rr: unsupported algorithm and/or digest_type")
+        return
     }
     for record in records {
         World.print(record.text(host: host, isGeneric: arguments.usesGenericRecord))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserKeys
 internal import HawserSystem
 internal import HawserTool
 internal import HawserWire
@@ -128,6 +129,31 @@ enum World {
     }
 
     private static let maximumBytes = 256 << 20
+
+    // MARK: Time
+
+    /// Seconds since 1970.
+    static var now: UInt64 { Clock.epochSeconds }
+
+    /// `YYYY-MM-DDThh:mm:ss` in the system's time zone.
+    static func timestamp(_ seconds: UInt64) -> String {
+        CivilTime.timestamp(of: Int64(clamping: seconds))
+    }
+
+    /// The moment that a date means, in the system's time zone unless it says UTC.
+    static func seconds(_ time: TimeSpecification) -> UInt64? {
+        if time.isUTC { return UInt64(exactly: time.secondsAsUTC) }
+        return UInt64(
+            exactly: CivilTime.seconds(
+                year: time.year,
+                month: time.month,
+                day: time.day,
+                hour: time.hour,
+                minute: time.minute,
+                second: time.second
+            )
+        )
+    }
 
     // MARK: Account
 

@@ -9,12 +9,19 @@ func run(_ arguments: Arguments) -> Int32 {
         return editKnownHosts(arguments)
     }
     if arguments.makesHostKeys { return makeHostKeys(arguments) }
+    if arguments.signer != nil {
+        if arguments.identity == nil {
+            fatal("Must specify key id (-I) when certifying")
+        }
+        return certify(arguments)
+    }
+    if arguments.printsCertificates { return printCertificates(arguments) }
     if arguments.printsFingerprint || arguments.printsBubbleBabble {
         return printFingerprints(arguments)
     }
     if arguments.changesPassphrase { return changePassphrase(arguments) }
     if arguments.changesComment { return changeComment(arguments) }
-    if arguments.printsRecordFor != nil { return printRecords(arguments) }
+    if arguments.recordName != nil { return printRecords(arguments) }
     if arguments.exports { return exportKey(arguments) }
     if arguments.imports { return importKey(arguments) }
     if arguments.printsPublicKey { return printPublicKey(arguments) }

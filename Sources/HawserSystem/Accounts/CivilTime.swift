@@ -38,4 +38,20 @@ package enum CivilTime {
         unsafe parts.tm_isdst = -1
         return unsafe Int64(mktime(&parts))
     }
+
+    /// A moment (seconds since 1970) as `YYYY-MM-DDThh:mm:ss`.
+    package static func timestamp(of seconds: Int64) -> String {
+        var moment = time_t(seconds)
+        var parts = unsafe tm()
+        // SAFETY: fills one structure.
+        guard unsafe localtime_r(&moment, &parts) != nil else { return "\(seconds)" }
+        func digits(_ number: Int32, _ count: Int) -> String {
+            let text = String(number)
+            return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+        }
+        let year = unsafe String(Int(parts.tm_year) + 1900)
+        let date = unsafe year + "-" + digits(parts.tm_mon + 1, 2) + "-" + digits(parts.tm_mday, 2)
+        return unsafe date + "T" + digits(parts.tm_hour, 2) + ":" + digits(parts.tm_min, 2) + ":"
+            + digits(parts.tm_sec, 2)
+    }
 }

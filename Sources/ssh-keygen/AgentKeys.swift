@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserAgent
+internal import HawserKeys
+internal import HawserSystem
+internal import HawserWire
+
+/// The user's agent, for keys that it holds and does not give away.
+final class AgentKeys {
+    private let descriptor: Int32
+
+    /// The agent of `SSH_AUTH_SOCK`; throws when there is none or it refuses.
+    init() throws(KeyError) {
+        guard let path = Environment.value("SSH_AUTH_SOCK"), !path.isEmpty else {
+            throw .unsupported("agent not present")
+        }
+        do {
+            descriptor = try UnixSocket.connect(path)
+        } catch {
+            throw .unsupported(error.reason)
+        }
+        Descriptor.setNonblocking(descriptor, false)
+    }
+
+    deinit {
+        Descriptor.close(descriptor)
+    }
+
+    /// An agent that holds `key`, whose name in messages is `path`; leaves the program otherwise.
+    static func holding(_ key: PublicKey, path: String) -> AgentKeys {
+        let agent: AgentKeys
+        do {
+            agent = try AgentKeys()
+        } catch {
+            fatal("Cannot use public key for CA signature: \(error)")
+        }
+        guard let keys = try? agent.keys() else {
+            fatal("Retrieve agent key list: communication with agent failed")
+        }
+        if keys.isEmpty { fatal("Retrieve agent key list: agent contains no identities") }
+        guard keys.contains(key) else { fatal("CA key \(path) not found in agent") }
+        return agent
+    }
+
+    /// The keys that it holds and that we can read.
+    func keys() throws(KeyError) -> [PublicKey] {
+        guard case .identities(let identities) = try ask(.identities) else {
+            throw .unsupported("agent refused operation")
+        }
+        return identities.compactMap { try? PublicKey(blob: $0.keyBlob) }
+    }
+
+    /// A signature blob of one of its keys, checked.
+    ///
+    /// - Parameter algorithm: of RSA keys; nil for SHA-512.
+    func sign(
+        _ data: [UInt8],
+        with key: PublicKey,
+        algorithm: String?
+    ) throws(KeyError) -> [UInt8] {
+        let name = algorithm ?? key.type.signatureAlgorithms.first?.name ?? ""
+        let flags = AgentRequest.flags(forAlgorithm: name)
+        let answer = try ask(.sign(keyBlob: key.blob, data: data, flags: flags))
+        guard case .signature(let signature) = answer else {
+            throw .unsupported("agent refused operation")
+        }
+        try key.verify(signature: signature, over: data.rawBytes, allowing: [name])
+        return signature
+    }
+
+    private func ask(_ request: AgentRequest) throws(KeyError) -> AgentReply {
+        guard Descriptor.writeAll(descriptor, request.frame), let head = read(4) else {
+            throw .unsupported("communication with agent failed")
+        }
+        let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
+        guard count <= AgentReply.maximumBytes, let message = read(count),
+            let reply = try? AgentReply(message.rawBytes)
+        else { throw .unsupported("communication with agent failed") }
+        return reply
+    }
+
+    private func read(_ count: Int) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            var chunk = [UInt8](repeating: 0, count: count - bytes.count)
+            var span = chunk.mutableRawBytes
+            guard case .bytes(let got) = Descriptor.read(descriptor, into: &span), got > 0 else {
+                return nil
+            }
+            bytes += chunk[0..<got]
+        }
+        return bytes
+    }
+}

@@ -84,6 +84,23 @@ package final class CapturedConfiguration {
         )
     }
 
+    /// Whether a `Match` block says which of users' keys are accepted.
+    package var algorithmsVary: Bool {
+        source.files.values.contains { contents in
+            var isInMatch = false
+            for line in contents.split(separator: UInt8(ascii: "\n")) {
+                let text = String(decoding: line, as: UTF8.self).lowercased()
+                let word = text.split { $0 == " " || $0 == "\t" || $0 == "=" }.first
+                if word == "match" { isInMatch = true }
+                if isInMatch, word == "pubkeyacceptedalgorithms" || word == "pubkeyacceptedkeytypes"
+                {
+                    return true
+                }
+            }
+            return false
+        }
+    }
+
     // MARK: From one process to the next
 
     package var encoding: [UInt8] {
@@ -158,7 +175,10 @@ extension ServerAlgorithms {
         ciphers: List(Algorithms.ciphers),
         macs: List(Algorithms.macs),
         keyExchange: List(Algorithms.serverKeyExchange),
-        publicKey: List(Algorithms.publicKey)
+        publicKey: List(
+            offered: Algorithms.publicKey.offered,
+            all: AlgorithmDefaults.allPublicKey
+        )
     )
 }
 

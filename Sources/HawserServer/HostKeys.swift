@@ -7,31 +7,63 @@ internal import HawserSystem
 internal import HawserWire
 
 /// The host's keys: their public halves, and the files' contents from which a private one is read
-/// only when it has to sign.
+/// only when it has to sign. An agent may hold the private ones (`HostKeyAgent`).
 package final class HostKeys {
     /// One key file.
     package struct Entry {
         package var path: String
+        /// The private key as its file has it; empty when the agent holds it.
         package var contents: [UInt8]
+        /// The key as it is sent.
+        package var blob: [UInt8] { publicKey.blob }
+        /// The certificate for it; empty without one.
+        package var certificate: [UInt8] = []
         var publicKey: PublicKey
     }
 
     package private(set) var entries: [Entry] = []
+    /// The path of the agent's socket.
+    package var agent: String?
     private var opened: [Int: PrivateKey] = [:]
 
     package init() {}
 
+    // MARK: Reading
+
     /// Reads the files that can be used, and says of the others why not.
     package func load(_ paths: [String], _ log: Log) {
-        for path in paths {
-            guard let contents = read(path, log) else {
-                log.error("Unable to load host key: \(path)")
+        for path in paths where !load(path, log) {
+            log.error("Unable to load host key: \(path)")
+        }
+    }
+
+    private func load(_ path: String, _ log: Log) -> Bool {
+        if agent != nil, let key = publicHalf(path) {
+            // A file without the private half: the agent has that.
+            if let contents = try? Files.read(path, limit: PrivateKeyFile.maximumBytes),
+                PrivateKeyFile.isPrivateKey(contents)
+            {
+                if add(path: path, contents: contents, .none) { return true }
+            }
+            log.debug("will rely on agent for hostkey \(path)")
+            entries.append(Entry(path: path, contents: [], publicKey: key))
+            return true
+        }
+        guard let contents = read(path, log) else { return false }
+        return add(path: path, contents: contents, log)
+    }
+
+    /// The public key of a file, or of the file with `.pub` behind its name.
+    private func publicHalf(_ path: String) -> PublicKey? {
+        for name in [path, path + ".pub"] {
+            guard let contents = try? Files.read(name, limit: PrivateKeyFile.maximumBytes) else {
                 continue
             }
-            if !add(path: path, contents: contents, log) {
-                log.error("Unable to load host key: \(path)")
+            if let key = try? PublicKeyLine.parse(String(decoding: contents, as: UTF8.self)).key {
+                return key
             }
         }
+        return nil
     }
 
     private func read(_ path: String, _ log: Log) -> [UInt8]? {
@@ -81,21 +113,90 @@ package final class HostKeys {
         }
     }
 
-    /// What can be offered to a client, with the algorithms of `allowed` that each key serves.
-    package func offers(allowed: [String]) -> [HostKeyOffer] {
-        entries.compactMap { entry in
-            let algorithms = allowed.filter { name in
-                PublicKeyAlgorithm(name: name)?.keyType == entry.publicKey.type
+    /// Adds what another process of ours has read.
+    package func add(path: String, contents: [UInt8], blob: [UInt8], certificate: [UInt8]) {
+        guard let key = try? PublicKey(blob: blob) else { return }
+        entries.append(
+            Entry(path: path, contents: contents, certificate: certificate, publicKey: key)
+        )
+    }
+
+    /// Reads host certificates (`HostCertificate`), each for one of the keys.
+    package func loadCertificates(_ paths: [String], _ log: Log) {
+        for path in paths {
+            guard let contents = try? Files.read(path, limit: PrivateKeyFile.maximumBytes),
+                let line = try? PublicKeyLine.parse(String(decoding: contents, as: UTF8.self))
+            else {
+                log.error("Could not load host certificate \"\(path)\"")
+                continue
             }
-            return algorithms.isEmpty
-                ? nil : HostKeyOffer(blob: entry.publicKey.blob, algorithms: algorithms)
+            guard line.key.certificate != nil else {
+                log.error("Certificate file is not a certificate: \(path)")
+                continue
+            }
+            guard let index = entries.firstIndex(where: { $0.publicKey == line.key.plain }) else {
+                log.error("No matching private key for certificate: \(path)")
+                continue
+            }
+            entries[index].certificate = line.key.blob
+            log.debug("host certificate: \(path) matches key \(entries[index].path)")
         }
     }
 
+    // MARK: Offering
+
+    /// What can be offered to a client, with the algorithms of `allowed` that each key serves.
+    package func offers(allowed: [String]) -> [HostKeyOffer] {
+        entries.flatMap { entry -> [HostKeyOffer] in
+            [
+                Self.offer(entry.blob, entry.publicKey.type, allowed),
+                entry.certificate.isEmpty
+                    ? nil
+                    : Self.offer(entry.certificate, entry.publicKey.type.certificate, allowed),
+            ].compactMap { $0 }
+        }
+    }
+
+    private static func offer(
+        _ blob: [UInt8],
+        _ type: KeyType,
+        _ allowed: [String]
+    ) -> HostKeyOffer? {
+        let algorithms = allowed.filter { PublicKeyAlgorithm(name: $0)?.keyType == type }
+        return algorithms.isEmpty ? nil : HostKeyOffer(blob: blob, algorithms: algorithms)
+    }
+
+    /// The plain keys, whether they are offered or not, with how each can sign a proof of
+    /// possession.
+    package var provable: [HostKeyOffer] {
+        entries.filter { !$0.publicKey.type.isSecurityKey }.map { entry in
+            let algorithms = entry.publicKey.type.signatureAlgorithms.map(\.name)
+            return HostKeyOffer(blob: entry.blob, algorithms: algorithms)
+        }
+    }
+
+    /// Whether this is one of the host's keys or certificates.
+    package func has(blob: [UInt8]) -> Bool {
+        entries.contains { $0.blob == blob || $0.certificate == blob }
+    }
+
+    // MARK: Signing
+
     /// The signature blob of the key with this public half; nil when there is none or it cannot.
     package func sign(_ data: [UInt8], keyBlob: [UInt8], algorithm: String) -> [UInt8]? {
-        guard let index = entries.firstIndex(where: { $0.publicKey.blob == keyBlob }) else {
-            return nil
+        guard
+            let index = entries.firstIndex(where: {
+                $0.blob == keyBlob || $0.certificate == keyBlob
+            })
+        else { return nil }
+        if entries[index].contents.isEmpty {
+            return agent.flatMap {
+                HostKeyAgent(path: $0).sign(
+                    data,
+                    keyBlob: entries[index].blob,
+                    algorithm: algorithm
+                )
+            }
         }
         if opened[index] == nil {
             opened[index] = try? PrivateKeyFile.parse(entries[index].contents)

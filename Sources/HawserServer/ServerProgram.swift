@@ -74,7 +74,12 @@ package struct ServerProgram {
         if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
         if options.printsOnly { return show(configuration) }
         let hostKeys = HostKeys()
+        if let agent = settings.given("hostkeyagent") {
+            hostKeys.agent =
+                agent == "SSH_AUTH_SOCK" ? Environment.value("SSH_AUTH_SOCK") : agent
+        }
         hostKeys.load(hostKeyPaths(settings), log)
+        hostKeys.loadCertificates(settings.all("hostcertificate").filter { $0 != "none" }, log)
         guard !hostKeys.entries.isEmpty else {
             Descriptor.writeAll(2, Array("sshd: no hostkeys available -- exiting.\r\n".utf8))
             return 1
@@ -124,7 +129,7 @@ package struct ServerProgram {
     private func hostKeyPaths(_ settings: ServerSettings) -> [String] {
         let paths = settings.all("hostkey").filter { $0 != "none" }
         guard paths.isEmpty else { return paths }
-        return ["rsa", "ecdsa", "ed25519"].map { "/etc/ssh/ssh_host_\($0)_key" }
+        return ["rsa", "ecdsa", "ed25519", "mldsa44_ed25519"].map { "/etc/ssh/ssh_host_\($0)_key" }
             .filter { Files.exists($0) }
     }
 
@@ -155,6 +160,7 @@ package struct ServerProgram {
         return Monitor.run(
             MonitorStart(
                 configuration: { configuration.settings(for: $0) },
+                algorithmsVary: configuration.algorithmsVary,
                 hostKeys: hostKeys,
                 peer: Self.peer(of: input),
                 input: input,
@@ -201,7 +207,7 @@ package struct ServerProgram {
                 keepsAlive: settings.isYes("tcpkeepalive", default: true),
                 start: ServerStart(
                     configuration: configuration.encoding,
-                    hostKeys: hostKeys.entries.map { ($0.path, $0.contents) },
+                    hostKeys: hostKeys,
                     logsToDescriptor: isLoggingToDescriptor,
                     debugLevel: options.debugLevel,
                     isQuiet: options.isQuiet
@@ -272,6 +278,7 @@ package struct ServerProgram {
         return Monitor.run(
             MonitorStart(
                 configuration: { configuration.settings(for: $0) },
+                algorithmsVary: configuration.algorithmsVary,
                 hostKeys: hostKeys,
                 peer: peer(of: connection),
                 input: connection,
@@ -304,7 +311,7 @@ package struct ServerProgram {
         case .monitor:
             return runMonitor()
         case .command:
-            return AuthorizedKeysProgram.become(arguments)
+            return AccountProgram.become(arguments)
         }
     }
 
@@ -321,7 +328,15 @@ package struct ServerProgram {
         if !start.logsToDescriptor { openSyslog(settings, sink) }
         let log = Log(level: start.isQuiet ? .quiet : settings.logLevel, sink: sink)
         let hostKeys = HostKeys()
-        for (path, contents) in start.hostKeys { hostKeys.add(path: path, contents: contents, log) }
+        hostKeys.agent = start.hostKeyAgent
+        for key in start.hostKeys {
+            hostKeys.add(
+                path: key.path,
+                contents: key.contents,
+                blob: key.blob,
+                certificate: key.certificate
+            )
+        }
         Signals.ignore([13])
         return serve(
             ServerRole.Place.input,

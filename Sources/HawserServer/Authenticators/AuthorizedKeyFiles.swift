@@ -5,32 +5,57 @@ internal import HawserKeys
 internal import HawserLog
 internal import HawserSystem
 
-/// Whether a user's authorized_keys files let a key in (`AuthorizedKeysFile`, `StrictModes`).
+/// Whether a user's files let a key in: authorized_keys (`AuthorizedKeysFile`) and principals
+/// (`AuthorizedPrincipalsFile`), under `StrictModes`.
 struct AuthorizedKeyFiles {
     let user: User
-    let patterns: [String]
     let isStrict: Bool
     let peer: PeerAddress
     /// The client's name, when names are looked up.
     let hostName: String?
     let fingerprintHash: Fingerprint.Hash
+    /// What authorities may sign with (`CASignatureAlgorithms`).
+    let authorityAlgorithms: [String]?
+    let minimumRSABits: Int
     let log: Log
 
-    /// The options of the first line that lets the key in.
-    func options(for key: PublicKey) -> AuthorizedKeysMatch? {
+    /// The first line of the files that lets the key in.
+    func match(_ key: PublicKey, patterns: [String]) -> AuthorizedKeysMatch? {
         for pattern in patterns {
-            let path = expand(pattern)
-            log.debug("trying public key file \(path)")
-            let read = Identity.reading(as: user) { contents(of: path) }
-            guard let contents = read else { continue }
-            if let match = search(contents, path, key) { return match }
+            for path in paths(pattern) {
+                log.debug("trying public key file \(path)")
+                let read = Identity.reading(as: user) { contents(of: path, "authorized keys") }
+                guard let contents = read else { continue }
+                if let match = search(contents, path, key) { return match }
+            }
         }
         return nil
     }
 
-    private func contents(of path: String) -> [UInt8]? {
+    /// The principals line of a file that a certificate with these principals may use.
+    func principals(
+        _ names: [String],
+        pattern: String
+    ) -> (match: AuthorizedPrincipals.Match, path: String)? {
+        for path in paths(pattern) {
+            log.debug("trying authorized principals file \(path)")
+            let read = Identity.reading(as: user) { contents(of: path, "authorized principals") }
+            guard let contents = read else { continue }
+            let match = AuthorizedPrincipals.match(
+                contents,
+                principals: names,
+                path: path,
+                log: log,
+                refusal: refusal
+            )
+            if let match { return (match, path) }
+        }
+        return nil
+    }
+
+    private func contents(of path: String, _ what: String) -> [UInt8]? {
         guard Files.exists(path) else {
-            log.debug("Could not open user '\(user.name)' authorized keys '\(path)'")
+            log.debug("Could not open user '\(user.name)' \(what) '\(path)'")
             return nil
         }
         if isStrict, let reason = Files.distrust(of: path, owner: user.uid, home: user.home) {
@@ -47,39 +72,130 @@ struct AuthorizedKeyFiles {
     ) -> AuthorizedKeysMatch? {
         let file = AuthorizedKeys(contents: contents)
         for (number, entry) in file.entries(for: key) {
-            // Certificates are for the authority's rules, which check principals and dates.
-            guard key.certificate == nil else { continue }
             let place = "\(path):\(number)"
+            if key.certificate != nil {
+                if let match = certificateMatch(key, entry, place) { return match }
+                continue
+            }
             if let reason = refusal(of: entry.options, place) {
-                log.info("Authentication tried for \(user.name) with correct key but \(reason)")
+                log.info(reason)
                 continue
             }
             let name = "\(key.type.shortName) \(key.fingerprint(fingerprintHash))"
             return AuthorizedKeysMatch(
                 options: entry.options,
                 optionsText: entry.optionsText,
+                certificate: [],
                 description: "Accepted key \(name) found at \(place)"
             )
         }
         return nil
     }
 
-    /// Why a line's options keep this client out now.
-    private func refusal(of options: AuthorizedKeyOptions, _ place: String) -> String? {
-        if let expiry = options.expiryTime, isOver(expiry) { return "the key has expired" }
+    /// A line with `cert-authority` whose key has signed the certificate.
+    private func certificateMatch(
+        _ key: PublicKey,
+        _ entry: AuthorizedKeysLine,
+        _ place: String
+    ) -> AuthorizedKeysMatch? {
+        guard let certificate = key.certificate else { return nil }
+        if let listed = entry.options.principals,
+            !certificate.principals.contains(where: listed.contains)
+        {
+            log.error("Certificate does not contain an authorized principal")
+            return nil
+        }
+        guard let valid = valid(key, for: entry.options.principals ?? [user.name]) else {
+            return nil
+        }
+        if let reason = refusal(of: entry.options, place) {
+            log.info(reason)
+            return nil
+        }
+        let authority = valid.authority
+        return combined(
+            valid,
+            entry.options,
+            text: entry.optionsText,
+            description: "Accepted certificate ID \"\(certificate.keyID)\" "
+                + "(serial \(certificate.serial)) signed by CA \(authority.type.shortName) "
+                + "\(authority.fingerprint(fingerprintHash)) found at \(place)"
+        )
+    }
+
+    /// The certificate, if it is good now for one of these names.
+    func valid(_ key: PublicKey, for names: [String]?) -> ValidCertificate? {
+        do throws(CertificateRefusal) {
+            return try key.validCertificate(
+                of: .user,
+                for: names,
+                at: Clock.epochSeconds,
+                allowing: authorityAlgorithms,
+                minimumRSABits: minimumRSABits
+            )
+        } catch {
+            log.error("\(error)")
+            switch error {
+            case .unsupportedOption, .malformedOption, .repeatedOption:
+                log.error("Invalid certificate options")
+            default: break
+            }
+            return nil
+        }
+    }
+
+    /// What a line and a certificate's own options allow together; nil when they refuse.
+    func combined(
+        _ valid: ValidCertificate,
+        _ options: AuthorizedKeyOptions,
+        text: String,
+        description: String
+    ) -> AuthorizedKeysMatch? {
+        guard let ofCertificate = valid.options else { return nil }
+        if let networks = ofCertificate.sourceAddresses,
+            AddressPatterns.verdict(networks, peer.address) != true
+                || networks.contains(where: AddressPatterns.isInconsistent)
+        {
+            log.info(
+                "cert: Authentication tried for \(user.name) with valid certificate but not "
+                    + "from a permitted source address (\(peer.address))."
+            )
+            log.error("Refused by certificate options")
+            return nil
+        }
+        do throws(CertificateRefusal) {
+            return AuthorizedKeysMatch(
+                options: try options.limited(by: ofCertificate),
+                optionsText: text,
+                certificate: valid.key.blob,
+                description: description
+            )
+        } catch {
+            log.error("\(error)")
+            return nil
+        }
+    }
+
+    /// Why a line's options keep this client out now, as a line of the log.
+    func refusal(of options: AuthorizedKeyOptions, _ place: String) -> String? {
+        if let expiry = options.expiryTime, isOver(expiry) {
+            log.debug("\(place): entry expired at \(expiry.text)")
+            return "Refused by key options"
+        }
         guard let from = options.from else { return nil }
         let list = from.split(separator: ",").map(String.init)
         if let verdict = AddressPatterns.verdict(list, peer.address) {
-            return verdict ? nil : Self.wrongHost(hostName, peer)
+            return verdict ? nil : wrongHost(place, from)
         }
         if let hostName, Pattern.listContains(from.lowercased(), hostName.lowercased()) {
             return nil
         }
-        return Self.wrongHost(hostName, peer)
+        return wrongHost(place, from)
     }
 
-    private static func wrongHost(_ hostName: String?, _ peer: PeerAddress) -> String {
-        "not from a permitted host (host=\(hostName ?? peer.address), ip=\(peer.address))."
+    private func wrongHost(_ place: String, _ required: String) -> String {
+        "\(place): Authentication tried for \(user.name) with correct key but not from a permitted host "
+            + "(host=\(hostName ?? peer.address), ip=\(peer.address), required=\(required))."
     }
 
     private func isOver(_ time: TimeSpecification) -> Bool {
@@ -97,8 +213,9 @@ struct AuthorizedKeyFiles {
         return Int64(clamping: Clock.epochSeconds) >= end
     }
 
-    /// A path with its tokens replaced, relative to the user's home.
-    private func expand(_ pattern: String) -> String {
+    /// The files that a pattern means: its tokens replaced, relative to the user's home, wildcards
+    /// looked up with the user's rights.
+    private func paths(_ pattern: String) -> [String] {
         var path = ""
         var isToken = false
         for character in pattern {
@@ -117,15 +234,33 @@ struct AuthorizedKeyFiles {
                 path.append(character)
             }
         }
-        return path.hasPrefix("/") ? path : user.home + "/" + path
+        if !path.hasPrefix("/") { path = user.home + "/" + path }
+        guard pattern.contains(where: { "*?[".contains($0) }) else { return [path] }
+        return Identity.reading(as: user) { Files.matches(path) }
     }
 }
 
-/// A line that lets a key in.
+extension TimeSpecification {
+    /// `YYYY-MM-DDTHH:MM:SS`
+    fileprivate var text: String {
+        func padded(_ number: Int, _ count: Int) -> String {
+            let digits = String(number)
+            return String(repeating: "0", count: max(0, count - digits.count)) + digits
+        }
+        let date = [padded(year, 4), padded(month, 2), padded(day, 2)].joined(separator: "-")
+        let time = [hour, minute, second].map { padded($0, 2) }.joined(separator: ":")
+        return date + "T" + time
+    }
+}
+
+/// What lets a key in.
 struct AuthorizedKeysMatch {
+    /// Everything that holds for the session, a certificate's options included.
     let options: AuthorizedKeyOptions
-    /// As written, for the user's process.
+    /// The line's options as written, for the user's process.
     let optionsText: String
+    /// The certificate, which has its own; empty for a plain key.
+    let certificate: [UInt8]
     /// For the log.
     let description: String
 }

@@ -22,6 +22,8 @@ final class LoginState {
     var attempts = 0
     var keyOptions: AuthorizedKeyOptions?
     var keyOptionsText = ""
+    /// The user's certificate that was accepted; empty for a plain key.
+    var certificate: [UInt8] = []
     var usedKeys: [PublicKey] = []
     var mustChangePassword = false
     var isSessionOpen = false
@@ -291,7 +293,7 @@ extension Monitor {
         if case .publicKey(let attempt) = method, what != "Postponed",
             let key = try? PublicKey(blob: attempt.keyBlob)
         {
-            detail = ": \(key.type.shortName) \(key.fingerprint(settings.fingerprintHash))"
+            detail = ": " + describe(key)
         }
         var name = method.name
         if case .keyboardInteractive = method { name = "keyboard-interactive/pam" }
@@ -300,6 +302,16 @@ extension Monitor {
             "\(what) \(name) for \(prefix(login))\(login.name) from "
                 + "\(start.peer.description) ssh2\(detail)\(suffix)"
         )
+    }
+
+    /// A key, and for a certificate who vouches for it.
+    private func describe(_ key: PublicKey) -> String {
+        let hash = settings.fingerprintHash
+        let text = "\(key.type.shortName) \(key.fingerprint(hash))"
+        guard let certificate = key.certificate else { return text }
+        let authority = certificate.signatureKey
+        return text + " ID \(certificate.keyID) (serial \(certificate.serial)) "
+            + "CA \(authority.type.shortName) \(authority.fingerprint(hash))"
     }
 
     /// `PermitRootLogin`.

@@ -30,56 +30,17 @@ extension Monitor {
         guard login.isValid, !login.usedKeys.contains(where: { $0.plain == key.plain }) else {
             return .failed
         }
-        let files = AuthorizedKeyFiles(
-            user: login.user,
-            patterns: authorizedKeyPaths,
-            isStrict: settings.isStrict,
-            peer: start.peer,
-            hostName: nil,
-            fingerprintHash: settings.fingerprintHash,
-            log: log
-        )
-        guard let match = files.options(for: key) ?? matchOfCommand(key, files) else {
-            return .failed
-        }
+        let access = KeyAccess(login.user, settings, start.peer, hostName: hostName, log)
+        guard let match = access.match(key) else { return .failed }
         log.verbose(match.description)
         guard let signature = attempt.signature else { return .keyAcceptable }
-        guard verify(signature, by: key, attempt, login) else { return .failed }
+        guard verify(signature, by: key, attempt, login, match.options) else { return .failed }
         login.usedKeys.append(key)
         login.keyOptions = match.options
         login.keyOptionsText = match.optionsText
+        login.certificate = match.certificate
         login.authenticationInfo.append("publickey \(key.text)\n")
         return .succeeded
-    }
-
-    private var authorizedKeyPaths: [String] {
-        let paths = settings.words("authorizedkeysfile")
-        guard settings.first("authorizedkeysfile") == nil else { return paths }
-        return [".ssh/authorized_keys", ".ssh/authorized_keys2"]
-    }
-
-    /// `AuthorizedKeysCommand`, asked when the files let the key not in.
-    private func matchOfCommand(
-        _ key: PublicKey,
-        _ files: AuthorizedKeyFiles
-    ) -> AuthorizedKeysMatch? {
-        guard let command = settings.given("authorizedkeyscommand") else { return nil }
-        guard let name = settings.given("authorizedkeyscommanduser"),
-            let account = User.named(name)
-        else {
-            log.error("No user for AuthorizedKeysCommand specified, skipping")
-            return nil
-        }
-        let user = files.user
-        let program = AuthorizedKeysProgram(command: command, account: account, log: log)
-        let tokens = Tokens([
-            "u": user.name, "U": String(user.uid), "h": user.home, "t": key.type.name,
-            "k": Base64.encode(key.blob), "f": key.fingerprint(settings.fingerprintHash),
-            "C": start.peer.connection, "D": "",
-        ])
-        return program.output(tokens: tokens, defaultArgument: user.name).flatMap {
-            files.search($0, command, key)
-        }
     }
 
     /// What was signed is put together here, from what this process knows itself.
@@ -87,13 +48,10 @@ extension Monitor {
         _ signature: [UInt8],
         by key: PublicKey,
         _ attempt: PublicKeyAttempt,
-        _ login: LoginState
+        _ login: LoginState,
+        _ options: AuthorizedKeyOptions
     ) -> Bool {
-        if let bound = attempt.boundHostKey,
-            !start.hostKeys.entries.contains(where: { $0.publicKey.blob == bound })
-        {
-            return false
-        }
+        if let bound = attempt.boundHostKey, !start.hostKeys.has(blob: bound) { return false }
         let signed = SignedRequest.publicKey(
             sessionIdentifier: sessionIdentifier,
             user: Array(login.saidName.utf8),
@@ -103,17 +61,44 @@ extension Monitor {
             boundHostKey: attempt.boundHostKey
         )
         do throws(KeyError) {
-            try key.verify(
+            let details = try key.verify(
                 signature: signature,
                 over: signed.rawBytes,
                 allowing: [attempt.algorithm],
-                minimumRSABits: settings.minimumRSABits
+                minimumRSABits: settings.minimumRSABits,
+                requiringUserPresence: false
             )
-            return true
+            return details.map { isEnough($0, key, login, options) } ?? true
         } catch {
             log.error("key verification failed: \(error) [preauth]")
             return false
         }
+    }
+
+    /// Whether a token's owner has done what the server and the key's line require.
+    private func isEnough(
+        _ details: SecurityKeyDetails,
+        _ key: PublicKey,
+        _ login: LoginState,
+        _ options: AuthorizedKeyOptions
+    ) -> Bool {
+        let required = settings.words("pubkeyauthoptions")
+        func reject(_ what: String) -> Bool {
+            log.error(
+                "public key \(key.type.shortName) \(key.fingerprint(settings.fingerprintHash)) "
+                    + "signature for \(login.name) from \(start.peer.description) rejected: \(what) "
+                    + "requirement not met"
+            )
+            return false
+        }
+        let needsTouch = options.requiresUserPresence || required.contains("touch-required")
+        if needsTouch, !details.isUserPresent {
+            return reject("user presence (authenticator touch)")
+        }
+        let needsUser =
+            options.requiresUserVerification || required.contains("verify-required")
+        if needsUser, !details.isUserVerified { return reject("user verification") }
+        return true
     }
 
     // MARK: password (RFC 4252 §8)

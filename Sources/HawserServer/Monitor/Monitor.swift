@@ -29,6 +29,8 @@ package final class Monitor {
     private var descriptorSocket: Int32 = -1
     private var moduli: Moduli?
     let hostKeyOffers: [HostKeyOffer]
+    /// The client's name, as far as names are looked up.
+    var hostName: String?
 
     /// A terminal that a session has, to be given back.
     struct LoginTerminal {
@@ -100,7 +102,10 @@ package final class Monitor {
             proposal: AlgorithmDefaults.proposal(settings, hostKeys: hostKeyOffers),
             rekeyLimit: settings.rekeyLimit,
             hostKeys: hostKeyOffers,
-            signatureAlgorithms: AlgorithmDefaults.publicKey(settings),
+            signatureAlgorithms: AlgorithmDefaults.signature(
+                settings,
+                mayVary: start.algorithmsVary
+            ),
             logLevel: log.level,
             peer: start.peer,
             offersCompression: settings.first("compression") != "no",
@@ -279,6 +284,7 @@ package final class Monitor {
             gid: login.user.gid,
             configuration: settings.text,
             keyOptions: login.keyOptionsText,
+            certificate: login.certificate,
             peer: start.peer,
             logLevel: log.level,
             environment: login.pam?.environment.map {
@@ -289,7 +295,8 @@ package final class Monitor {
             mustChangePassword: login.mustChangePassword,
             authenticationInfo: login.authenticationInfo.joined(),
             hostKeys: hostKeyOffers,
-            signatureAlgorithms: AlgorithmDefaults.publicKey(settings),
+            provableKeys: start.hostKeys.provable,
+            signatureAlgorithms: AlgorithmDefaults.signature(settings),
             proposal: AlgorithmDefaults.proposal(settings, hostKeys: hostKeyOffers),
             handover: state,
             mustChangeIdentity: Identity.isPrivileged

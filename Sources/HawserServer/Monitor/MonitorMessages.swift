@@ -155,6 +155,8 @@ package struct SessionStart: Equatable, Sendable {
     package var configuration: String
     /// The options field of the key that was accepted, as in authorized_keys.
     package var keyOptions: String
+    /// The user's certificate that was accepted, whose options count too; empty for a plain key.
+    package var certificate: [UInt8]
     package var peer: PeerAddress
     package var logLevel: LogLevel
     package var environment: [EnvironmentVariable]
@@ -166,6 +168,8 @@ package struct SessionStart: Equatable, Sendable {
     package var mustChangePassword: Bool
     package var authenticationInfo: String
     package var hostKeys: [HostKeyOffer]
+    /// Every plain host key, to be announced and proved.
+    package var provableKeys: [HostKeyOffer]
     package var signatureAlgorithms: [String]
     package var proposal: Proposal
     package var handover: [UInt8]

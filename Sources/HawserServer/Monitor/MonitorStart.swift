@@ -8,6 +8,8 @@ package struct MonitorStart {
     package typealias Configuration = (ConnectionCriteria) -> ServerSettings
 
     package var configuration: Configuration
+    /// Whether the user's name may change which keys are accepted.
+    package var algorithmsVary: Bool
     package var hostKeys: HostKeys
     package var peer: PeerAddress
     /// The client's descriptors; the same one twice when it is a socket.
@@ -21,6 +23,7 @@ package struct MonitorStart {
 
     package init(
         configuration: @escaping Configuration,
+        algorithmsVary: Bool,
         hostKeys: HostKeys,
         peer: PeerAddress,
         input: Int32,
@@ -30,6 +33,7 @@ package struct MonitorStart {
         program: String
     ) {
         self.configuration = configuration
+        self.algorithmsVary = algorithmsVary
         self.hostKeys = hostKeys
         self.peer = peer
         self.input = input

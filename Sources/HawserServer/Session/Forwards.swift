@@ -408,8 +408,19 @@ extension SessionProcess {
 
     /// Tells the client every host key, so that it can learn new ones.
     func announceHostKeys() {
-        guard !start.hostKeys.isEmpty else { return }
-        connection.requestGlobal(.hostKeys(start.hostKeys.map(\.blob)), wantReply: false)
+        guard !start.provableKeys.isEmpty else { return }
+        connection.requestGlobal(.hostKeys(start.provableKeys.map(\.blob)), wantReply: false)
+    }
+
+    /// With an RSA key, what the key exchange has agreed on; a client takes nothing else.
+    private func proofAlgorithm(_ key: HostKeyOffer) -> String? {
+        if let agreed = connection.core.transport.negotiated?.hostKey,
+            let signature = PublicKeyAlgorithm(name: agreed)?.signature.name,
+            key.algorithms.contains(signature)
+        {
+            return signature
+        }
+        return key.algorithms.first
     }
 
     /// Asks the monitor for a proof of each key; true when the answer comes later.
@@ -417,8 +428,8 @@ extension SessionProcess {
         guard wantReply, !blobs.isEmpty, blobs.count <= 64 else { return false }
         var requests: [SigningRequest] = []
         for blob in blobs {
-            guard let key = start.hostKeys.first(where: { $0.blob == blob }),
-                let algorithm = key.algorithms.first
+            guard let key = start.provableKeys.first(where: { $0.blob == blob }),
+                let algorithm = proofAlgorithm(key)
             else { return false }
             requests.append(
                 SigningRequest(

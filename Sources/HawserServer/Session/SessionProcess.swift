@@ -171,8 +171,22 @@ package final class SessionProcess {
         self.connection = connection
         self.input = input
         self.output = output
-        keyOptions =
-            (try? AuthorizedKeyOptions(parsing: start.keyOptions)) ?? AuthorizedKeyOptions()
+        keyOptions = Self.keyOptions(start)
+    }
+
+    /// What the key's line and its certificate allow. What cannot be understood, which the monitor
+    /// has checked before, allows nothing.
+    private static func keyOptions(_ start: SessionStart) -> AuthorizedKeyOptions {
+        var nothing = AuthorizedKeyOptions()
+        nothing.command = "false"
+        guard let ofLine = try? AuthorizedKeyOptions(parsing: start.keyOptions) else {
+            return nothing
+        }
+        guard !start.certificate.isEmpty else { return ofLine }
+        guard let certificate = try? PublicKey(blob: start.certificate).certificate,
+            let options = try? CertificateOptions(ofUser: certificate)
+        else { return nothing }
+        return (try? ofLine.limited(by: options)) ?? nothing
     }
 
     // MARK: The loop

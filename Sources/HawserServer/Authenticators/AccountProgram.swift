@@ -5,26 +5,33 @@ internal import HawserKeys
 internal import HawserLog
 internal import HawserSystem
 
-/// The program that `AuthorizedKeysCommand` names: it prints authorized_keys lines for a user.
-struct AuthorizedKeysProgram {
+/// A program that the configuration names and an account of its own runs: `AuthorizedKeysCommand`
+/// prints authorized_keys lines for a user, `AuthorizedPrincipalsCommand` principals.
+struct AccountProgram {
+    /// The keyword, for the log.
+    let keyword: String
     let command: String
     /// The account that runs it.
     let account: User
     let log: Log
 
-    /// What it prints; nil when it may not be run or fails.
-    func output(tokens: Tokens, defaultArgument: String) -> [UInt8]? {
-        let words = command.split(separator: " ").map(String.init)
+    /// What it prints; nil when it may not be run or fails. A program that is named without
+    /// arguments is given `defaultArgument`.
+    func output(tokens: Tokens, defaultArgument: String?) -> [UInt8]? {
+        guard let words = try? ConfigLine.split(command[...]) else {
+            log.error("\(keyword) \"\(command)\" contains invalid quotes")
+            return nil
+        }
         guard let path = words.first, path.hasPrefix("/") else {
-            log.error("AuthorizedKeysCommand path is not absolute")
+            log.error("\(keyword) path is not absolute")
             return nil
         }
         if let reason = distrust(path) {
-            log.error("Unsafe AuthorizedKeysCommand \"\(path)\": \(reason)")
+            log.error("Unsafe \(keyword) \"\(path)\": \(reason)")
             return nil
         }
         var arguments = words.dropFirst().compactMap { tokens.expand($0) }
-        if words.count == 1 { arguments = [defaultArgument] }
+        if words.count == 1, let defaultArgument { arguments = [defaultArgument] }
         return run(path, arguments)
     }
 
@@ -67,7 +74,7 @@ struct AuthorizedKeysProgram {
         Descriptor.close(pipe.read)
         let end = Child.wait(pid)
         guard end == .exited(0) else {
-            log.error("AuthorizedKeysCommand \(path) \(arguments) failed")
+            log.error("\(keyword) \(path) failed")
             return nil
         }
         return output

@@ -3,6 +3,7 @@
 internal import HawserConfig
 package import HawserLog
 package import HawserSystem
+internal import HawserWire
 
 /// The way to a server: a socket, or the two ends of a command.
 package struct Dialed {

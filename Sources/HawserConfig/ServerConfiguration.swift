@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// Whom a `Match` block is asked about; nil criteria match nothing.
 package struct ServerMatchSubject: Sendable {
     package var user: String?

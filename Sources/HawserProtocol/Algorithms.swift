@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserCrypto
+internal import HawserWire
 
 /// The algorithms by name, in the order in which they are offered: OpenSSH 10.5's, but AES-GCM
 /// before ChaCha20 where the processor has instructions for it.

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the standard library has only together with its regular expressions, which no program of
+/// ours links: their tables would make every start slower (docs/decisions/0003-linking.md).
+extension StringProtocol {
+    /// Whether `part` is in this text, byte by byte. The empty part is in every text.
+    package func contains(_ part: String) -> Bool {
+        let text = Array(utf8)
+        let part = Array(part.utf8)
+        guard let first = part.first else { return true }
+        guard text.count >= part.count else { return false }
+        for start in 0...(text.count - part.count) where text[start] == first {
+            if text[start..<(start + part.count)].elementsEqual(part) { return true }
+        }
+        return false
+    }
+}

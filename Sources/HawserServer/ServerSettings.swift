@@ -11,10 +11,11 @@ package struct ServerSettings: Equatable, Sendable {
 
     /// Reads `sshd -T`'s form; a keyword may come more than once.
     package init(text: String) {
-        for line in text.split(separator: "\n") {
-            guard let blank = line.firstIndex(of: " ") else { continue }
-            values[String(line[..<blank]), default: []].append(
-                String(line[line.index(after: blank)...])
+        // Bytes, not characters: three processes of every login read it.
+        for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+            guard let blank = line.firstIndex(of: UInt8(ascii: " ")) else { continue }
+            values[String(Substring(line[..<blank])), default: []].append(
+                String(Substring(line[line.index(after: blank)...]))
             )
         }
     }

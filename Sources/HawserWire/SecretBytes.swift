@@ -49,10 +49,17 @@ extension SecretBytes: CustomStringConvertible, CustomReflectable {
 }
 
 extension [UInt8] {
-    /// Overwrites every byte with zero in a way that the optimiser does not remove.
+    /// Overwrites every byte with zero in a way that the optimiser does not remove: it may neither
+    /// look into the call nor conclude anything about it.
     @inline(never)
     @_optimize(none)
     package mutating func wipe() {
-        for index in indices { self[index] = 0 }
+        unsafe withUnsafeMutableBytes { unsafe zero($0) }
     }
+}
+
+@inline(never)
+private func zero(_ bytes: UnsafeMutableRawBufferPointer) {
+    // SAFETY: the caller's buffer, for the time of the call.
+    unsafe bytes.initializeMemory(as: UInt8.self, repeating: 0)
 }

@@ -71,7 +71,23 @@ extension User {
     package var loginShell: String { shell.isEmpty ? "/bin/sh" : shell }
 
     /// The numbers of every group that the user is in, the primary one first. C: `getgrouplist`.
+    ///
+    /// Asked for once in a process for the same user: every source of nsswitch.conf(5) is read for
+    /// it, and a login needs it in several steps, which should all see the same.
     package var groupNumbers: [UInt32] {
+        // SAFETY: no other thread runs in a process that asks.
+        if let last = unsafe Self.lastGroups, last.name == name, last.gid == gid {
+            return last.numbers
+        }
+        let numbers = readGroupNumbers()
+        unsafe Self.lastGroups = (name, gid, numbers)
+        return numbers
+    }
+
+    nonisolated(unsafe) private static var lastGroups:
+        (name: String, gid: UInt32, numbers: [UInt32])?
+
+    private func readGroupNumbers() -> [UInt32] {
         var count: Int32 = 64
         while true {
             var groups = [gid_t](repeating: 0, count: Int(count))

@@ -87,8 +87,8 @@ extension Identity {
     /// must not be read with root's. C: `seteuid` and back.
     package static func reading<Result>(as user: User, _ body: () -> Result) -> Result {
         guard isPrivileged, user.uid != 0 else { return body() }
-        var groups = [gid_t](repeating: 0, count: 65536)
-        // SAFETY: fills as many as there are, at most the array's count.
+        // SAFETY: with no room it only counts; then it fills at most the array's count.
+        var groups = [gid_t](repeating: 0, count: Int(max(0, getgroups(0, nil))))
         let count = unsafe getgroups(Int32(groups.count), &groups)
         let before = (gid: getegid(), groups: groups.prefix(Int(max(0, count))))
         let list = user.groupNumbers

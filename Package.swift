@@ -55,7 +55,7 @@ let package = Package(
         ),
         module("HawserKeys", uses: ["HawserWire", "HawserCrypto"]),
         module("HawserProtocol", uses: ["HawserWire", "HawserLog", "HawserCrypto", "HawserKeys"]),
-        module("HawserAgent", uses: ["HawserWire", "HawserKeys"]),
+        module("HawserAgent", uses: ["HawserWire", "HawserLog", "HawserCrypto", "HawserKeys"]),
         module("HawserMultiplex", uses: ["HawserWire"]),
         module("HawserConfig", uses: ["HawserWire"]),
 
@@ -63,6 +63,12 @@ let package = Package(
         .systemLibrary(name: "CHawserSystem"),
         module("HawserSystem", uses: ["CHawserSystem", "HawserWire", "HawserLog"]),
         module("HawserTool", uses: ["HawserWire", "HawserLog", "HawserSystem"]),
+
+        // The agent's socket, for everyone who asks an agent.
+        module(
+            "HawserAgentClient",
+            uses: ["HawserWire", "HawserAgent", "HawserSystem"]
+        ),
 
         // What a client and a server do with a connection. Neither knows the other.
         module(
@@ -109,6 +115,20 @@ let package = Package(
                 "HawserSystem", "HawserTool",
             ]
         ),
+        program(
+            "ssh-agent",
+            uses: [
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserAgent",
+                "HawserConfig", "HawserSystem", "HawserTool",
+            ]
+        ),
+        program(
+            "ssh-add",
+            uses: [
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserAgent",
+                "HawserAgentClient", "HawserConfig", "HawserSystem", "HawserTool",
+            ]
+        ),
 
         tests(of: "HawserWire"),
         tests(of: "HawserCrypto", uses: ["HawserWire"]),
@@ -117,6 +137,7 @@ let package = Package(
             of: "HawserProtocol",
             uses: ["HawserWire", "HawserLog", "HawserCrypto", "HawserKeys"]
         ),
+        tests(of: "HawserAgent", uses: ["HawserWire", "HawserLog", "HawserCrypto", "HawserKeys"]),
         tests(of: "HawserMultiplex", uses: ["HawserWire"]),
         tests(of: "HawserConfig", uses: ["HawserWire"]),
         tests(of: "HawserSystem", uses: ["HawserWire", "HawserLog"]),

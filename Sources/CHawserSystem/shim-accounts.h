@@ -6,10 +6,12 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <shadow.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <unistd.h>
 #include <utmpx.h>
 
 // Behind _GNU_SOURCE in glibc's headers.
@@ -65,3 +67,13 @@ struct hawser_pam_conversation {
 };
 
 int memfd_create(const char *name, unsigned int flags);
+
+// Whether mlockall(2) can lock what is allocated later too: CAP_IPC_LOCK is number 14.
+static inline int hawser_may_lock_all_memory(void) {
+    struct rlimit limit;
+    if (prctl(PR_CAPBSET_READ, 14, 0, 0, 0) == 1 && geteuid() == 0) return 1;
+    return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+}
+
+// The largest number of descriptors of this process.
+static inline long hawser_descriptor_limit(void) { return sysconf(_SC_OPEN_MAX); }

@@ -8,11 +8,18 @@ package enum Prompts {
     package enum Kind { case secret, visible, confirmation }
 
     /// The answer, or nil when there is no one to ask or the question was cancelled.
-    package static func ask(_ question: String, _ kind: Kind = .secret) -> SecretBytes? {
+    /// `prefersProgram`: where there is a display, its program goes before the terminal.
+    package static func ask(
+        _ question: String,
+        _ kind: Kind = .secret,
+        prefersProgram wanted: Bool = false
+    ) -> SecretBytes? {
         let require = Environment.value("SSH_ASKPASS_REQUIRE")
         let hasDisplay =
             Environment.value("DISPLAY") != nil || Environment.value("WAYLAND_DISPLAY") != nil
-        let prefersProgram = require == "force" || (require == "prefer" && hasDisplay)
+        let prefersProgram =
+            require == "force"
+            || (require == "prefer" || wanted) && hasDisplay && require != "never"
         if !prefersProgram, let terminal = try? Descriptor.open("/dev/tty", 2) {
             defer { Descriptor.close(terminal) }
             return ask(on: terminal, question, echo: kind != .secret)

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserAgent
+internal import HawserLog
+internal import HawserSystem
+internal import HawserWire
+
+/// Sockets, signals and children on one side, the agent on the other.
+final class AgentLoop {
+    private var server: AgentServer
+    private let listener: Int32
+    private let log: Log
+    private var clients: [Client] = []
+    /// The process whose end ends the agent.
+    private let parent: Int32?
+    private let maximumClients = min(1000, Descriptor.limit - 64)
+    private let ownUser = Daemon.effectiveUser
+
+    init(server: AgentServer, listener: Int32, parent: Int32?, log: Log) {
+        self.server = server
+        self.listener = listener
+        self.parent = parent
+        self.log = log
+    }
+
+    /// Serves until a signal or the parent's end says that it is enough.
+    func run() {
+        Descriptor.setNonblocking(listener)
+        var set = PollSet()
+        while true {
+            set.removeAll()
+            let signalled = set.add(Signals.descriptor, read: true)
+            let hasRoom = clients.count < maximumClients
+            let arrived = hasRoom ? set.add(listener, read: true) : nil
+            let slots = clients.map { client in
+                set.add(client.descriptor, read: client.wantsToRead, write: client.wantsToWrite)
+            }
+            let answers: [(client: Client, slot: Int)] = clients.compactMap { client in
+                guard case .asking(let question, _) = client.state else { return nil }
+                return (client, set.add(question.answer, read: true))
+            }
+            set.wait(timeout: timeout)
+            server.tick(at: moment)
+            if set.isReadable(signalled), !carryOut(Signals.take()) { return }
+            if let parent, Daemon.parentProcessID != parent {
+                log.debug("parent has ended")
+                return
+            }
+            for (client, slot) in zip(clients, slots) { serve(client, set, slot) }
+            for (client, _) in answers { look(at: client) }
+            release()
+            clients.removeAll(where: \.isClosed)
+            if let arrived, set.isReadable(arrived) { accept() }
+        }
+    }
+
+    private var moment: AgentMoment {
+        AgentMoment(nanoseconds: Clock.nanoseconds, epochSeconds: Clock.epochSeconds)
+    }
+
+    /// Nanoseconds until something is due.
+    private var timeout: UInt64? {
+        var due: [UInt64] = []
+        if let deadline = server.deadline { due.append(deadline) }
+        for client in clients {
+            switch client.state {
+            case .held(_, let until): due.append(until)
+            case .asking(let question, _): due.append(question.deadline)
+            case .reading, .closed: break
+            }
+        }
+        let now = Clock.nanoseconds
+        var wait = due.min().map { $0 > now ? $0 - now : 0 }
+        if parent != nil { wait = min(wait ?? .max, Self.parentCheckNanoseconds) }
+        return wait
+    }
+
+    /// False when it is time to go.
+    private func carryOut(_ signals: [Int32]) -> Bool {
+        for signal in signals {
+            switch signal {
+            case SignalNumber.userOne:
+                log.debug("removing all keys at a signal")
+                server.removeAll()
+            case SignalNumber.child:
+                for client in clients { look(at: client) }
+            default: return false
+            }
+        }
+        return true
+    }
+
+    private func accept() {
+        while clients.count < maximumClients {
+            guard case .connection(let descriptor, _) = Socket.accept(listener) else { return }
+            guard let peer = UnixSocket.peer(of: descriptor),
+                peer.uid == ownUser || peer.uid == 0
+            else {
+                log.error("refused a connection of another user")
+                Descriptor.close(descriptor)
+                continue
+            }
+            clients.append(Client(descriptor))
+        }
+    }
+
+    private func serve(_ client: Client, _ set: PollSet, _ slot: Int) {
+        if client.wantsToWrite {
+            if set.isWritable(slot) { client.write() }
+        } else if client.wantsToRead {
+            if set.isReadable(slot) { client.read() }
+        } else if set.isHungUp(slot) {
+            // Nobody waits for the answer any more; the question goes with it.
+            client.state = .closed
+        }
+        handleRequests(of: client)
+    }
+
+    private func handleRequests(of client: Client) {
+        while !client.wantsToWrite, var request = client.takeRequest() {
+            let step = server.receive(request.rawBytes, bindings: &client.bindings, at: moment)
+            request.wipe()
+            carryOut(step, for: client)
+        }
+    }
+
+    private func carryOut(_ step: AgentStep, for client: Client) {
+        switch step {
+        case .reply(let reply): client.send(reply)
+        case .laterReply(let reply, let delay):
+            client.state = .held(reply, until: Clock.nanoseconds &+ delay)
+        case .confirm(let pending, let text):
+            let asked = clients.count { client in
+                if case .asking = client.state { true } else { false }
+            }
+            guard asked < Self.maximumQuestions,
+                let question = Question(text, at: Clock.nanoseconds)
+            else {
+                log.error("nobody can be asked")
+                client.send(.failure)
+                return
+            }
+            client.state = .asking(question, pending)
+        case .signInProvider, .signInToken, .loadProvider, .unloadProvider:
+            client.send(.failure)
+        }
+    }
+
+    /// Goes on with a client whose question may have been answered.
+    private func look(at client: Client) {
+        guard case .asking(let question, let pending) = client.state else { return }
+        question.look()
+        guard let isGranted = question.isGranted else { return }
+        client.state = .reading
+        carryOut(
+            server.confirmed(pending, isGranted: isGranted, at: moment),
+            for: client
+        )
+        handleRequests(of: client)
+    }
+
+    /// Sends the answers that were held back, and gives up questions that nobody answers.
+    private func release() {
+        let now = Clock.nanoseconds
+        for client in clients {
+            switch client.state {
+            case .held(let reply, let until) where until <= now:
+                client.state = .reading
+                client.send(reply)
+                handleRequests(of: client)
+            case .asking(let question, _) where question.deadline <= now:
+                client.state = .reading
+                client.send(.failure)
+            default: break
+            }
+        }
+    }
+
+    private static let parentCheckNanoseconds: UInt64 = 10 * 1_000_000_000
+    private static let maximumQuestions = 16
+}
+
+/// The signals that an agent listens to, signal(7).
+enum SignalNumber {
+    static let hangUp: Int32 = 1
+    static let interrupt: Int32 = 2
+    static let userOne: Int32 = 10
+    static let pipe: Int32 = 13
+    static let terminate: Int32 = 15
+    static let child: Int32 = 17
+}

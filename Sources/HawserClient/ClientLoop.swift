@@ -888,7 +888,7 @@ struct SessionRequest {
             }
         }
         var assigned: Set<String> = []
-        for entry in settings.options.setEnv ?? [] {
+        for entry in (try? settings.setEnvironment) ?? [] {
             guard let (name, value) = split(entry), assigned.insert(name).inserted else { continue }
             result.append((name, value))
         }

@@ -3,9 +3,9 @@
 internal import HawserCrypto
 
 /// The hash behind `%C`.
-enum ConnectionHash {
+package enum ConnectionHash {
     /// SHA-1 in hexadecimal.
-    static func hex(of text: String) -> String {
+    package static func hex(of text: String) -> String {
         HashAlgorithm.sha1.hash(Array(text.utf8)).map {
             let digits = String($0, radix: 16)
             return digits.count == 1 ? "0" + digits : digits

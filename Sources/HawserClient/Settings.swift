@@ -32,58 +32,59 @@ package struct ClientSettings {
         command: String?,
         localUser: User
     ) throws(ConfigError) {
-        var options = options
         self.originalHost = originalHost
         self.command = command
         self.localUser = localUser
         home = Environment.value("HOME") ?? localUser.home
-        user = options.user ?? localUser.name
         port = options.port ?? 22
         host = originalHost.lowercased()
         if let name = options.hostName {
             guard let expanded = Tokens(["h": originalHost]).expand(name) else {
-                throw ConfigError(file: "", line: 0, text: "Invalid Hostname \"\(name)\"")
+                throw ConfigError(
+                    file: "",
+                    line: 0,
+                    text: "hostname \"\(name)\": unknown key %\(Tokens.firstUnknown(name, "h"))"
+                )
             }
             host = expanded.lowercased()
         }
         terminalType = Environment.value("TERM") ?? "dumb"
-        if options.remoteCommand == "none" { options.remoteCommand = nil }
+        user = options.user ?? localUser.name
 
-        func list(
-            _ text: String?,
-            _ family: Algorithms.Family,
-            _ what: String
-        ) throws(ConfigError) -> [String] {
-            guard let text else { return family.offered }
-            guard
-                let names = Syntax.algorithms(text, defaults: family.offered, known: family.all)
-            else { throw ConfigError(file: "", line: 0, text: "Bad \(what) '\(text)'.") }
-            return names
+        func list(_ keyword: ClientKeyword, _ family: AlgorithmFamily) -> [String] {
+            let names = ValueContext.client.names(family)
+            guard let text = options.values(keyword).first else { return names.offered }
+            return names.resolved(text)
         }
-        let keyExchange = try list(options.kexAlgorithms, Algorithms.keyExchange, "KexAlgorithms")
-        let ciphers = try list(options.ciphers, Algorithms.ciphers, "SSH2 cipher spec")
-        let macs = try list(options.macs, Algorithms.macs, "SSH2 MAC spec")
-        let hostKeys = try list(
-            options.hostKeyAlgorithms,
-            Algorithms.publicKey,
-            "HostKeyAlgorithms"
-        )
-        publicKeyAlgorithms = try list(
-            options.pubkeyAcceptedAlgorithms,
-            Algorithms.publicKey,
-            "PubkeyAcceptedAlgorithms"
-        )
+        publicKeyAlgorithms = list(.pubkeyAcceptedAlgorithms, .publicKey)
         proposal = Proposal(
-            keyExchange: keyExchange,
-            hostKey: hostKeys,
-            ciphers: ciphers,
-            macs: macs,
+            keyExchange: list(.kexAlgorithms, .keyExchange),
+            hostKey: list(.hostKeyAlgorithms, .publicKey),
+            ciphers: list(.ciphers, .ciphers),
+            macs: list(.macs, .macs),
             compression: options.compression == true
                 ? ["zlib@openssh.com", "none"] : ["none", "zlib@openssh.com"]
         )
         self.options = options
-        if let path = options.controlPath, path.lowercased() != "none" {
-            controlPath = try expandPath(path)
+        try expandUser()
+        if let path = options.controlPath { controlPath = try expandPath(path) }
+    }
+
+    /// The user's name from a file may hold tokens; one from the command line is taken as it is.
+    private mutating func expandUser() throws(ConfigError) {
+        guard let setting = options[.user], setting.origin != .commandLine else { return }
+        var tokens = tokens
+        tokens.values["r"] = nil
+        tokens.values["C"] = nil
+        let name = setting.values.first ?? user
+        user = try expand(name, tokens)
+        let isFromFile = setting.origin.line > 0
+        guard (isFromFile && user == name) || Destination.isSafe(user: user) else {
+            throw ConfigError(
+                file: "",
+                line: 0,
+                text: "remote username contains invalid characters"
+            )
         }
     }
 
@@ -94,11 +95,41 @@ package struct ClientSettings {
     /// `~`, `${VARIABLES}` and `%`-tokens replaced.
     package func expandPath(_ text: String) throws(ConfigError) -> String {
         var path = text
-        if path == "~" || path.hasPrefix("~/") { path = home + path.dropFirst() }
-        guard let withVariables = Tokens.expandVariables(path, Environment.value),
-            let expanded = tokens.expand(withVariables)
-        else {
-            throw ConfigError(file: "", line: 0, text: "unknown token or variable in \"\(text)\"")
+        if path == "~" || path.hasPrefix("~/") {
+            path = path == "~" ? home + "/" : home + path.dropFirst()
+        } else if path.hasPrefix("~") {
+            let name = path.dropFirst().prefix { $0 != "/" }
+            guard let user = User.named(String(name)) else {
+                throw ConfigError(file: "", line: 0, text: "No such user \(name)")
+            }
+            path = user.home + path.dropFirst(1 + name.count)
+        }
+        return try expand(path)
+    }
+
+    /// `${VARIABLES}` and `%`-tokens replaced.
+    package func expand(_ text: String) throws(ConfigError) -> String {
+        guard text.utf8.contains(UInt8(ascii: "%")) || text.utf8.contains(UInt8(ascii: "$"))
+        else { return text }
+        return try expand(text, tokens)
+    }
+
+    private func expand(_ text: String, _ tokens: Tokens) throws(ConfigError) -> String {
+        guard let withVariables = Tokens.expandVariables(text, Environment.value) else {
+            throw ConfigError(
+                file: "",
+                line: 0,
+                text: "environment variable in \"\(text)\" not set"
+            )
+        }
+        guard let expanded = tokens.expand(withVariables) else {
+            let unknown = Tokens.firstUnknown(withVariables, String(tokens.values.keys))
+            throw ConfigError(
+                file: "",
+                line: 0,
+                text: "vdollar_percent_expand: unknown key %\(unknown)\r\n"
+                    + "percent_dollar_expand: failed"
+            )
         }
         return expanded
     }
@@ -111,7 +142,7 @@ package struct ClientSettings {
             "d": home,
             "h": host,
             "i": "\(localUser.uid)",
-            "j": options.proxyJump ?? "",
+            "j": jumpHost,
             "k": options.hostKeyAlias ?? originalHost,
             "L": String(localHost.prefix { $0 != "." }),
             "l": localHost,
@@ -122,18 +153,29 @@ package struct ClientSettings {
         ])
     }
 
+    /// The last of the jump hosts, without user and port.
+    private var jumpHost: String {
+        guard let jump = options.proxyJump,
+            let last = jump.utf8.split(separator: UInt8(ascii: ",")).last
+        else { return "" }
+        return Destination("ssh://" + String(Substring(last)))?.host ?? ""
+    }
+
     /// `%C`: a hash of `%l%h%p%r%j`.
     private func connectionHash(_ localHost: String) -> String {
-        let text = localHost + host + "\(port)" + user + (options.proxyJump ?? "")
+        let text = localHost + host + "\(port)" + user + jumpHost
         return ConnectionHash.hex(of: text)
     }
 
     package var userKnownHostsFiles: [String] {
-        get throws(ConfigError) {
-            try expandAll(
-                options.userKnownHostsFile ?? ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"]
-            )
-        }
+        get throws(ConfigError) { try userKnownHostsFiles(orNone: nil) }
+    }
+
+    /// The same, with a word of `none` where none is to be used.
+    func userKnownHostsFiles(orNone none: String?) throws(ConfigError) -> [String] {
+        let files = options.userKnownHostsFile ?? ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"]
+        if let none, files == [none] { return files }
+        return try expandAll(files)
     }
 
     package var globalKnownHostsFiles: [String] {

@@ -105,3 +105,12 @@ extension Substring {
         return parts + [self[start...]]
     }
 }
+
+extension AddressPatterns {
+    /// The address of `address/bits`, or of an address alone; nil for what is neither.
+    static func bytes(ofNetwork text: String) -> [UInt8]? {
+        let entry = text.hasPrefix("!") ? String(text.dropFirst()) : text
+        guard !isInconsistent(entry) else { return nil }
+        return bytes(of: String(entry.prefix { $0 != "/" }))
+    }
+}

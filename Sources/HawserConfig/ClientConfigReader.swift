@@ -8,6 +8,18 @@ package protocol ConfigSource {
     func paths(matching pattern: String) -> [String]
     /// The exit status of a command in the user's shell is 0 (`Match exec`).
     func succeeds(_ command: String) -> Bool
+    /// Why a file must not be used although it is there; nil when it may.
+    func objection(to path: String) -> String?
+    /// A variable of the environment.
+    func variable(_ name: String) -> String?
+    /// Whether one of this machine's addresses is within a list of networks (`Match localnetwork`).
+    func hasAddress(within networks: [String]) -> Bool
+}
+
+extension ConfigSource {
+    package func objection(to path: String) -> String? { nil }
+    package func variable(_ name: String) -> String? { nil }
+    package func hasAddress(within networks: [String]) -> Bool { false }
 }
 
 /// Whom a configuration is read for.
@@ -16,11 +28,41 @@ package struct ClientConfigSubject: Sendable {
     package var originalHost: String
     package var localUser: String
     package var home: String
+    /// The remote command of the command line; nil for none.
+    package var command: String?
+    /// The program's version, as `Match version` sees it.
+    package var version: String
+    /// The numeric id of the local user.
+    package var userID: UInt32
+    /// The name of this machine, asked for only when a token needs it.
+    package var localHost: @Sendable () -> String
+    /// The host of the second reading, where `Host` and `Match host` look at it.
+    package var finalHost: String?
+    /// The second reading comes after canonicalization.
+    package var isCanonical = false
+    /// The second reading.
+    package var isFinal = false
+    /// The value of `%C`.
+    package var connectionHash: @Sendable (String) -> String
 
-    package init(originalHost: String, localUser: String, home: String) {
+    package init(
+        originalHost: String,
+        localUser: String,
+        home: String,
+        command: String? = nil,
+        version: String = "",
+        userID: UInt32 = 0,
+        localHost: @escaping @Sendable () -> String = { "" },
+        connectionHash: @escaping @Sendable (String) -> String = { $0 }
+    ) {
         self.originalHost = originalHost
         self.localUser = localUser
         self.home = home
+        self.command = command
+        self.version = version
+        self.userID = userID
+        self.localHost = localHost
+        self.connectionHash = connectionHash
     }
 }
 
@@ -29,174 +71,285 @@ package struct ClientConfigReader {
     package var options: ClientOptions
     /// Every mistake that was found, in order.
     package private(set) var errors: [ConfigError] = []
-    private let subject: ClientConfigSubject
-    private let source: any ConfigSource
+    /// What deserves a word although it is no mistake.
+    package private(set) var notes: [String] = []
+    /// A `Match final` or `Match canonical` was met: the files are to be read once more.
+    package private(set) var wantsFinalPass = false
+    /// What `RefuseConnection` said in a block that applies.
+    package private(set) var refusal: String?
+    let subject: ClientConfigSubject
+    let source: any ConfigSource
+    private let context: ValueContext
+    /// A mistake after which nothing more is read.
+    private var isOver = false
+
+    /// Where a line stands.
+    struct Place {
+        var file: String
+        var line: Int
+        var isUserFile: Bool
+        var depth: Int
+        /// Whether the block applies.
+        var isActive: Bool
+        /// The line that began the block.
+        var block: String
+        /// Included from a block that does not apply.
+        var isWithinInactive = false
+    }
 
     package init(
         _ options: ClientOptions,
         for subject: ClientConfigSubject,
-        from source: any ConfigSource
+        from source: any ConfigSource,
+        context: ValueContext = ValueContext { _ in AlgorithmNames(offered: [], all: []) }
     ) {
         self.options = options
         self.subject = subject
         self.source = source
+        self.context = context
     }
 
     /// A file, if it is there; false when it is not.
     package mutating func read(file path: String, isUserFile: Bool) -> Bool {
         guard let contents = source.contents(of: path) else { return false }
-        var isActive = true
-        read(contents, path, isUserFile: isUserFile, depth: 0, &isActive)
+        var place = Place(
+            file: path,
+            line: 0,
+            isUserFile: isUserFile,
+            depth: 0,
+            isActive: true,
+            block: ""
+        )
+        let before = errors.count
+        read(contents, &place)
+        let bad = errors.count - before
+        if bad > 0, !isOver {
+            let text = "\(path): terminating, \(bad) bad configuration options"
+            errors.append(ConfigError(file: path, line: 0, text: text))
+        }
         return true
     }
 
     /// A keyword and its value from `-o`.
     package mutating func read(commandLineOption text: String) {
-        var isActive = true
-        apply(text, "command-line", 0, isUserFile: true, depth: 0, &isActive, isOption: true)
+        var place = Place(
+            file: "command-line",
+            line: 0,
+            isUserFile: true,
+            depth: 0,
+            isActive: true,
+            block: ""
+        )
+        apply(Array(text.utf8)[...], &place)
     }
 
-    private mutating func read(
-        _ contents: [UInt8],
-        _ path: String,
-        isUserFile: Bool,
-        depth: Int,
-        _ isActive: inout Bool
-    ) {
-        let before = errors.count
-        for (index, line) in contents.split(
-            separator: UInt8(ascii: "\n"),
-            omittingEmptySubsequences: false
-        ).enumerated() {
-            apply(
-                String(decoding: line, as: UTF8.self),
-                path,
-                index + 1,
-                isUserFile: isUserFile,
-                depth: depth,
-                &isActive
-            )
-        }
-        let bad = errors.count - before
-        if bad > 0, depth == 0 {
-            errors.append(
-                ConfigError(
-                    file: path,
-                    line: 0,
-                    text: "\(path): terminating, \(bad) bad configuration options"
-                )
-            )
+    private mutating func read(_ contents: [UInt8], _ place: inout Place) {
+        var rest = contents[...]
+        while !rest.isEmpty, !isOver {
+            let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+            place.line += 1
+            apply(rest[..<end], &place)
+            rest = end < rest.endIndex ? rest[(end + 1)...] : []
         }
     }
 
-    private mutating func apply(
-        _ text: String,
-        _ path: String,
-        _ number: Int,
-        isUserFile: Bool,
-        depth: Int,
-        _ isActive: inout Bool,
-        isOption: Bool = false
-    ) {
-        func fail(_ message: String, isKeyword: Bool = false) {
-            let place = isKeyword ? "\(path): line \(number): " : "\(path) line \(number): "
-            errors.append(ConfigError(file: path, line: 0, text: place + message))
+    private mutating func fail(_ text: String, _ place: Place, isKeyword: Bool = false) {
+        let colon = isKeyword ? ":" : ""
+        errors.append(
+            ConfigError(
+                file: place.file,
+                line: 0,
+                text: "\(place.file)\(colon) line \(place.line): \(text)"
+            )
+        )
+    }
+
+    private mutating func apply(_ text: ArraySlice<UInt8>, _ place: inout Place) {
+        guard let (word, rest) = ConfigLine.separated(text) else { return }
+        func keyword() -> String { String(decoding: word, as: UTF8.self).lowercased() }
+        guard !rest.isEmpty else {
+            return fail("no argument after keyword \"\(keyword())\"", place)
         }
-        let line: ConfigLine
+        var line: ConfigLine.Arguments
         do throws(LexicalError) {
-            guard let parsed = try ConfigLine.parse(text) else { return }
-            line = parsed
-        } catch { return fail("invalid quotes") }
-        switch line.keyword.lowercased() {
-        case "host" where !isOption:
-            guard !line.arguments.isEmpty else { return fail("missing argument.") }
-            isActive = Patterns.verdict(line.arguments, subject.originalHost) == true
-        case "match" where !isOption:
-            guard let verdict = match(line.arguments) else {
-                return fail("Bad Match condition")
-            }
-            isActive = verdict
-        case "include" where !isOption:
-            include(line.arguments, isUserFile: isUserFile, depth: depth, isActive)
-        default:
-            guard let row = ClientKeywords.row(named: line.keyword) else {
-                return fail(
-                    "Bad configuration option: \(line.keyword.lowercased())",
-                    isKeyword: true
-                )
-            }
-            // What is not selected is still checked, on a copy.
-            var scratch = options
-            if let message = row.apply(&scratch, line) { return fail(message) }
-            if isActive { options = scratch }
+            line = try ConfigLine.Arguments(rest)
+        } catch { return fail("invalid quotes", place) }
+        switch ClientKeyword.meaning(of: word) {
+        case .keyword(let keyword): set(keyword, &line, place)
+        case .ignored: return
+        case .unsupported:
+            notes.append(
+                "\(place.file) line \(place.line): Unsupported option \"\(keyword())\""
+            ); return
+        case .host: host(line.takeAll(), rest, &place)
+        case .match: match(&line, rest, &place)
+        case .include: include(line.takeAll(), place)
+        case nil:
+            line = ConfigLine.Arguments.none
+            unknown(keyword(), place)
+        }
+        if !line.isEmpty {
+            fail("keyword \(keyword()) extra arguments at end of line", place)
         }
     }
 
-    private mutating func include(
-        _ patterns: [String],
-        isUserFile: Bool,
-        depth: Int,
-        _ isActive: Bool
+    private mutating func unknown(_ keyword: String, _ place: Place) {
+        if let patterns = options.ignoreUnknown {
+            let list = patterns.lowercased().split(separator: ",").map(String.init)
+            if Patterns.verdict(list, keyword) == true { return }
+        }
+        let names = ClientKeyword.rows.map(\.name)
+        fail(
+            "Bad configuration option: \(keyword)" + Suggestion.text(for: keyword, among: names),
+            place,
+            isKeyword: true
+        )
+    }
+
+    private mutating func set(
+        _ keyword: ClientKeyword,
+        _ line: inout ConfigLine.Arguments,
+        _ place: Place
     ) {
-        guard depth < Self.maximumDepth else {
+        let row = keyword.row
+        do throws(ValueMistake) {
+            let values = try row.form.values(&line, row, context)
+            guard line.isEmpty else { return }
+            if keyword == .refuseConnection {
+                if place.isActive, refusal == nil { refusal = values.first }
+                return
+            }
+            guard place.isActive || keyword == .streamLocalBindMask || keyword == .syslogFacility
+            else { return }
+            let origin = ConfigOrigin(
+                file: place.line == 0 ? "-o" : place.file,
+                line: place.line,
+                block: place.block
+            )
+            options.merge(keyword, values, from: origin)
+        } catch {
+            line = .none
+            fail(error.text, place)
+        }
+    }
+
+    // MARK: Blocks
+
+    private mutating func host(
+        _ patterns: [String],
+        _ rest: ArraySlice<UInt8>,
+        _ place: inout Place
+    ) {
+        guard place.file != "command-line" else {
+            return fail("Host directive not supported as a command-line option", place)
+        }
+        guard !patterns.contains("") else { return fail("keyword host empty argument", place) }
+        place.block = "Host " + String(decoding: rest, as: UTF8.self)
+        let isActive =
+            Patterns.verdict(patterns, subject.finalHost ?? subject.originalHost) == true
+        place.isActive = isActive && !place.isWithinInactive
+    }
+
+    private mutating func match(
+        _ line: inout ConfigLine.Arguments,
+        _ rest: ArraySlice<UInt8>,
+        _ place: inout Place
+    ) {
+        guard place.file != "command-line" else {
+            line = .none
+            return fail("Host directive not supported as a command-line option", place)
+        }
+        place.block = "Match " + String(decoding: rest, as: UTF8.self)
+        do throws(ValueMistake) {
+            var criteria = ClientMatch(self)
+            let holds = try criteria.holds(line.takeAll(), place)
+            if criteria.wantsFinalPass { wantsFinalPass = true }
+            place.isActive = holds && !place.isWithinInactive
+        } catch {
+            line = .none
+            for text in error.text.utf8.split(separator: 10) {
+                errors.append(ConfigError(file: "", line: 0, text: String(Substring(text))))
+            }
+            fail("Bad Match condition", place)
+            place.isActive = false
+        }
+    }
+
+    private mutating func include(_ patterns: [String], _ place: Place) {
+        guard place.file != "command-line" else {
+            return fail("Include directive not supported as a command-line option", place)
+        }
+        guard place.depth < Self.maximumDepth else {
+            isOver = true
             errors.append(
-                ConfigError(
-                    file: "",
-                    line: 0,
-                    text: "Too many recursive configuration includes"
-                )
+                ConfigError(file: "", line: 0, text: "Too many recursive configuration includes")
             )
             return
         }
-        for pattern in patterns {
-            var path = pattern
-            if path.hasPrefix("~/") { path = subject.home + path.dropFirst() }
-            if !path.hasPrefix("/") {
-                path = (isUserFile ? "\(subject.home)/.ssh/" : "/etc/ssh/") + path
+        for pattern in patterns where !isOver {
+            guard !pattern.isEmpty else { return fail("keyword include empty argument", place) }
+            guard let path = includedPath(pattern, place) else {
+                return fail("Unable to expand user config file '\(pattern)'", place)
             }
-            for file in source.paths(matching: path) {
+            for file in source.paths(matching: path) where !isOver {
+                if place.isUserFile, let objection = source.objection(to: file) {
+                    isOver = true
+                    errors.append(ConfigError(file: "", line: 0, text: objection))
+                    return
+                }
                 guard let contents = source.contents(of: file) else { continue }
-                var inner = isActive
-                read(contents, file, isUserFile: isUserFile, depth: depth + 1, &inner)
+                var inner = place
+                inner.file = file
+                inner.line = 0
+                inner.depth += 1
+                inner.isWithinInactive = !place.isActive
+                read(contents, &inner)
             }
         }
     }
 
-    /// Whether the criteria of a `Match` line hold; nil when one is not known.
-    private func match(_ words: [String]) -> Bool? {
-        var words = words[...]
-        var result = true
-        guard !words.isEmpty else { return nil }
-        while var criterion = words.popFirst() {
-            let isNegated = criterion.hasPrefix("!")
-            if isNegated { criterion.removeFirst() }
-            var value: String?
-            if let equals = criterion.firstIndex(of: "=") {
-                value = String(criterion[criterion.index(after: equals)...])
-                criterion = String(criterion[..<equals])
-            }
-            let name = criterion.lowercased()
-            if name == "all" { continue }
-            if name == "canonical" || name == "final" {
-                result = result && isNegated
-                continue
-            }
-            guard let argument = value ?? words.popFirst() else { return nil }
-            let list = argument.split(separator: ",").map(String.init)
-            let holds: Bool
-            switch name {
-            case "host":
-                holds = Patterns.verdict(list, options.hostName ?? subject.originalHost) == true
-            case "originalhost": holds = Patterns.verdict(list, subject.originalHost) == true
-            case "user": holds = Patterns.verdict(list, options.user ?? subject.localUser) == true
-            case "localuser": holds = Patterns.verdict(list, subject.localUser) == true
-            case "exec": holds = result && source.succeeds(argument)
-            case "localnetwork", "tagged", "command", "version", "sessiontype": holds = false
-            default: return nil
-            }
-            result = result && holds != isNegated
+    private func includedPath(_ pattern: String, _ place: Place) -> String? {
+        var path = pattern
+        if path.contains("%") || path.contains("${") {
+            guard let withVariables = Tokens.expandVariables(path, source.variable),
+                let expanded = tokens.expand(withVariables)
+            else { return nil }
+            path = expanded
         }
-        return result
+        if path.hasPrefix("~/") { path = subject.home + path.dropFirst() }
+        if path.hasPrefix("/") { return path }
+        return (place.isUserFile ? "\(subject.home)/.ssh/" : "/etc/ssh/") + path
+    }
+
+    // MARK: Tokens
+
+    /// The host to connect to, as far as it is known.
+    var host: String {
+        if let canonical = subject.finalHost { return canonical }
+        guard let name = options.hostName else { return subject.originalHost }
+        return Tokens(["h": subject.originalHost]).expand(name) ?? name
+    }
+
+    /// The tokens of ssh_config(5), as far as they are known here.
+    var tokens: Tokens {
+        let localHost = subject.localHost()
+        let port = "\(options.port ?? 22)"
+        let user = options.user ?? subject.localUser
+        let jump = options.proxyJump.map { Substring($0) }?.split(separator: ",").last ?? ""
+        return Tokens([
+            "C": subject.connectionHash(localHost + host + port + user + jump),
+            "d": subject.home,
+            "h": host,
+            "i": "\(subject.userID)",
+            "j": String(jump),
+            "k": options.hostKeyAlias ?? subject.originalHost,
+            "L": String(localHost.prefix { $0 != "." }),
+            "l": localHost,
+            "n": subject.originalHost,
+            "p": port,
+            "r": user,
+            "u": subject.localUser,
+        ])
     }
 
     private static let maximumDepth = 16

@@ -1,150 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What ssh(1) was told, by the command line and then by the files: the first value of a keyword
-/// counts. Nil means that nobody said.
+/// counts. Values are kept as `ssh -G` shows them; typed properties read and write them.
 package struct ClientOptions: Sendable {
-    package enum AddressFamily: String, Sendable { case any, inet, inet6 }
-    package enum StrictHostKeyChecking: String, Sendable {
-        case yes, no, ask
-        case acceptNew = "accept-new"
+    /// A keyword's value.
+    package struct Setting: Sendable {
+        /// One entry for each line that `ssh -G` shows, or each word of a list.
+        package var values: [String]
+        package var origin: ConfigOrigin
     }
-    package enum ControlMaster: String, Sendable {
-        case no = "false"
-        case yes = "true"
-        case ask, auto, autoask
+
+    private var settings: [Setting?]
+
+    package init() {
+        settings = Array(repeating: nil, count: ClientKeyword.rows.count)
     }
-    package enum RequestTTY: String, Sendable {
-        case auto, no = "false", yes = "true", force
+
+    /// What was said about a keyword; nil when nobody said anything.
+    package subscript(keyword: ClientKeyword) -> Setting? {
+        get { settings[Int(keyword.rawValue)] }
+        set { settings[Int(keyword.rawValue)] = newValue }
     }
-    package enum SessionType: String, Sendable { case `default`, none, subsystem }
-    /// `no`, `yes`, or a question first.
-    package enum Ask: String, Sendable {
-        case no = "false"
-        case yes = "true"
-        case ask
+
+    /// The values of a keyword, also where only the default holds.
+    package func values(_ keyword: ClientKeyword) -> [String] {
+        if let setting = self[keyword] { return setting.values }
+        let initial = keyword.row.initial
+        return initial.isEmpty ? [] : [initial]
     }
-    package enum PubkeyAuthentication: String, Sendable {
-        case no = "false"
-        case yes = "true"
-        case unbound
-        case hostBound = "host-bound"
-    }
-    /// What becomes of a key that was loaded from a file.
-    package struct AddKeysToAgent: Equatable, Sendable {
-        package enum Mode: String, Sendable {
-            case no = "false"
-            case yes = "true"
-            case ask, confirm
+
+    /// Takes what a line says, unless an earlier one said it.
+    package mutating func merge(
+        _ keyword: ClientKeyword,
+        _ values: [String],
+        from origin: ConfigOrigin
+    ) {
+        switch keyword {
+        case .proxyCommand where self[.proxyJump] != nil: return
+        case .proxyJump where self[.proxyCommand] != nil: return
+        case .sendEnv: return mergeSendEnv(values, from: origin)
+        // The last line counts, wherever it stands.
+        case .streamLocalBindMask: break
+        default:
+            if keyword.row.merge == .append {
+                guard var setting = self[keyword] else { break }
+                for value in values where !setting.values.contains(value) {
+                    setting.values.append(value)
+                }
+                self[keyword] = setting
+                return
+            }
+            if self[keyword] != nil { return }
         }
+        self[keyword] = Setting(values: values, origin: origin)
+    }
 
-        package var mode: Mode
-        /// How long the agent keeps it; nil for as long as it lives.
-        package var seconds: Int?
-
-        package init(_ mode: Mode, seconds: Int? = nil) {
-            self.mode = mode
-            self.seconds = seconds
+    /// Names add up; `-pattern` takes out what was named before.
+    private mutating func mergeSendEnv(_ patterns: [String], from origin: ConfigOrigin) {
+        var values = self[.sendEnv]?.values ?? []
+        for pattern in patterns {
+            if pattern.hasPrefix("-") {
+                let removed = pattern.dropFirst()
+                values.removeAll { Patterns.matches(removed, $0) }
+            } else {
+                values.append(pattern)
+            }
         }
+        self[.sendEnv] = Setting(values: values, origin: self[.sendEnv]?.origin ?? origin)
     }
-    /// Keystrokes on a clock, in milliseconds; 0 for none of it.
-    package struct KeystrokeInterval: Equatable, Sendable {
-        package var milliseconds: Int
+}
 
-        package init(milliseconds: Int) {
-            self.milliseconds = milliseconds
-        }
+/// Where a value comes from.
+package struct ConfigOrigin: Equatable, Sendable {
+    /// The file, or `command-line`.
+    package var file: String
+    /// Zero for the command line.
+    package var line: Int
+    /// The `Host` or `Match` line it stands under, empty for none.
+    package var block: String
+
+    package init(file: String, line: Int, block: String = "") {
+        self.file = file
+        self.line = line
+        self.block = block
     }
-    /// How long a master without sessions stays.
-    package enum ControlPersist: Equatable, Sendable {
-        case no
-        case forever
-        case seconds(Int)
-    }
 
-    package init() {}
-
-    // Where to.
-    package var hostName: String?
-    package var port: UInt16?
-    package var user: String?
-    package var addressFamily: AddressFamily?
-    package var bindAddress: String?
-    package var bindInterface: String?
-    package var proxyCommand: String?
-    package var proxyJump: String?
-    package var proxyUseFdpass: Bool?
-    package var hostKeyAlias: String?
-    /// Seconds.
-    package var connectTimeout: Int?
-    package var connectionAttempts: Int?
-    package var tcpKeepAlive: Bool?
-    package var serverAliveInterval: Int?
-    package var serverAliveCountMax: Int?
-
-    // Algorithms, as written; `Syntax.algorithms` resolves them.
-    package var ciphers: String?
-    package var macs: String?
-    package var kexAlgorithms: String?
-    package var hostKeyAlgorithms: String?
-    package var pubkeyAcceptedAlgorithms: String?
-    package var hostbasedAcceptedAlgorithms: String?
-    package var caSignatureAlgorithms: String?
-    package var compression: Bool?
-    /// Bytes and seconds, zero for the default.
-    package var rekeyLimit: (bytes: UInt64, seconds: Int)?
-    package var requiredRSASize: Int?
-
-    // Host keys.
-    package var strictHostKeyChecking: StrictHostKeyChecking?
-    package var userKnownHostsFile: [String]?
-    package var globalKnownHostsFile: [String]?
-    package var hashKnownHosts: Bool?
-    package var visualHostKey: Bool?
-    package var fingerprintHash: String?
-    package var checkHostIP: Bool?
-    package var noHostAuthenticationForLocalhost: Bool?
-    package var knownHostsCommand: String?
-    package var revokedHostKeys: [String]?
-    package var updateHostKeys: Ask?
-    package var verifyHostKeyDNS: Ask?
-
-    // Authentication.
-    package var identityFiles: [String] = []
-    package var certificateFiles: [String] = []
-    package var identitiesOnly: Bool?
-    package var identityAgent: String?
-    package var batchMode: Bool?
-    package var pubkeyAuthentication: PubkeyAuthentication?
-    package var hostbasedAuthentication: Bool?
-    package var enableSSHKeysign: Bool?
-    package var kbdInteractiveDevices: String?
-    package var addKeysToAgent: AddKeysToAgent?
-    package var pkcs11Provider: String?
-    package var securityKeyProvider: String?
-    package var passwordAuthentication: Bool?
-    package var kbdInteractiveAuthentication: Bool?
-    package var preferredAuthentications: String?
-    package var numberOfPasswordPrompts: Int?
-
-    // The session.
-    package var requestTTY: RequestTTY?
-    package var sessionType: SessionType?
-    package var stdinNull: Bool?
-    package var forkAfterAuthentication: Bool?
-    package var escapeChar: String?
-    package var remoteCommand: String?
-    package var sendEnv: [String] = []
-    package var setEnv: [String]?
-    package var logLevel: String?
-    package var localCommand: String?
-    package var permitLocalCommand: Bool?
-    package var obscureKeystrokeTiming: KeystrokeInterval?
-
-    // Multiplexing.
-    package var controlMaster: ControlMaster?
-    package var controlPath: String?
-    package var controlPersist: ControlPersist?
-
-    /// Keywords that are read and have no effect yet, with their arguments.
-    package var withoutEffect: [(keyword: String, arguments: [String])] = []
+    package static let commandLine = ConfigOrigin(file: "command-line", line: 0)
 }

@@ -10,76 +10,135 @@ package struct ConfigLine: Equatable, Sendable {
 
     /// Nil for an empty line or a comment. Throws the reason for an unfinished quotation.
     package static func parse(_ line: String) throws(LexicalError) -> ConfigLine? {
-        let text = line.trimmedBlanks
-        guard let first = text.first, first != "#" else { return nil }
-        let end =
-            text.firstIndex { $0 == " " || $0 == "\t" || $0 == "=" } ?? text.endIndex
-        var keyword = String(text[..<end])
-        if keyword.hasPrefix("\""), keyword.hasSuffix("\""), keyword.count > 1 {
-            keyword = String(keyword.dropFirst().dropLast())
-        }
-        var rest = text[end...].drop { $0 == " " || $0 == "\t" }
-        if rest.first == "=" { rest = rest.dropFirst().drop { $0 == " " || $0 == "\t" } }
+        try parse(bytes: Array(line.utf8)[...])
+    }
+
+    /// The same from the bytes of a line, without its end.
+    package static func parse(
+        bytes line: ArraySlice<UInt8>
+    ) throws(LexicalError) -> ConfigLine? {
+        guard let (keyword, rest) = separated(line) else { return nil }
         return ConfigLine(
-            keyword: keyword,
-            arguments: try split(rest),
-            rest: String(rest)
+            keyword: String(decoding: keyword, as: UTF8.self),
+            arguments: try words(rest),
+            rest: String(decoding: rest, as: UTF8.self)
         )
+    }
+
+    /// The keyword, without quotes, and what follows it; nil for an empty line or a comment.
+    static func separated(
+        _ line: ArraySlice<UInt8>
+    ) -> (keyword: ArraySlice<UInt8>, rest: ArraySlice<UInt8>)? {
+        var text = line
+        while let last = text.last, isBlank(last) || last == returnByte || last == formFeed {
+            text.removeLast()
+        }
+        text = text.drop(while: isBlank)
+        guard let first = text.first, first != hash else { return nil }
+        if first == quote, let close = text.dropFirst().firstIndex(of: quote) {
+            // Behind quotes an equals sign belongs to the argument.
+            let rest = text[text.index(after: close)...].drop(while: isBlank)
+            return (text[text.index(after: text.startIndex)..<close], rest)
+        }
+        let end = text.firstIndex { isBlank($0) || $0 == equals } ?? text.endIndex
+        var rest = text[end...].drop(while: isBlank)
+        if rest.first == equals { rest = rest.dropFirst().drop(while: isBlank) }
+        return (text[..<end], rest)
     }
 
     /// Words as argv: quotes hold blanks together, a backslash keeps a quote, `#` ends the line.
     package static func split(_ text: Substring) throws(LexicalError) -> [String] {
+        try words(Array(text.utf8)[...])
+    }
+
+    static func words(_ text: ArraySlice<UInt8>) throws(LexicalError) -> [String] {
         var words: [String] = []
-        var word = ""
+        var word: [UInt8] = []
         var isInWord = false
-        var quote: Character?
-        var characters = text.makeIterator()
-        var pending: Character?
-        while let character = pending ?? characters.next() {
-            pending = nil
-            if character == "\\" {
-                guard let next = characters.next() else {
-                    word.append(character)
-                    break
-                }
-                if next == "\\" || next == "\"" || next == "'" || (quote == nil && next == " ") {
-                    word.append(next)
-                } else {
-                    word.append(character)
-                    pending = next
-                }
+        var open: UInt8?
+        var index = text.startIndex
+        while index < text.endIndex {
+            let byte = text[index]
+            index += 1
+            if byte == backslash, index < text.endIndex,
+                case let next = text[index],
+                next == backslash || next == quote || next == apostrophe
+                    || (open == nil && next == space)
+            {
+                word.append(next)
+                index += 1
                 isInWord = true
-            } else if let open = quote {
-                if character == open { quote = nil } else { word.append(character) }
-            } else if character == "\"" || character == "'" {
-                quote = character
+            } else if let quotation = open {
+                if byte == quotation { open = nil } else { word.append(byte) }
+            } else if byte == quote || byte == apostrophe {
+                open = byte
                 isInWord = true
-            } else if character == " " || character == "\t" {
-                if isInWord { words.append(word) }
-                word = ""
+            } else if isBlank(byte) {
+                if isInWord { words.append(String(decoding: word, as: UTF8.self)) }
+                word.removeAll(keepingCapacity: true)
                 isInWord = false
-            } else if character == "#", !isInWord {
+            } else if byte == hash, !isInWord {
                 break
             } else {
-                word.append(character)
+                word.append(byte)
                 isInWord = true
             }
         }
-        guard quote == nil else { throw LexicalError() }
-        if isInWord { words.append(word) }
+        guard open == nil else { throw LexicalError() }
+        if isInWord { words.append(String(decoding: word, as: UTF8.self)) }
         return words
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
+
+    private static let space = UInt8(ascii: " ")
+    private static let tab = UInt8(ascii: "\t")
+    private static let returnByte = UInt8(ascii: "\r")
+    private static let formFeed: UInt8 = 0x0c
+    private static let equals = UInt8(ascii: "=")
+    private static let hash = UInt8(ascii: "#")
+    private static let quote = UInt8(ascii: "\"")
+    private static let apostrophe = UInt8(ascii: "'")
+    private static let backslash = UInt8(ascii: "\\")
+}
+
+extension ConfigLine {
+    /// The arguments of a line, taken one after the other.
+    struct Arguments: Sendable {
+        private var words: ArraySlice<String>
+        private let rest: ArraySlice<UInt8>
+
+        init(_ rest: ArraySlice<UInt8>) throws(LexicalError) {
+            self.rest = rest
+            words = try ConfigLine.words(rest)[...]
+        }
+
+        private init() {
+            rest = []
+            words = []
+        }
+
+        static let none = Arguments()
+
+        /// The next argument.
+        mutating func take() -> String? { words.popFirst() }
+
+        var next: String? { words.first }
+
+        mutating func takeAll() -> [String] {
+            defer { words = [] }
+            return Array(words)
+        }
+
+        /// Everything as it is written, whatever quotes and signs of comments are in it.
+        mutating func takeRest() -> String {
+            words = []
+            return String(decoding: rest, as: UTF8.self)
+        }
+
+        var isEmpty: Bool { words.isEmpty }
     }
 }
 
 /// A quotation has no end.
 package struct LexicalError: Error, Equatable, Sendable {}
-
-extension String {
-    var trimmedBlanks: Substring {
-        var text = self[...]
-        while let last = text.last, last == " " || last == "\t" || last == "\r" || last == "\u{c}" {
-            text.removeLast()
-        }
-        return text.drop { $0 == " " || $0 == "\t" }
-    }
-}

@@ -50,6 +50,31 @@ package struct Forward: Hashable, Sendable {
         fields(text).flatMap { target($0[...]) }
     }
 
+    /// The two arguments of a keyword; nil for what cannot be read.
+    package init?(_ kind: Kind, listen: String, target: String?) {
+        let takesAnyPort = kind == .remote
+        guard var fields = Self.fields(listen),
+            let end = Self.takeListener(&fields, takesAnyPort: takesAnyPort), fields.isEmpty
+        else { return nil }
+        self.kind = kind
+        self.listen = end
+        guard let target else {
+            connect = nil
+            return
+        }
+        guard let connect = Self.target(target) else { return nil }
+        self.connect = connect
+    }
+
+    /// Whether a text is `host:port` as `PermitRemoteOpen` and `PermitOpen` write it, where the port
+    /// may be `*`.
+    static func permits(_ text: String) -> Bool {
+        guard let fields = fields(text), fields.count == 2, let host = fields.first,
+            let port = fields.last, !host.text.isEmpty
+        else { return false }
+        return port.text == "*" || (port.number ?? 0) > 0
+    }
+
     // MARK: Fields
 
     private struct Field {
@@ -112,6 +137,17 @@ package struct Forward: Hashable, Sendable {
             let port = fields.last?.number, port > 0
         else { return nil }
         return .tcp(host: first.text, port: port)
+    }
+}
+
+extension Forward: CustomStringConvertible {
+    /// As `ssh -G` writes it, which the keyword reads again.
+    package var description: String {
+        switch kind {
+        case .dynamic: "\(listen)"
+        case .local: "\(listen) \(connect.map(\.description) ?? "")"
+        case .remote: "\(listen)\(connect.map { " \($0)" } ?? " [socks]:0")"
+        }
     }
 }
 

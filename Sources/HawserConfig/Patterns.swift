@@ -41,3 +41,10 @@ package enum Patterns {
         return found
     }
 }
+
+extension Patterns {
+    /// The same for a list as it is written, with commas.
+    package static func verdict(list: String, _ text: String) -> Bool? {
+        verdict(list.split(separator: ",").map(String.init), text)
+    }
+}

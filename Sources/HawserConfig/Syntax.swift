@@ -14,23 +14,37 @@ package enum Syntax {
     package static func seconds(_ text: String) -> Int? {
         var total = 0
         var number: Int?
-        for character in text.lowercased() {
-            if let digit = character.wholeNumberValue, character.isASCII {
+        for byte in text.utf8 {
+            if (48...57).contains(byte) {
                 let (tens, high) = (number ?? 0).multipliedReportingOverflow(by: 10)
-                let (sum, over) = tens.addingReportingOverflow(digit)
+                let (sum, over) = tens.addingReportingOverflow(Int(byte) - 48)
                 guard !high, !over else { return nil }
                 number = sum
                 continue
             }
-            let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604_800]
-            guard let value = number, let unit = units[character] else { return nil }
+            let unit: Int
+            switch byte | 0x20 {
+            case UInt8(ascii: "s"): unit = 1
+            case UInt8(ascii: "m"): unit = 60
+            case UInt8(ascii: "h"): unit = 3600
+            case UInt8(ascii: "d"): unit = 86400
+            case UInt8(ascii: "w"): unit = 604_800
+            default: return nil
+            }
+            guard let value = number else { return nil }
             let (part, high) = value.multipliedReportingOverflow(by: unit)
             let (sum, over) = total.addingReportingOverflow(part)
             guard !high, !over else { return nil }
             total = sum
             number = nil
         }
-        if let number { total += number } else if text.isEmpty { return nil }
+        if let number {
+            let (sum, over) = total.addingReportingOverflow(number)
+            guard !over else { return nil }
+            total = sum
+        } else if text.isEmpty {
+            return nil
+        }
         return total <= Int(Int32.max) ? total : nil
     }
 
@@ -56,6 +70,40 @@ package enum Syntax {
         return port
     }
 
+    package static let logLevels = [
+        "QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3",
+    ]
+
+    package static let logFacilities = [
+        "DAEMON", "USER", "AUTH", "AUTHPRIV", "LOCAL0", "LOCAL1", "LOCAL2", "LOCAL3", "LOCAL4",
+        "LOCAL5", "LOCAL6", "LOCAL7",
+    ]
+
+    /// An escape character as `-e` takes it and as `ssh -G` shows it, which may be taken again.
+    package static func escapeCharacter(_ text: String) -> String? {
+        var bytes = Array(text.utf8)
+        if bytes.first == UInt8(ascii: "\\"), bytes.count > 1 { bytes.removeFirst() }
+        if text == "none" { return text }
+        if bytes.count == 1 { return text.utf8.count == 1 ? text : nil }
+        guard bytes.count == 2, bytes[0] == UInt8(ascii: "^"), (64..<127).contains(bytes[1])
+        else { return nil }
+        // A control character, by the letter it is typed with.
+        return "\\^" + String(UnicodeScalar(bytes[1] & 0x1f | 0x40))
+    }
+
+    /// `local[:remote]` with both in it.
+    package static func tunnelDevice(_ text: String) -> String? {
+        let parts = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
+        func isUnit(_ part: String) -> Bool {
+            part == "any" || (UInt32(part).map { $0 <= 0x7fff_fffd } ?? false)
+        }
+        guard (1...2).contains(parts.count), parts.allSatisfy(isUnit) else { return nil }
+        return parts.count == 2 ? text : text + ":any"
+    }
+}
+
+extension Syntax {
     /// `list` as an edit of `defaults`: `+` appends, `-` removes by pattern, `^` moves to the front;
     /// else it stands for itself, its patterns expanded over `known`. Nil for an unknown name.
     package static func algorithms(
@@ -63,23 +111,7 @@ package enum Syntax {
         defaults: [String],
         known: [String]
     ) -> [String]? {
-        guard let first = list.first else { return nil }
-        let isEdit = first == "+" || first == "-" || first == "^"
-        let names = (isEdit ? list.dropFirst() : list[...]).split(separator: ",").map(String.init)
-        guard !names.isEmpty else { return nil }
-        if first == "-" {
-            return defaults.filter { name in !names.contains { Patterns.matches($0, name) } }
-        }
-        var chosen: [String] = []
-        for name in names {
-            let found = known.filter { Patterns.matches(name, $0) }
-            guard !found.isEmpty else { return nil }
-            for each in found where !chosen.contains(each) { chosen.append(each) }
-        }
-        switch first {
-        case "+": return defaults + chosen.filter { !defaults.contains($0) }
-        case "^": return chosen + defaults.filter { !chosen.contains($0) }
-        default: return chosen
-        }
+        let names = AlgorithmNames(offered: defaults, all: known)
+        return names.isValid(list, allowsPatterns: true) ? names.resolved(list) : nil
     }
 }

@@ -30,6 +30,19 @@ package struct Tokens: Sendable {
         return result
     }
 
+    /// The first letter behind a percent sign that is none of these, for a message.
+    package static func firstUnknown(_ text: String, _ letters: String) -> String {
+        var bytes = text.utf8[...]
+        while let percent = bytes.firstIndex(of: UInt8(ascii: "%")) {
+            bytes = bytes[bytes.index(after: percent)...]
+            guard let letter = bytes.popFirst() else { break }
+            if letter != UInt8(ascii: "%"), !letters.utf8.contains(letter) {
+                return String(decoding: [letter], as: UTF8.self)
+            }
+        }
+        return ""
+    }
+
     /// The text with `${NAME}` replaced, or nil for a variable that is not set.
     package static func expandVariables(
         _ text: String,

@@ -7,6 +7,8 @@ package enum Version {
     package static let software = "Hawser_\(number)"
     /// The identification line without its end.
     package static let identification = "SSH-2.0-\(software)"
+    /// The version that we are compatible with, as `Match version` compares it.
+    package static let compatible = "OpenSSH_10.5"
     /// What `-V` prints. Scripts look for `OpenSSH_` and a version to learn what they may ask of ssh.
     package static let text = "Hawser_\(number), OpenSSH_10.5 compatible, BoringSSL"
 }

@@ -9,11 +9,11 @@ import HawserTool
 /// What the command line of ssh(1) said.
 struct CommandLineOptions {
     var options = ClientOptions()
-    /// `-o` settings, in order; they come before the files.
-    var settings: [String] = []
     var configFile: String?
     var logFile: String?
     var verbosity = 0
+    /// What deserves a word although it is no mistake.
+    var notes: [String] = []
     var isQuiet = false
     var printsConfiguration = false
     var controlCommand: String?
@@ -56,7 +56,11 @@ enum CommandLine {
             while let step = parser.next() { try apply(step, &result) }
             // One operand is the destination; options may follow it, then comes the command.
             guard result.destination == nil, let operand = parser.takeOperand() else { break }
-            result.destination = try destination(operand)
+            let destination = try destination(operand)
+            result.destination = destination
+            // What stands earlier counts: an option behind the destination comes too late.
+            if result.options.user == nil { result.options.user = destination.user }
+            if result.options.port == nil { result.options.port = destination.port }
             result.originalDestination = operand
         }
         result.command = parser.operands
@@ -121,7 +125,19 @@ enum CommandLine {
         case "t": result.terminalCount += 1
         case "V": throw CommandLineExit(text: Version.text + "\n", status: 0)
         case "v": result.verbosity += 1
-        default: break  // a, A, g, k, K, x, X, Y, y, Z, 2: nothing to do yet
+        case "A": result.options.forwardAgent = "yes"
+        case "a": result.options.forwardAgent = "no"
+        case "g": result.options.gatewayPorts = true
+        case "K":
+            result.options.gssapiAuthentication = true
+            result.options.gssapiDelegateCredentials = true
+        case "k": result.options.gssapiDelegateCredentials = false
+        case "X": result.options.forwardX11 = true
+        case "x": result.options.forwardX11 = false
+        case "Y":
+            result.options.forwardX11 = true
+            result.options.forwardX11Trusted = true
+        default: break  // 2: always so. y, Z: nothing to do yet
         }
     }
 
@@ -166,7 +182,7 @@ enum CommandLine {
                         + "(use commas to separate multiple jump hops)\r\n"
                 )
             }
-            guard !result.settings.contains(where: { isSetting($0, of: "proxycommand") }) else {
+            guard result.options.proxyCommand == nil else {
                 throw fail("Cannot specify -J with ProxyCommand\r\n")
             }
             guard JumpHosts.areValid(value) else { throw fail("Invalid -J argument\r\n") }
@@ -190,7 +206,7 @@ enum CommandLine {
                 throw fail("Invalid multiplex command.\r\n")
             }
             result.controlCommand = value
-        case "o": result.settings.append(value)
+        case "o": try set(value, &result)
         case "p":
             guard result.options.port == nil else { break }
             guard let port = Syntax.port(value) else { throw fail("Bad port '\(value)'\n") }
@@ -204,8 +220,41 @@ enum CommandLine {
             result.standardForward = target
             result.options.sessionType = ClientOptions.SessionType.none
             result.options.requestTTY = .no
-        default: break  // D, I, L, P, R, w: nothing to do yet
+        case "D": try add(.dynamic, value, &result)
+        case "L": try add(.local, value, &result)
+        case "R": try add(.remote, value, &result)
+        case "I": result.options.pkcs11Provider = value
+        case "P":
+            if result.options.tag == nil { result.options.tag = value }
+        case "w":
+            guard let device = Syntax.tunnelDevice(value) else {
+                throw fail("Bad tun device '\(value)'\n")
+            }
+            result.options.tunnelDevice = device
+            if result.options.tunnel == nil { result.options.tunnel = .pointToPoint }
+        default: break
         }
+    }
+
+    /// `-L`, `-R` and `-D`.
+    private static func add(
+        _ kind: Forward.Kind,
+        _ value: String,
+        _ result: inout CommandLineOptions
+    ) throws(CommandLineExit) {
+        guard let forward = Forward(kind, value) else {
+            let what =
+                switch kind {
+                case .local: "local"
+                case .remote: "remote"
+                case .dynamic: "dynamic"
+                }
+            throw CommandLineExit(
+                text: "Bad \(what) forwarding specification '\(value)'\n",
+                status: 255
+            )
+        }
+        result.options.add(forward)
     }
 
     /// `~/` at the start is the home directory.
@@ -214,9 +263,29 @@ enum CommandLine {
         return home + path.dropFirst()
     }
 
-    /// Whether the text of an `-o` sets a keyword.
-    private static func isSetting(_ text: String, of keyword: String) -> Bool {
-        text.lowercased().drop { $0 == " " }.prefix { $0 != "=" && $0 != " " } == keyword
+    /// `-o`: a keyword and its value.
+    private static func set(
+        _ text: String,
+        _ result: inout CommandLineOptions
+    ) throws(CommandLineExit) {
+        var reader = ClientConfigReader(
+            result.options,
+            for: ClientConfigSubject(originalHost: "", localUser: "", home: ""),
+            from: NoFiles(),
+            context: .client
+        )
+        reader.read(commandLineOption: text)
+        guard reader.errors.isEmpty else {
+            throw CommandLineExit(
+                text: reader.errors.map { $0.description + "\r\n" }.joined(),
+                status: 255
+            )
+        }
+        result.options = reader.options
+        result.notes += reader.notes
+        if let refusal = reader.refusal {
+            throw CommandLineExit(text: "RefuseConnection: \(refusal)\r\n", status: 255)
+        }
     }
 
     /// `-Q`: the lists, one name a line.
@@ -252,4 +321,11 @@ enum CommandLine {
             isOutput: true
         )
     }
+}
+
+/// The world of a line that stands alone.
+private struct NoFiles: ConfigSource {
+    func contents(of path: String) -> [UInt8]? { nil }
+    func paths(matching pattern: String) -> [String] { [] }
+    func succeeds(_ command: String) -> Bool { false }
 }

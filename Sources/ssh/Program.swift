@@ -34,9 +34,7 @@ struct Program {
         let options = try configured(line, destination, localUser)
         let log = try makeLog(line, options)
         let settings = try finished(options, line, destination, localUser)
-        if line.printsConfiguration {
-            throw fail("-G: not yet supported by this version")
-        }
+        if line.printsConfiguration { return try show(settings) }
         if let command = line.controlCommand { return try control(command, settings, log) }
         if settings.lacksTerminal {
             log.info("Pseudo-terminal will not be allocated because stdin is not a terminal.")
@@ -60,47 +58,37 @@ struct Program {
         _ localUser: User
     ) throws(CommandLineExit) -> ClientOptions {
         var options = line.options
-        if options.user == nil { options.user = destination.user }
-        if options.port == nil { options.port = destination.port }
         if line.masterCount > 0 {
             options.controlMaster = line.masterCount > 1 ? .ask : .yes
         }
         if line.terminalCount > 0 {
             options.requestTTY = line.terminalCount > 1 ? .force : .yes
         }
-        let home = Environment.value("HOME") ?? localUser.home
-        var reader = ClientConfigReader(
-            options,
-            for: ClientConfigSubject(
-                originalHost: destination.host,
-                localUser: localUser.name,
-                home: home
-            ),
-            from: SystemConfigSource(localUser)
-        )
-        for setting in line.settings { reader.read(commandLineOption: setting) }
-        if let file = line.configFile {
-            if file.lowercased() != "none", !reader.read(file: file, isUserFile: true) {
-                throw fail("Can't open user config file \(file): \(SystemError.reason(2))")
-            }
-        } else {
-            let own = "\(home)/.ssh/config"
-            if let status = Files.status(own),
-                status.mode & 0o022 != 0
-                    || (status.uid != 0 && status.uid != localUser.uid)
-            {
-                throw fail("Bad owner or permissions on \(own)")
-            }
-            _ = reader.read(file: own, isUserFile: true)
-            _ = reader.read(file: "/etc/ssh/ssh_config", isUserFile: false)
+        var configuration = Configuration(line, destination, localUser)
+        let result = try configuration.read(options)
+        if !line.printsConfiguration, !line.isQuiet {
+            warn(result, configuration.notes + line.notes)
         }
-        guard reader.errors.isEmpty else {
-            throw CommandLineExit(
-                text: reader.errors.map { $0.description + "\r\n" }.joined(),
-                status: 255
+        return result
+    }
+
+    /// Says once what will have no effect.
+    private func warn(_ options: ClientOptions, _ notes: [String]) {
+        for note in notes { printError(note + "\r\n") }
+        let names = options.withoutEffect.map(\.row.name)
+        if !names.isEmpty {
+            printError(
+                "Warning: without effect in this version: \(names.joined(separator: ", "))\r\n"
             )
         }
-        return reader.options
+    }
+
+    /// `-G`.
+    private func show(_ settings: ClientSettings) throws(CommandLineExit) -> Int32 {
+        do throws(ConfigError) {
+            printOutput(try settings.listing.text)
+        } catch { throw fail(error.text) }
+        return 0
     }
 
     private func makeLog(
@@ -322,27 +310,5 @@ struct Program {
     private func background() throws(SystemError) {
         try Daemon.detach()
         Descriptor.useNull([0, 1, 2])
-    }
-}
-
-/// Files and commands of the machine, for reading a configuration.
-struct SystemConfigSource: ConfigSource {
-    private let user: User
-
-    init(_ user: User) {
-        self.user = user
-    }
-
-    func contents(of path: String) -> [UInt8]? { try? Files.read(path) }
-
-    func paths(matching pattern: String) -> [String] { Files.matches(pattern) }
-
-    func succeeds(_ command: String) -> Bool {
-        var spawn = Spawn.shell(user.loginShell, command: command)
-        guard let null = try? Descriptor.open("/dev/null", 2) else { return false }
-        defer { Descriptor.close(null) }
-        spawn.descriptors = [(0, null), (1, null), (2, 2)]
-        guard let pid = try? spawn.start() else { return false }
-        return Child.wait(pid) == .exited(0)
     }
 }

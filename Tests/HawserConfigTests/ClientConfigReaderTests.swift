@@ -56,8 +56,8 @@ struct ClientConfigReaderTests {
         let errors = read("Host other\nPrt 2\nPort 0\n").errors.map(\.text)
         #expect(
             errors == [
-                "/c: line 2: Bad configuration option: prt",
-                "/c line 3: unsupported option \"0\".",
+                "/c: line 2: Bad configuration option: prt (Port?)",
+                "/c line 3: Bad port '0'.",
                 "/c: terminating, 2 bad configuration options",
             ]
         )

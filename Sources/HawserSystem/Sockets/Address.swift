@@ -162,6 +162,35 @@ package enum Resolver {
         return result
     }
 
+    /// The name that a host's own name is an alias of, with a dot at its end when `name` has one, or
+    /// nil when there is no such host. C: `getaddrinfo` with `AI_CANONNAME`.
+    package static func canonicalName(
+        of host: String,
+        port: String,
+        family: Family = .any,
+        isNumeric: Bool = false
+    ) throws(ResolveError) -> String? {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        unsafe hints.ai_family =
+            switch family {
+            case .any: AF_UNSPEC
+            case .ipv4: AF_INET
+            case .ipv6: AF_INET6
+            }
+        unsafe hints.ai_flags = isNumeric ? AI_NUMERICHOST | AI_CANONNAME : AI_CANONNAME
+        var list: UnsafeMutablePointer<addrinfo>?
+        unsafe list = nil
+        // SAFETY: the list is freed after its first name has been copied.
+        let status = unsafe getaddrinfo(host, port, &hints, &list)
+        guard status == 0 else { throw ResolveError(code: status) }
+        defer { unsafe freeaddrinfo(list) }
+        guard let first = unsafe list, let name = unsafe first.pointee.ai_canonname else {
+            return nil
+        }
+        return unsafe String(cString: name)
+    }
+
     /// The host's own canonical name, if it is an alias.
     package static var ownHostName: String {
         var name = [CChar](repeating: 0, count: 256)

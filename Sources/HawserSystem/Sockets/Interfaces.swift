@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CHawserSystem
+import Glibc
+
+/// The network interfaces of this machine. C: `getifaddrs`.
+package enum Interfaces {
+    /// The addresses of every interface that is up.
+    package static var addresses: [SocketAddress] {
+        var list: UnsafeMutablePointer<ifaddrs>?
+        unsafe list = nil
+        // SAFETY: the list is freed after it has been copied.
+        guard unsafe getifaddrs(&list) == 0 else { return [] }
+        defer { unsafe freeifaddrs(list) }
+        var result: [SocketAddress] = []
+        var next = unsafe list
+        while let entry = unsafe next {
+            unsafe next = entry.pointee.ifa_next
+            guard let address = unsafe entry.pointee.ifa_addr,
+                unsafe entry.pointee.ifa_flags & UInt32(IFF_UP) != 0
+            else { continue }
+            let count: Int
+            switch unsafe Int32(address.pointee.sa_family) {
+            case AF_INET: count = MemoryLayout<sockaddr_in>.size
+            case AF_INET6: count = MemoryLayout<sockaddr_in6>.size
+            default: continue
+            }
+            unsafe result.append(
+                SocketAddress(bytes: Array(UnsafeRawBufferPointer(start: address, count: count)))
+            )
+        }
+        return result
+    }
+}

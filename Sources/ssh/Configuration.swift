@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HawserClient
+import HawserConfig
+import HawserSystem
+import HawserTool
+
+/// Reads what the files say, after what the command line said.
+struct Configuration {
+    let line: CommandLineOptions
+    let localUser: User
+    private let home: String
+    private(set) var subject: ClientConfigSubject
+    /// What deserves a word although it is no mistake.
+    private(set) var notes: [String] = []
+
+    init(_ line: CommandLineOptions, _ destination: Destination, _ localUser: User) {
+        self.line = line
+        self.localUser = localUser
+        home = Environment.value("HOME") ?? localUser.home
+        subject = ClientConfigSubject(
+            originalHost: destination.host,
+            localUser: localUser.name,
+            home: home,
+            command: line.command.isEmpty ? nil : line.command.joined(separator: " "),
+            version: Version.compatible,
+            userID: localUser.uid,
+            localHost: { Resolver.ownHostName },
+            connectionHash: ConnectionHash.hex(of:)
+        )
+    }
+
+    /// Every option in force, files read a second time where a block asks for it or the host has
+    /// got another name.
+    mutating func read(_ options: ClientOptions) throws(CommandLineExit) -> ClientOptions {
+        var (options, wantsFinalPass) = try readFiles(options)
+        if options.canonicalizeHostname ?? .no != .no { wantsFinalPass = true }
+        guard wantsFinalPass else { return options }
+        var host = subject.originalHost
+        if let name = options.hostName { host = Tokens(["h": host]).expand(name) ?? name }
+        do throws(ConfigError) {
+            host = try HostCanonicalization(options).canonicalName(of: host) { notes.append($0) }
+        } catch { throw CommandLineExit(text: "ssh: \(error.text)\r\n", status: 255) }
+        options.hostName = host.split(separator: "%", omittingEmptySubsequences: false)
+            .joined(separator: "%%")
+        subject.finalHost = host
+        subject.isCanonical = options.canonicalizeHostname ?? .no != .no
+        subject.isFinal = true
+        return try readFiles(options).options
+    }
+
+    private mutating func readFiles(
+        _ options: ClientOptions
+    ) throws(CommandLineExit) -> (options: ClientOptions, wantsFinalPass: Bool) {
+        var reader = ClientConfigReader(
+            options,
+            for: subject,
+            from: SystemConfigSource(localUser),
+            context: .client
+        )
+        if let file = line.configFile {
+            if file.lowercased() != "none", !reader.read(file: file, isUserFile: true) {
+                let reason = Files.reasonForAbsence(of: file) ?? SystemError.reason(13)
+                throw CommandLineExit(
+                    text: "Can't open user config file \(file): \(reason)\r\n",
+                    status: 255
+                )
+            }
+        } else {
+            let own = "\(home)/.ssh/config"
+            if let objection = SystemConfigSource(localUser).objection(to: own) {
+                throw CommandLineExit(text: objection + "\r\n", status: 255)
+            }
+            _ = reader.read(file: own, isUserFile: true)
+            _ = reader.read(file: "/etc/ssh/ssh_config", isUserFile: false)
+        }
+        guard reader.errors.isEmpty else {
+            throw CommandLineExit(
+                text: reader.errors.map { $0.description + "\r\n" }.joined(),
+                status: 255
+            )
+        }
+        if let refusal = reader.refusal {
+            throw CommandLineExit(text: "RefuseConnection: \(refusal)\r\n", status: 255)
+        }
+        if notes.isEmpty { notes = reader.notes }
+        return (reader.options, reader.wantsFinalPass)
+    }
+}
+
+/// Files and commands of the machine, for reading a configuration.
+struct SystemConfigSource: ConfigSource {
+    private let user: User
+
+    init(_ user: User) {
+        self.user = user
+    }
+
+    func contents(of path: String) -> [UInt8]? { try? Files.read(path) }
+
+    func paths(matching pattern: String) -> [String] { Files.matches(pattern) }
+
+    func objection(to path: String) -> String? {
+        guard let status = Files.status(path),
+            status.mode & 0o022 != 0 || (status.uid != 0 && status.uid != user.uid)
+        else { return nil }
+        return "Bad owner or permissions on \(path)"
+    }
+
+    func variable(_ name: String) -> String? { Environment.value(name) }
+
+    func hasAddress(within networks: [String]) -> Bool {
+        Interfaces.addresses.contains { AddressPatterns.verdict(networks, $0.host) == true }
+    }
+
+    func succeeds(_ command: String) -> Bool {
+        let shell = Environment.value("SHELL") ?? user.loginShell
+        var spawn = Spawn.shell(shell, command: command)
+        guard let null = try? Descriptor.open("/dev/null", 2) else { return false }
+        defer { Descriptor.close(null) }
+        spawn.descriptors = [(0, null), (1, null), (2, 2)]
+        guard let pid = try? spawn.start() else { return false }
+        return Child.wait(pid) == .exited(0)
+    }
+}

@@ -9,11 +9,16 @@ import Testing
 struct ReceiveWindowModel {
     var latencyNanoseconds: UInt64
     var bytesPerMillisecond: UInt64
+    var keysAreAlwaysNew = false
     private var window = ReceiveWindow()
 
     init(latencyNanoseconds: UInt64, bytesPerMillisecond: UInt64) {
         self.latencyNanoseconds = latencyNanoseconds
         self.bytesPerMillisecond = bytesPerMillisecond
+    }
+
+    private func exchange(_ arrival: Instant) -> Instant {
+        keysAreAlwaysNew ? arrival : Instant(nanoseconds: 0)
     }
 
     /// Sends so many bytes and returns the size of the window at the end.
@@ -36,7 +41,7 @@ struct ReceiveWindowModel {
             left -= count
             now += UInt64(count) * 1_000_000 / bytesPerMillisecond
             let arrival = Instant(nanoseconds: now + latencyNanoseconds)
-            precondition(window.receive(count, at: arrival))
+            precondition(window.receive(count, at: arrival, lastExchange: exchange(arrival)))
             if let bytes = window.drain(count, at: arrival) {
                 adjustments.append((arrival.nanoseconds + latencyNanoseconds, bytes))
             }
@@ -47,13 +52,15 @@ struct ReceiveWindowModel {
 
 @Suite("Windows, RFC 4254 §5.2")
 struct WindowTests {
+    private let start = Instant(nanoseconds: 0)
+
     @Test("More than the window is refused")
     func beyond() {
         var window = ReceiveWindow(sizeBytes: 100)
         let now = Instant(nanoseconds: 1)
-        let first = window.receive(100, at: now)
+        let first = window.receive(100, at: now, lastExchange: start)
         #expect(first)
-        let second = window.receive(1, at: now)
+        let second = window.receive(1, at: now, lastExchange: start)
         #expect(!second)
     }
 
@@ -61,7 +68,7 @@ struct WindowTests {
     func drainTooMuch() {
         var window = ReceiveWindow(sizeBytes: 100)
         let now = Instant(nanoseconds: 1)
-        _ = window.receive(60, at: now)
+        _ = window.receive(60, at: now, lastExchange: start)
         let drained = window.drain(1000, at: now)
         #expect(drained == 60)
         #expect(window.remainingBytes == 100)
@@ -75,7 +82,8 @@ struct WindowTests {
         var now: UInt64 = 0
         for _ in 0..<100 {
             while window.remainingBytes > 0 {
-                _ = window.receive(min(100, window.remainingBytes), at: Instant(nanoseconds: now))
+                let count = min(100, window.remainingBytes)
+                _ = window.receive(count, at: Instant(nanoseconds: now), lastExchange: start)
             }
             now += 1_000_000
             _ = window.drain(250, at: Instant(nanoseconds: now))
@@ -91,5 +99,13 @@ struct WindowTests {
         var near = ReceiveWindowModel(latencyNanoseconds: 100_000, bytesPerMillisecond: 1_000_000)
         let nearBytes = near.run(bytes: 400 << 20)
         #expect(nearBytes == ConnectionLimits.initialWindowBytes)
+    }
+
+    @Test("What came after a key exchange says nothing about the window")
+    func exchangeInBetween() {
+        var far = ReceiveWindowModel(latencyNanoseconds: 50_000_000, bytesPerMillisecond: 1_000_000)
+        far.keysAreAlwaysNew = true
+        let bytes = far.run(bytes: 400 << 20)
+        #expect(bytes == ConnectionLimits.initialWindowBytes)
     }
 }

@@ -75,7 +75,9 @@ extension ConnectionCore {
         guard count <= ConnectionLimits.maximumDataBytes else {
             throw .violation("\(count) bytes of data in one message on channel \(number)")
         }
-        guard channels[index].receiveWindow.receive(count, at: now) else {
+        let lastExchange = transport.lastExchange
+        guard channels[index].receiveWindow.receive(count, at: now, lastExchange: lastExchange)
+        else {
             throw .violation("data beyond the window of channel \(number)")
         }
         return count == 0 || channels[index].hasSentClose ? nil : index

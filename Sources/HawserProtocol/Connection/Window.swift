@@ -4,8 +4,8 @@
 ///
 /// `remaining` + what the program holds + `drained` = `sizeBytes`. A peer that has used up exactly
 /// what it knew of, and whose next byte then took noticeably long, has waited for us: its window is
-/// too small for the round trip and is doubled. When the program holds the bytes, or the peer has
-/// none, nothing is learnt and the size stays.
+/// too small for the round trip and is doubled. When the program holds the bytes, the peer has
+/// none, or both waited for new keys, nothing is learnt and the size stays.
 struct ReceiveWindow {
     /// What the peer may have under way, in bytes.
     private(set) var sizeBytes: Int
@@ -34,11 +34,18 @@ struct ReceiveWindow {
     /// What the program has been told of and has not passed on.
     var heldBytes: Int { sizeBytes - remainingBytes - drainedBytes }
 
-    /// The peer sent `count` bytes. False when that was more than it may.
-    mutating func receive(_ count: Int, at now: Instant) -> Bool {
+    /// The peer sent `count` bytes, the last key exchange having ended at `lastExchange`. False when
+    /// that was more than it may.
+    mutating func receive(_ count: Int, at now: Instant, lastExchange: Instant) -> Bool {
         guard count <= remainingBytes else { return false }
         remainingBytes -= count
-        if probe != nil { measure(count, at: now) }
+        if let probe {
+            if lastExchange <= probe.sent {
+                measure(count, at: now)
+            } else {
+                self.probe = nil
+            }
+        }
         return true
     }
 

@@ -2,6 +2,7 @@
 // What Swift's Glibc module leaves out: macros with arguments, variadics, names behind _GNU_SOURCE.
 #pragma once
 
+#include <malloc.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/prctl.h>

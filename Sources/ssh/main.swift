@@ -4,6 +4,7 @@ import HawserSystem
 import HawserTool
 
 Descriptor.ensureStandardDescriptors()
+Memory.returnsLargeBuffers()
 Signals.ignore([13])  // PIPE: a write says so itself
 
 let words = Swift.CommandLine.arguments

@@ -4,6 +4,7 @@ import HawserServer
 import HawserSystem
 
 Signals.dieOnCrash()
+Memory.returnsLargeBuffers()
 let arguments = CommandLine.arguments
 if arguments.count > 1, let role = ServerRole(rawValue: arguments[1]) {
     Daemon.exit(ServerProgram.run(role, Array(arguments[2...])))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The first byte of every message: draft-ietf-sshm-ssh-agent §6.1.
+/// The first byte of every message: RFC 9987
 package enum AgentMessageNumber: UInt8, Sendable {
     case failure = 5
     case success = 6

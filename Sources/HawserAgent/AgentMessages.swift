@@ -3,7 +3,7 @@
 package import HawserKeys
 package import HawserWire
 
-/// What a client asks of an agent (draft-ietf-sshm-ssh-agent §5).
+/// What a client asks of an agent (RFC 9987).
 package enum AgentRequest {
     /// `SSH_AGENTC_REQUEST_IDENTITIES`.
     case identities

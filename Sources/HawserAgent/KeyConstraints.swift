@@ -3,7 +3,7 @@
 package import HawserKeys
 package import HawserWire
 
-/// Under which conditions an agent may use a key: draft-ietf-sshm-ssh-agent §5.2.7 and
+/// Under which conditions an agent may use a key: RFC 9987 and
 /// PROTOCOL.agent.
 package struct KeyConstraints: Equatable, Sendable {
     /// Seconds after which the agent forgets the key.

@@ -28,6 +28,10 @@ final class AgentLoop {
         Descriptor.setNonblocking(listener)
         var set = PollSet()
         while true {
+            if let parent, Daemon.parentProcessID != parent {
+                log.debug("parent has ended")
+                return
+            }
             set.removeAll()
             let signalled = set.add(Signals.descriptor, read: true)
             let hasRoom = clients.count < maximumClients
@@ -42,10 +46,6 @@ final class AgentLoop {
             set.wait(timeout: timeout)
             server.tick(at: moment)
             if set.isReadable(signalled), !carryOut(Signals.take()) { return }
-            if let parent, Daemon.parentProcessID != parent {
-                log.debug("parent has ended")
-                return
-            }
             for (client, slot) in zip(clients, slots) { serve(client, set, slot) }
             for (client, _) in answers { look(at: client) }
             release()

@@ -7,7 +7,7 @@ import Testing
 
 @testable import HawserAgent
 
-@Suite("Agent messages: draft-ietf-sshm-ssh-agent §5")
+@Suite("Agent messages: RFC 9987")
 struct AgentMessagesTests {
     static func key(_ seed: UInt64 = 1, _ kind: PrivateKey.NewKey = .ed25519) throws -> PrivateKey {
         try PrivateKey.generate(kind, comment: Array("c".utf8), random: SeededRandom(seed: seed))

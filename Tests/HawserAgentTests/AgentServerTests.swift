@@ -48,7 +48,7 @@ struct TestAgent {
     }
 }
 
-@Suite("An agent's keys: draft-ietf-sshm-ssh-agent §5")
+@Suite("An agent's keys: RFC 9987")
 struct AgentServerTests {
     private let key = try! AgentMessagesTests.key(1)
     private let other = try! AgentMessagesTests.key(2)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// What reading a configuration needs from the world.
 package protocol ConfigSource {
     /// The content of a file, or nil when there is none.

@@ -5,6 +5,8 @@
 #include <malloc.h>
 #include <poll.h>
 #include <spawn.h>
+#include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -34,6 +36,26 @@ static inline int hawser_term_signal(int status) { return WTERMSIG(status); }
 static inline int hawser_core_dumped(int status) { return WCOREDUMP(status); }
 static inline int hawser_die_with_parent(int signal) {
     return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
+}
+
+// epoll_event is packed; a number each is easier to read: descriptor << 32 | events.
+static inline int hawser_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+static inline uint32_t hawser_epoll_in(void) { return EPOLLIN; }
+static inline uint32_t hawser_epoll_out(void) { return EPOLLOUT; }
+static inline int hawser_epoll_set(int instance, int fd, int is_new, uint32_t events) {
+    struct epoll_event event = {.events = events, .data = {.fd = fd}};
+    return epoll_ctl(instance, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+}
+static inline int hawser_epoll_remove(int instance, int fd) {
+    struct epoll_event event = {0};
+    return epoll_ctl(instance, EPOLL_CTL_DEL, fd, &event);
+}
+static inline int hawser_epoll_wait(int instance, uint64_t *found, int most, int milliseconds) {
+    struct epoll_event events[128];
+    int count = epoll_wait(instance, events, most < 128 ? most : 128, milliseconds);
+    for (int i = 0; i < count; i++)
+        found[i] = (uint64_t)(uint32_t)events[i].data.fd << 32 | events[i].events;
+    return count;
 }
 
 // zlib's initialisers are macros.

@@ -60,6 +60,30 @@ package enum UnixSocket {
         }
     }
 
+    /// A listening socket at `path` whose file has the mode 0666 without `mask`. With `replacing`,
+    /// what is at `path` is removed before. C: `bind`, `listen`.
+    package static func listening(
+        at path: String,
+        mask bits: UInt32,
+        replacing: Bool
+    ) throws(SystemError) -> Int32 {
+        guard let address = SocketAddress.unix(path) else {
+            throw SystemError("bind", path, number: ENAMETOOLONG)
+        }
+        let fd = try Socket.make(AF_UNIX)
+        if replacing { _ = unsafe unlink(path) }
+        let before = umask(bits & 0o777)
+        defer { umask(before) }
+        do throws(SystemError) {
+            try Socket.bind(fd, to: address)
+            guard listen(fd, 128) == 0 else { throw SystemError("listen", path) }
+            return fd
+        } catch {
+            Descriptor.close(fd)
+            throw SystemError(error.call, path, number: error.number)
+        }
+    }
+
     // MARK: Descriptors across (SCM_RIGHTS, unix(7))
 
     /// Sends one byte with descriptors.
@@ -86,8 +110,12 @@ package enum UnixSocket {
     }
 
     /// Receives one byte with exactly `count` descriptors, which are not inherited. Throws `EPROTO`
-    /// when another number came.
-    package static func receive(_ count: Int, over fd: Int32) throws(SystemError) -> [Int32] {
+    /// when another number came, and `EAGAIN` when nothing has and `waits` is false.
+    package static func receive(
+        _ count: Int,
+        over fd: Int32,
+        waits: Bool = true
+    ) throws(SystemError) -> [Int32] {
         let header = 16
         var control = [UInt8](repeating: 0, count: (header + count * 4 + 7) & ~7)
         var byte: UInt8 = 0
@@ -100,7 +128,7 @@ package enum UnixSocket {
             if received == 0 { throw SystemError("recvmsg", number: ECONNRESET) }
             switch errno {
             case EINTR: continue
-            case EAGAIN: Descriptor.waitUntilReady(fd, forWriting: false)
+            case EAGAIN where waits: Descriptor.waitUntilReady(fd, forWriting: false)
             default: throw SystemError("recvmsg")
             }
         }

@@ -33,6 +33,9 @@ package struct ClientConnection: ~Copyable, Connection {
         @_lifetime(borrow self) get { core.received }
     }
 
+    /// Lends `received` to `body`, where the connection is part of an object.
+    package func withReceived<Result>(_ body: (RawSpan) -> Result) -> Result { body(received) }
+
     // MARK: Events
 
     /// What happened next; nil when that needs more bytes or output that has gone.

@@ -93,6 +93,16 @@ extension ConnectionCore {
         return channels[index].sendWindowBytes
     }
 
+    /// Makes `channelWritable` come when `send` takes bytes again, if it takes none now.
+    mutating func awaitRoom(on id: ChannelID) {
+        guard let index = channels.index(of: id), channels[index].canSend else { return }
+        if channels[index].sendWindowBytes == 0 {
+            channels[index].awaitsWindow = true
+        } else if !hasOutputRoom(interactive: channels[index].isInteractive) {
+            awaitOutput(at: index)
+        }
+    }
+
     private mutating func awaitOutput(at index: Int) {
         guard !channels[index].awaitsOutput else { return }
         channels[index].awaitsOutput = true

@@ -125,6 +125,11 @@ extension Connection where Self: ~Copyable {
         core.sendableBytes(on: id)
     }
 
+    /// Makes `channelWritable` come when `sendableBytes` is no longer zero.
+    package mutating func awaitRoom(on id: ChannelID) {
+        core.awaitRoom(on: id)
+    }
+
     /// Gives the peer back the window of `count` received bytes that have gone on.
     package mutating func consumed(_ count: Int, on id: ChannelID) {
         core.consumed(count, on: id)

@@ -1,73 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserLog
 internal import HawserProtocol
 internal import HawserSystem
+internal import HawserTool
 internal import HawserWire
 
-/// A session channel and the three descriptors at our end: ssh's own, or those of a passenger.
-final class ClientSession {
-    var channel: ChannelID
-    let input: Int32
-    let output: Int32
-    let error: Int32
+/// A session channel: ssh's own, or that of a passenger.
+final class ClientSession: ClientChannel {
     /// The passenger of a control socket; nil for ssh's own session.
     let passenger: ControlPassenger?
+    let request: SessionRequest
+    /// Read from, written to; given back as they were.
+    private let descriptors: (input: Int32, output: Int32, error: Int32)
+    private let wasNonblocking: [Bool]
+    private let ownsDescriptors: Bool
+    private var hasReleased = false
 
-    var pendingOutput = ByteQueue(capacityBytes: 64)
-    var pendingError = ByteQueue(capacityBytes: 64)
-    var isOpen = false
-    var isRunning = false
-    var inputHasEnded = false
-    var outputIsBroken = false
-    var errorIsBroken = false
-    var peerHasEnded = false
-    var isClosed = false
-    var exitStatus: UInt32?
-    var exitSignal: ExitSignal?
+    private(set) var isRunning = false
+    private(set) var exitStatus: UInt32?
+    private(set) var exitSignal: ExitSignal?
     var escapes: EscapeSequences?
     var escapeCharacter: UInt8 = 0
     var hasTerminal = false
-    /// Requests sent before the one that starts the program, in order; true for the terminal's.
-    var awaitedAnswers: [Awaited] = []
+    /// Requests that the peer has not answered, in order.
+    private var awaitedAnswers: [Awaited] = []
+    /// What a terminal types in answer to `~C`; nil when nothing is asked.
+    var commandLine: [UInt8]?
 
-    enum Awaited { case terminal, start, other }
-
-    private let wasNonblocking: (Bool, Bool, Bool)
-    private let ownsDescriptors: Bool
+    enum Awaited { case terminal, agent, x11, start, other }
 
     init(
-        _ channel: ChannelID,
+        _ id: ChannelID,
+        _ request: SessionRequest,
         input: Int32,
         output: Int32,
         error: Int32,
-        passenger: ControlPassenger? = nil
+        passenger: ControlPassenger? = nil,
+        ownsDescriptors: Bool
     ) {
-        self.channel = channel
-        self.input = input
-        self.output = output
-        self.error = error
+        self.request = request
         self.passenger = passenger
-        ownsDescriptors = passenger != nil
-        wasNonblocking = (
-            Descriptor.isNonblocking(input), Descriptor.isNonblocking(output),
-            Descriptor.isNonblocking(error)
-        )
-        for fd in [input, output, error] where fd >= 0 && !Descriptor.isTerminal(fd) {
-            Descriptor.setNonblocking(fd)
-        }
+        self.ownsDescriptors = ownsDescriptors
+        descriptors = (input, output, error)
+        wasNonblocking = [input, output, error].map(Descriptor.isNonblocking)
+        hasTerminal = request.wantsTerminal
+        super.init(id, kind: passenger == nil ? "client-session" : "mux-session")
     }
 
-    /// Everything has been said and written.
-    var isFinished: Bool {
-        isClosed && (pendingOutput.isEmpty || outputIsBroken)
-            && (pendingError.isEmpty || errorIsBroken)
+    var terminal: Int32 { descriptors.input }
+
+    // MARK: The channel's life
+
+    override func opened(_ loop: ClientLoop) {
+        markOpen()
+        passenger?.sessionOpened(loop)
+        start(loop)
+        attach(
+            input: descriptors.input,
+            output: descriptors.output,
+            error: descriptors.error,
+            loop
+        )
+        if descriptors.input < 0 { endInput(loop) }
+    }
+
+    override func openFailed(
+        _ reason: ChannelOpenFailureReason,
+        _ text: String,
+        _ loop: ClientLoop
+    ) {
+        loop.log.info("channel \(id): open failed: \(reason): \(text.visible)")
+        if let passenger {
+            passenger.openFailed(reason, text, loop)
+        } else {
+            loop.ownSessionFailed()
+        }
+        release()
+    }
+
+    override func finished(_ loop: ClientLoop) {
+        detach(loop)
+        loop.sessionFinished(self)
     }
 
     /// Gives the descriptors back as they were.
     func release() {
-        for (fd, was) in [
-            (input, wasNonblocking.0), (output, wasNonblocking.1), (error, wasNonblocking.2),
-        ] where fd >= 0 {
+        guard !hasReleased else { return }
+        hasReleased = true
+        let all = [descriptors.input, descriptors.output, descriptors.error]
+        for (fd, was) in zip(all, wasNonblocking) where fd >= 0 {
             if !was { Descriptor.setNonblocking(fd, false) }
             if ownsDescriptors { Descriptor.close(fd) }
         }
@@ -75,7 +97,114 @@ final class ClientSession {
 
     /// What the program that waits for this session exits with.
     var status: Int32 {
-        if let exitStatus { return Int32(truncatingIfNeeded: exitStatus & 0xff) }
-        return 255
+        exitStatus.map { Int32(truncatingIfNeeded: $0 & 0xff) } ?? 255
+    }
+
+    // MARK: Starting (RFC 4254 §6)
+
+    private func start(_ loop: ClientLoop) {
+        if request.wantsX11 { loop.requestX11(self) }
+        if request.wantsAgent, loop.canForwardAgent(for: self) {
+            loop.log.debug("Requesting authentication agent forwarding.")
+            send(.agentForwarding, loop, wantReply: false)
+        }
+        if request.wantsTerminal { requestTerminal(loop) }
+        for (name, value) in request.environment {
+            send(.environment(name: name, value: Array(value.utf8)), loop, wantReply: false)
+        }
+        if request.isSubsystem {
+            loop.log.debug("Sending subsystem: \(request.command ?? "")")
+            send(.subsystem(name: request.command ?? ""), loop, awaiting: .start)
+        } else if let command = request.command, !command.isEmpty {
+            loop.log.debug("Sending command: \(command)")
+            send(.exec(command: Array(command.utf8)), loop, awaiting: .start)
+        } else {
+            send(.shell, loop, awaiting: .start)
+        }
+        isRunning = true
+        if request.wantsTerminal, passenger == nil { loop.enterRawMode() }
+    }
+
+    private func requestTerminal(_ loop: ClientLoop) {
+        let size = Terminal.windowSize(of: terminal) ?? WindowSize(columns: 0, rows: 0)
+        var modes = TerminalModes()
+        for (opcode, value) in Terminal.modes(of: terminal) {
+            modes.append(TerminalModes.Opcode(rawValue: opcode), value)
+        }
+        let terminal = PseudoTerminalRequest(
+            term: request.terminalType,
+            size: TerminalSize(size),
+            modes: modes
+        )
+        send(.pseudoTerminal(terminal), loop, awaiting: .terminal)
+    }
+
+    private func send(_ request: ChannelRequest, _ loop: ClientLoop, wantReply: Bool) {
+        loop.connection.request(request, on: id, wantReply: wantReply)
+    }
+
+    /// A request whose answer is for us.
+    func send(_ request: ChannelRequest, _ loop: ClientLoop, awaiting awaited: Awaited) {
+        loop.connection.request(request, on: id, wantReply: true)
+        awaitedAnswers.append(awaited)
+    }
+
+    override func answered(success: Bool, _ loop: ClientLoop) {
+        guard !awaitedAnswers.isEmpty else { return }
+        let awaited = awaitedAnswers.removeFirst()
+        guard !success else { return }
+        switch awaited {
+        case .terminal:
+            hasTerminal = false
+            if let passenger {
+                passenger.terminalFailed(loop)
+            } else {
+                loop.leaveRawMode()
+                loop.log.error("PTY allocation request failed on channel \(id)")
+            }
+        case .x11:
+            loop.log.info("X11 forwarding request failed on channel \(id)")
+        case .start:
+            let isSubsystem = request.isSubsystem
+            loop.log.error("\(isSubsystem ? "subsystem" : "exec") request failed on channel \(id)")
+            loop.connection.closeChannel(id)
+        case .agent, .other: break
+        }
+    }
+
+    // MARK: What the peer asks
+
+    override func requested(_ request: ChannelRequest, wantReply: Bool, _ loop: ClientLoop) {
+        var success = true
+        switch request {
+        case .exitStatus(let status):
+            exitStatus = status
+            loop.log.debug("client_input_channel_req: channel \(id) rtype exit-status reply 0")
+        case .exitSignal(let signal):
+            exitSignal = signal
+            loop.log.debug("client_input_channel_req: channel \(id) rtype exit-signal reply 0")
+        case .endOfWrite:
+            // The program reads no more; ours need not type.
+            stopInput(loop)
+        default: success = false
+        }
+        if wantReply { loop.connection.answerRequest(on: id, success: success) }
+    }
+
+    /// Nobody reads any more: the peer is told, so that its program ends.
+    override func outputBroke(_ loop: ClientLoop) {
+        let software = loop.connection.peerIdentification?.softwareVersion ?? ""
+        if software.hasPrefix("OpenSSH") || software.hasPrefix("Hawser"), !isClosed {
+            loop.connection.request(.endOfWrite, on: id, wantReply: false)
+        }
+    }
+
+    override func directionEnded(_ loop: ClientLoop) {}
+
+    // MARK: Typing
+
+    override func tookInput(_ count: Int, _ loop: ClientLoop) {
+        guard escapes != nil else { return super.tookInput(count, loop) }
+        loop.typed(Array(loop.buffer[0..<count]), self)
     }
 }

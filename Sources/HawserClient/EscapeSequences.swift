@@ -95,11 +95,15 @@ package struct EscapeSequences: Sendable {
         }
     }
 
+    /// The character as messages show it.
+    static func name(_ character: UInt8) -> String {
+        character < 0x20
+            ? "^\(Character(UnicodeScalar(character + 64)))" : String(UnicodeScalar(character))
+    }
+
     /// What `~?` prints. A session that rides another connection cannot suspend or background it.
     package static func help(_ character: UInt8, isPassenger: Bool) -> String {
-        let c =
-            character < 0x20
-            ? "^\(Character(UnicodeScalar(character + 64)))" : String(UnicodeScalar(character))
+        let c = name(character)
         var lines = [
             "\(c)?",
             "Supported escape sequences:",

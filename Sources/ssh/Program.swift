@@ -47,7 +47,7 @@ struct Program {
                 guard case .vanished = outcome else { break }
             }
         }
-        return connect(settings, log, words)
+        return connect(settings, try forwarding(settings), log, words)
     }
 
     // MARK: Configuration
@@ -145,6 +145,14 @@ struct Program {
         CommandLineExit(text: text + "\r\n", status: 255)
     }
 
+    private func forwarding(
+        _ settings: ClientSettings
+    ) throws(CommandLineExit) -> ForwardingSettings {
+        do throws(ConfigError) {
+            return try ForwardingSettings(settings)
+        } catch { throw fail(error.text) }
+    }
+
     // MARK: Multiplexing
 
     private func control(
@@ -201,7 +209,12 @@ struct Program {
 
     // MARK: Connection
 
-    private func connect(_ settings: ClientSettings, _ log: Log, _ words: [String]) -> Int32 {
+    private func connect(
+        _ settings: ClientSettings,
+        _ forwarding: ForwardingSettings,
+        _ log: Log,
+        _ words: [String]
+    ) -> Int32 {
         do {
             let dialer = Dialer(
                 settings,
@@ -213,13 +226,17 @@ struct Program {
             let loop = try ClientLoop(
                 settings,
                 dialed,
+                forwarding: forwarding,
                 identification: Version.identification,
                 log: log
             )
+            loop.agentForwarding = try AgentForwarding(settings)
             try loop.authenticate()
             try localCommand(settings, log)
+            try loop.startForwards()
             startMaster(loop, settings, log)
             let isBackground = settings.options.forkAfterAuthentication == true
+            if isBackground || loop.master != nil { try loop.waitForForwards() }
             if !isBackground, let outcome = try persist(loop, settings, log) { return outcome }
             if !loop.isPersistentMaster { try loop.openOwnSession(isBackground: isBackground) }
             if isBackground { try background() }
@@ -291,6 +308,7 @@ struct Program {
         if child == 0 {
             Daemon.startSession()
             Descriptor.useNull([0, 1, 2])
+            try loop.continueAfterFork()
             loop.isPersistentMaster = true
             return nil
         }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserKeys
+internal import HawserLog
+internal import HawserProtocol
+internal import HawserSystem
+internal import HawserTool
+internal import HawserWire
+
+/// What the connection tells.
+extension ClientLoop {
+    func takeEvents() throws(ClientFailure) {
+        do throws(ProtocolError) {
+            while let event = try connection.nextEvent(at: Self.now) {
+                try handle(event)
+            }
+        } catch {
+            throw describe(error)
+        }
+    }
+
+    /// The user's words for what the peer did.
+    private func describe(_ error: ProtocolError) -> ClientFailure {
+        if case .hostKeyRefused = error.kind {
+            flush()
+            return ClientFailure(nil)
+        }
+        if case .authenticationFailed = error.kind { return ClientFailure(error.text) }
+        connection.disconnect(after: error)
+        flush()
+        switch error.kind {
+        case .noCommonAlgorithm:
+            return ClientFailure("Unable to negotiate with \(peerName): \(error.text)")
+        case .disconnected(let reason):
+            return ClientFailure(
+                "Received disconnect from \(peerName):\(reason): \(error.text.visible)\r\n"
+                    + "Disconnected from \(peerName)"
+            )
+        case .badIdentification, .versionMismatch: return ClientFailure(error.text.visible)
+        case .badMAC, .badPacket:
+            return ClientFailure(
+                "\(error.text)\r\nssh_dispatch_run_fatal: Connection to \(peerName): "
+                    + (error.kind == .badMAC
+                        ? "message authentication code incorrect" : "Connection corrupted")
+            )
+        default:
+            return ClientFailure(
+                "ssh_dispatch_run_fatal: Connection to \(peerName): \(error.text)"
+            )
+        }
+    }
+
+    private func handle(_ event: ConnectionEvent) throws(ProtocolError) {
+        switch event {
+        case .identified(let line):
+            log.debug(
+                "Remote protocol version \(line.protocolVersion), remote software version "
+                    + line.softwareVersion.visible
+            )
+        case .lineBeforeIdentification(let line):
+            log.debug("ssh_exchange_identification: \(line.visible)")
+        case .hostKey(let proven): try decide(proven)
+        case .debugMessage(let text, let always):
+            if always { log.info("\(text.visible)") } else { log.debug("Remote: \(text.visible)") }
+        case .banner(let text):
+            if log.level >= .info { printError(text.visible) }
+        case .authenticationMethods, .signatureNeeded, .informationRequested,
+            .passwordChangeRequested:
+            try authenticator.handle(event, on: &connection)
+        case .authenticated:
+            isAuthenticated = true
+            let through = dialed.address.map { "([\($0.host)]:\($0.port))" } ?? "(via proxy)"
+            log.debug(
+                "Authenticated to \(settings.host) \(through) using \"\(authenticator.lastMethod)\"."
+            )
+        case .channelOpened(let id): channels[id]?.opened(self)
+        case .channelOpenFailed(let id, let reason, let message):
+            channels.removeValue(forKey: id)?.openFailed(reason, message, self)
+        case .channelOpenRequested(let id, let opening): channelRequested(id, opening)
+        case .channelData(let id, let count): receive(id, count, isError: false)
+        case .channelExtendedData(let id, let type, let count):
+            receive(id, count, isError: type == ConnectionEvent.standardError)
+        case .channelEOF(let id): channels[id]?.peerEnded(self)
+        case .channelClosed(let id): channels[id]?.closed(self)
+        case .channelWritable(let id): channels[id]?.writable(self)
+        case .channelRequest(let id, let request, let wantReply):
+            if let channel = channels[id] {
+                channel.requested(request, wantReply: wantReply, self)
+            } else if wantReply {
+                connection.answerRequest(on: id, success: false)
+            }
+        case .channelRequestAnswered(let id, let success):
+            channels[id]?.answered(success: success, self)
+        case .globalRequest(_, let wantReply):
+            if wantReply { connection.answerGlobalRequest(success: false) }
+        case .globalRequestAnswered(let id, let success, let payload):
+            unansweredKeepAlives = 0
+            awaitedGlobals.removeValue(forKey: id)?(success, payload)
+        case .keysExchanged, .extensionsReceived, .unimplemented, .pong: break
+        case .exchangeSignatureNeeded, .groupNeeded, .authenticationRequested,
+            .channelPeerClosed:
+            break
+        }
+    }
+
+    private func receive(_ id: ChannelID, _ count: Int, isError: Bool) {
+        guard let channel = channels[id] else { return connection.consumed(count, on: id) }
+        channel.receive(count, isError: isError, self)
+    }
+
+    private func decide(_ proven: ProvenHostKey) throws(ProtocolError) {
+        guard let key = try? PublicKey(blob: proven.blob) else {
+            throw ProtocolError(.hostKeyRefused, "unreadable host key")
+        }
+        log.debug("Server host key: \(key.type.name) \(key.fingerprint())")
+        switch verification.verdict(on: key) {
+        case .accepted: break
+        case .acceptedWithoutTrust: authenticator.sendsNoSecrets = true
+        case .refused:
+            connection.rejectHostKey()
+            throw ProtocolError(.hostKeyRefused, "Host key verification failed.")
+        }
+        binding = AgentBinding(proven)
+        authenticator.binding = binding
+        connection.acceptHostKey()
+    }
+
+    // MARK: The channels
+
+    func add(_ channel: ClientChannel) { channels[channel.id] = channel }
+
+    /// False when it was not there any more.
+    func remove(_ channel: ClientChannel) -> Bool {
+        guard channels[channel.id] === channel else { return false }
+        channels[channel.id] = nil
+        return true
+    }
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserConfig
+internal import HawserCrypto
+internal import HawserKeys
+package import HawserLog
+internal import HawserProtocol
+package import HawserSystem
+internal import HawserWire
+
+/// Why a client ended without an exit status of the remote command; the text has been logged or is
+/// for the user.
+package struct ClientFailure: Error {
+    package var text: String?
+
+    package init(_ text: String?) {
+        self.text = text
+    }
+}
+
+/// One connection of ssh: descriptors on one side, the protocol on the other.
+///
+/// What belongs to it stands in the files beside this one: how it waits (`+Turn`), what the peer
+/// tells it (`+Events`), its own session (`+Session`), the terminal (`+Terminal`), forwarded
+/// connections (`+Forwards`), other ssh processes (`+Passengers`).
+package final class ClientLoop {
+    let settings: ClientSettings
+    var log: Log
+    let dialed: Dialed
+    var connection: ClientConnection
+    let verification: HostKeyVerification
+    private(set) lazy var authenticator = Authenticator(settings, log: log)
+    /// What agents are told about this session.
+    var binding: AgentBinding?
+    var isAuthenticated = false
+
+    // Waiting.
+    let descriptors: DescriptorWatch
+    /// By descriptor.
+    var watchers: [(any Watcher)?] = []
+    /// What was read last; one read at a time.
+    var buffer = [UInt8](repeating: 0, count: ClientLoop.bufferBytes)
+    var socketHasEnded = false
+    var lastReceived = Clock.nanoseconds
+    var unansweredKeepAlives = 0
+    var nextKeepAlive: UInt64?
+    /// Things to do later, the first one first.
+    var timers = Timers()
+
+    // Channels.
+    var channels: [ChannelID: ClientChannel] = [:]
+    /// ssh's own session, if it has one.
+    var own: ClientSession?
+    var ownIsOver = false
+    /// Whom the answers to our global requests are for.
+    var awaitedGlobals: [GlobalRequestID: (Bool, [UInt8]) -> Void] = [:]
+
+    // Forwarding.
+    package var forwarding: ForwardingSettings
+    var listeners: [ForwardListener] = []
+    var remoteForwards: [RemoteForward] = []
+    /// The forwards of the configuration are being made.
+    var isStarting = true
+    var hasOpenedForward = false
+    package var agentForwarding = AgentForwarding(path: nil)
+    /// The agent that a session asked for; channels to it are refused before.
+    var agentInUse: String?
+    var x11 = X11Forwarding()
+
+    // Multiplexing.
+    package var master: ControlMaster? { didSet { master?.start(self) } }
+    /// This process serves passengers only, and ends as `ControlPersist` says.
+    package var isPersistentMaster = false
+    /// When a master without sessions ends.
+    var idleDeadline: UInt64?
+
+    // The end.
+    var rawTerminal: Terminal.Settings?
+    var isEnding = false
+    var isDisconnectedByUser = false
+    var endSignal: Int32?
+    /// Something that ends us, found where nothing can be thrown.
+    var failure: ClientFailure?
+
+    static let bufferBytes = ConnectionLimits.maximumDataBytes
+
+    package init(
+        _ settings: ClientSettings,
+        _ dialed: Dialed,
+        forwarding: ForwardingSettings,
+        identification: String,
+        log: Log
+    ) throws {
+        self.settings = settings
+        self.dialed = dialed
+        self.forwarding = forwarding
+        self.log = log
+        descriptors = try DescriptorWatch()
+        let options = settings.options
+        var verification = HostKeyVerification(
+            host: options.hostKeyAlias ?? settings.host,
+            port: options.hostKeyAlias == nil ? settings.port : 22,
+            address: dialed.address?.host ?? "UNKNOWN",
+            strictness: options.strictHostKeyChecking ?? .ask,
+            userFiles: try settings.userKnownHostsFiles,
+            globalFiles: try settings.globalKnownHostsFiles,
+            log: log
+        )
+        verification.hashesNames = options.hashKnownHosts == true
+        verification.showsPicture = options.visualHostKey == true
+        verification.isBatch = options.batchMode == true
+        verification.trustsLoopback =
+            options.noHostAuthenticationForLocalhost == true
+            && dialed.address?.isLoopback == true
+        self.verification = verification
+
+        var proposal = settings.proposal
+        if options.hostKeyAlgorithms == nil {
+            // Types that are known for the host come first, so that its known key is proved.
+            let known = verification.knownTypes.flatMap { $0.signatureAlgorithms.map(\.name) }
+            let first = proposal.hostKey.filter { known.contains($0) }
+            proposal.hostKey = first + proposal.hostKey.filter { !known.contains($0) }
+        }
+        var transport = TransportOptions(
+            isClient: true,
+            identification: identification,
+            proposal: proposal
+        )
+        transport.log = log
+        transport.minimumRSABits = options.requiredRSASize ?? 1024
+        transport.makeCompression = { ZlibCompression() }
+        if let limit = options.rekeyLimit {
+            transport.rekeyLimit = RekeyLimit(
+                bytes: limit.bytes == 0 ? nil : limit.bytes,
+                interval: limit.seconds == 0 ? nil : .seconds(limit.seconds)
+            )
+        }
+        connection = ClientConnection(transport, random: SystemRandom(), at: Self.now)
+        connection.authenticate(user: settings.user)
+    }
+
+    static var now: Instant { Instant(nanoseconds: Clock.nanoseconds) }
+
+    // MARK: Phases
+
+    /// Runs until the user is in. Throws why not.
+    package func authenticate() throws(ClientFailure) {
+        let bound = settings.options.connectTimeout.flatMap { $0 > 0 ? $0 : nil }
+        let deadline = bound.map { Clock.nanoseconds + UInt64($0) * 1_000_000_000 }
+        while !isAuthenticated {
+            try settle()
+            if isAuthenticated { break }
+            if socketHasEnded {
+                let whenEarly =
+                    connection.peerIdentification == nil
+                    ? "kex_exchange_identification: Connection closed by remote host\r\n" : ""
+                throw ClientFailure("\(whenEarly)Connection closed by \(peerName)")
+            }
+            if connection.peerIdentification == nil, let deadline, Clock.nanoseconds >= deadline {
+                throw ClientFailure("Connection timed out during banner exchange")
+            }
+            try turn(deadline: connection.peerIdentification == nil ? deadline : nil)
+        }
+    }
+
+    /// Runs until ssh's own session and its passengers are over, and returns the exit status.
+    package func run() throws(ClientFailure) -> Int32 {
+        // HUP INT TERM WINCH; what the caller ignores (nohup) stays ignored.
+        Signals.watch([1, 2, 15, 28].filter { !Signals.isIgnored($0) })
+        isStarting = false
+        defer {
+            leaveRawMode()
+            removeSockets()
+        }
+        while true {
+            try settle()
+            if let failure {
+                connection.disconnect(.byApplication, "disconnected by user")
+                flush()
+                throw failure
+            }
+            if isOver { break }
+            if socketHasEnded {
+                if isDisconnectedByUser || isEnding { break }
+                throw ClientFailure(
+                    own == nil || own?.isRunning == true
+                        ? "Connection to \(settings.host) closed by remote host."
+                        : "Connection closed by \(peerName)"
+                )
+            }
+            try turn(deadline: idleDeadline)
+        }
+        leaveRawMode()
+        removeSockets()
+        flush()
+        if let own {
+            own.release()
+            if own.hasTerminal, settings.options.logLevel?.uppercased() != "QUIET" {
+                log.info(
+                    (master != nil ? "Shared connection" : "Connection")
+                        + " to \(settings.host) closed."
+                )
+            }
+            return isDisconnectedByUser || endSignal != nil ? 255 : own.status
+        }
+        return endSignal == nil ? 0 : 255
+    }
+
+    /// Nothing of ours stays in the file system.
+    private func removeSockets() {
+        master?.close(self)
+        for listener in listeners { listener.stop(self) }
+        listeners = []
+    }
+
+    private var isOver: Bool {
+        if isEnding { return channels.isEmpty || isDisconnectedByUser || endSignal != nil }
+        if own != nil {
+            guard ownIsOver else { return false }
+        } else if settings.standardForward != nil {
+            return channels.isEmpty && hasOpenedForward
+        } else if !isPersistentMaster {
+            // What holds no session ends when nobody can ask it for one any more.
+            return master?.isClosed == true && channels.isEmpty
+        }
+        guard let master, !master.isClosed else { return channels.isEmpty }
+        if !channels.isEmpty || master.isBusy {
+            idleDeadline = nil
+            return false
+        }
+        switch settings.options.controlPersist ?? .no {
+        case .no: return true
+        case .forever: return false
+        case .seconds(let seconds):
+            let now = Clock.nanoseconds
+            let deadline = idleDeadline ?? now + UInt64(seconds) * 1_000_000_000
+            idleDeadline = deadline
+            return now >= deadline
+        }
+    }
+
+    var peerName: String {
+        guard let address = dialed.address else { return "UNKNOWN port 65535" }
+        return "\(address.host) port \(address.port)"
+    }
+
+    var addressFamily: Resolver.Family {
+        switch settings.options.addressFamily ?? .any {
+        case .any: .any
+        case .inet: .ipv4
+        case .inet6: .ipv6
+        }
+    }
+
+    /// Ends the connection and every session on it.
+    func end() {
+        isEnding = true
+        isDisconnectedByUser = true
+        connection.disconnect(.byApplication, "disconnected by user")
+    }
+
+    /// Lets go of the connection without a word: another process goes on with it.
+    package func abandon() {
+        Descriptor.close(dialed.input)
+        if dialed.output != dialed.input { Descriptor.close(dialed.output) }
+        master?.abandon()
+        master = nil
+    }
+
+    /// Goes on with it, in a process of its own.
+    package func continueAfterFork() throws(SystemError) {
+        try descriptors.renew()
+    }
+
+    // MARK: Bytes of the connection, lent where it is declared
+
+    /// Sends what the socket takes; true when that was something.
+    @discardableResult
+    func flush() -> Bool {
+        var hasSent = false
+        while !connection.output.isEmpty {
+            switch Descriptor.write(dialed.output, connection.output.bytes) {
+            case .bytes(let count):
+                connection.output.removeFirst(count)
+                hasSent = true
+            case .wouldBlock: return hasSent
+            case .ended, .failed:
+                connection.output.removeAll()
+                socketHasEnded = true
+                return false
+            }
+        }
+        return hasSent
+    }
+
+    /// A copy of the data that has just come.
+    var received: [UInt8] { connection.withReceived { [UInt8](copying: $0) } }
+
+    /// Writes the data that has just come.
+    func writeReceived(to fd: Int32) -> Transfer {
+        connection.withReceived { Descriptor.write(fd, $0) }
+    }
+
+    /// Keeps the data that has just come, but for the first bytes.
+    func keepReceived(from start: Int, in queue: inout ByteQueue) {
+        connection.withReceived { queue.append($0.extracting(droppingFirst: start)) }
+    }
+}

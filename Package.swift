@@ -58,6 +58,7 @@ let package = Package(
         module("HawserAgent", uses: ["HawserWire", "HawserLog", "HawserCrypto", "HawserKeys"]),
         module("HawserMultiplex", uses: ["HawserWire"]),
         module("HawserConfig", uses: ["HawserWire"]),
+        module("HawserSFTP", uses: ["HawserWire", "HawserLog"]),
 
         // The world: descriptors, processes, terminals, accounts.
         .systemLibrary(name: "CHawserSystem"),
@@ -68,6 +69,11 @@ let package = Package(
         module(
             "HawserAgentClient",
             uses: ["HawserWire", "HawserAgent", "HawserSystem"]
+        ),
+        // What sftp, scp and their server do with files. Knows no cryptography.
+        module(
+            "HawserFiles",
+            uses: ["HawserWire", "HawserLog", "HawserSFTP", "HawserSystem", "HawserTool"]
         ),
 
         // What a client and a server do with a connection. Neither knows the other.
@@ -129,8 +135,13 @@ let package = Package(
                 "HawserAgentClient", "HawserConfig", "HawserSystem", "HawserTool",
             ]
         ),
+        program(
+            "sftp-server",
+            uses: ["HawserFiles", "HawserLog", "HawserSystem", "HawserTool"]
+        ),
 
         tests(of: "HawserWire"),
+        tests(of: "HawserSFTP", uses: ["HawserWire", "HawserLog"]),
         tests(of: "HawserCrypto", uses: ["HawserWire"]),
         tests(of: "HawserKeys", uses: ["HawserWire", "HawserCrypto"]),
         tests(

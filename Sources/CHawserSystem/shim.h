@@ -3,6 +3,7 @@
 #pragma once
 
 #include <malloc.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -67,3 +68,8 @@ static inline int hawser_inflate_init(z_stream *stream) { return inflateInit(str
 extern char **environ;
 static inline char **hawser_environment(void) { return environ; }
 static inline void hawser_set_environment(char **list) { environ = list; }
+
+// Behind _GNU_SOURCE in glibc's headers.
+ssize_t copy_file_range(
+    int from, off_t *from_offset, int to, off_t *to_offset, size_t bytes, unsigned int flags);
+static inline int hawser_set_pipe_bytes(int fd, int bytes) { return fcntl(fd, 1031, bytes); }

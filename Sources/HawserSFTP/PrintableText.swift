@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserWire
+
+/// Names of files made safe to show: what could steer a terminal, or is not UTF-8, becomes `\ooo`.
+package enum PrintableText {
+    package static func of(_ bytes: [UInt8]) -> String {
+        if bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) {
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        var result = ""
+        var start = 0
+        while start < bytes.count {
+            let length = sequenceBytes(bytes, at: start)
+            if length == 0 {
+                result += octal(bytes[start])
+                start += 1
+                continue
+            }
+            let part = String(decoding: bytes[start..<start + length], as: UTF8.self)
+            let isSteering = part.unicodeScalars.contains(where: steers)
+            if isSteering {
+                for byte in bytes[start..<start + length] { result += octal(byte) }
+            } else {
+                result += part
+            }
+            start += length
+        }
+        return result
+    }
+
+    /// Control characters, and those that turn the direction of text or hide it.
+    private static func steers(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7f..<0xa0, 0x200b...0x200f, 0x2028...0x202e, 0x2066...0x2069, 0xfeff:
+            true
+        default: false
+        }
+    }
+
+    /// How many bytes a valid UTF-8 sequence at `index` has; 0 when there is none.
+    private static func sequenceBytes(_ bytes: [UInt8], at index: Int) -> Int {
+        let lead = bytes[index]
+        let length =
+            switch lead {
+            case 0..<0x80: 1
+            case 0xc2..<0xe0: 2
+            case 0xe0..<0xf0: 3
+            case 0xf0..<0xf5: 4
+            default: 0
+            }
+        guard length > 0, index + length <= bytes.count else { return 0 }
+        let sequence = Array(bytes[index..<index + length])
+        return String(validating: sequence, as: UTF8.self) == nil ? 0 : length
+    }
+
+    private static func octal(_ byte: UInt8) -> String {
+        let digits = String(byte, radix: 8)
+        return "\\" + String(repeating: "0", count: 3 - digits.count) + digits
+    }
+}

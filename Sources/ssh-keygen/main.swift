@@ -9,6 +9,8 @@ func run(_ arguments: Arguments) -> Int32 {
         return editKnownHosts(arguments)
     }
     if arguments.makesHostKeys { return makeHostKeys(arguments) }
+    if arguments.makesRevocationList { return makeRevocationList(arguments) }
+    if arguments.queriesRevocationList { return queryRevocationList(arguments) }
     if arguments.signer != nil {
         if arguments.identity == nil {
             fatal("Must specify key id (-I) when certifying")

@@ -212,3 +212,83 @@ chmod 600 ca rca; {agent} ssh-add -q ca rca; {agent} KG -Us ca.pub -I x -n a u.p
 SSH_AUTH_SOCK=/nonexistent KG -Us ca.pub -I x u.pub
 """
     )
+
+
+LISTS = r"""
+KG -kf empty.krl /dev/null; tail -c +33 empty.krl | xxd; KG -Ql -f empty.krl | grep -v Generated
+KG -kf a2.krl u.pub; tail -c +33 a2.krl | xxd; head -c 28 a2.krl | head -c 20 | xxd
+KG -Qf a.krl u.pub e.pub
+KG -Qlf a.krl u.pub e.pub
+KG -kf b.krl u1-cert.pub u2-cert.pub u3-cert.pub u100-cert.pub u5000-cert.pub; tail -c +33 b.krl | xxd;  KG -Qlf b.krl | grep -v Gen
+KG -kf c.krl u0-cert.pub e-cert.pub; KG -Qlf c.krl u0-cert.pub e-cert.pub u.pub u1-cert.pub| grep -v Gen; tail -c +33 c.krl | xxd
+(echo '# comment'; echo;  printf 'serial: 1-4\nserial: 10\nserial:0x20\nserial: 030\nserial: 1000-2000\nserial: 18446744073709551615\nid: hello\nid: world  \n'; echo "key: $(cat u.pub)"; echo "sha1: $(cat e.pub)"; echo "sha256: $(cat e.pub)"; echo "hash: $(KG -lf rca.pub | cut -d' ' -f2)") > spec
+KG -kf d.krl -s ca.pub -z 77 spec; KG -Qlf d.krl| grep -v Gen; tail -c +33 d.krl | xxd;
+KG -kf d.krl -s NONE spec; KG -Qlf d.krl| grep -v Gen; tail -c +33 d.krl | xxd;
+KG -kuf d.krl u5000-cert.pub; KG -Qlf d.krl| grep -v Gen; tail -c +33 d.krl | xxd;
+KG -kuf d.krl -s rca.pub spec; KG -Qlf d.krl| grep -v Gen; tail -c +33 d.krl | xxd;
+KG -kf o.krl u.pub e.pub p384.pub rca.pub ca.pub; tail -c +33 o.krl | xxd; KG -Qlf o.krl | grep -v Gen
+printf 'id: b\nid: a\nid: aa\nid: B\nid: bbbb\nid: \303\251\nid: z\nid: b\n' > s; KG -kf t.krl -s ca.pub s; tail -c +33 t.krl | xxd
+for x in garbage 'serial: 0' 'serial: 5-3' 'serial: abc' 'serial:' 'serial: 5-' 'serial: 5x' 'serial: 18446744073709551616' 'serial: 1-18446744073709551615' 'id:' 'id:   ' 'key: junk' 'hash: MD5:00' 'hash: SHA256:short' 'hash: junk' 'sha1: junk' 'sha256:' "key: $(cat u1-cert.pub)" "sha1: $(cat u1-cert.pub)" "Serial: 4" "KEY: $(cat u.pub)" "  serial: 4" "serial: 4 # comment" "id: foo # comment" "#" "   # x" "ssh-ed25519 junk" "cert-authority $(cat u.pub)" "serial: 1-"; do echo "## $x"; echo "$x" > s; KG -q -kf t.krl -s ca.pub s; echo "=> $?"; tail -c +33 t.krl | xxd; done
+KG -k u.pub
+KG -kf t.krl
+KG -kuf nosuch.krl u.pub
+KG -Q
+KG -Qf nosuch
+KG -Qf u.pub u.pub
+KG -Qf t.krl nosuch
+KG -kf t.krl -s nosuch s
+KG -kf t.krl -s ca.pub -z 5 u.pub; KG -kuf t.krl e.pub; KG -Qlf t.krl | grep -v Gen
+KG -kuf t.krl -z 3 e.pub; KG -Qlf t.krl | grep -v Gen
+head -c 40 a.krl > trunc; KG -Qf trunc u.pub
+head -c 100 a.krl > trunc; KG -Qf trunc u.pub;KG -kuf trunc u.pub;KG -Qlf trunc
+KG -kf t.krl -C comment u.pub;KG -Qlf t.krl | grep -v Gen
+KG -kqf t.krl - < u.pub
+KG -kf t.krl - < u.pub
+cat u.pub e.pub >two; KG -Qf t.krl two
+KG -kf t.krl -s ca.pub e.pub u1-cert.pub; KG -Qlf t.krl | grep -v Gen
+KG -kf ca.krl ca.pub; KG -Qf ca.krl u1-cert.pub u.pub e-cert.pub
+for f in a b c d o; do KG -Qf $f.krl u.pub e.pub p384.pub u0-cert.pub u1-cert.pub u2-cert.pub u3-cert.pub u100-cert.pub u5000-cert.pub e-cert.pub; done
+"""
+
+
+def test_revocation_lists_are_the_same_byte_by_byte(twins):
+    make_key(twins.seed, "p384", "ecdsa", bits=384)
+    for serial, signer, key in [
+        (0, "ca", "u"), (1, "ca", "u"), (2, "ca", "u"), (3, "ca", "u"), (100, "ca", "u"),
+        (5000, "ca", "u"), (7, "rca", "e"),
+    ]:
+        command = f"KG -q -s {signer} -I id{serial} -z {serial} {key}.pub"
+        place = twins.seed
+        subprocess.run(
+            command.replace("KG", OPENSSH.ssh_keygen).split(), cwd=place, check=True
+        )
+        if key == "u":
+            (place / "u-cert.pub").rename(place / f"u{serial}-cert.pub")
+    subprocess.run([OPENSSH.ssh_keygen, "-q", "-kf", "a.krl", "u.pub"], cwd=twins.seed, check=True)
+    twins.start()
+    twins.compare(LISTS)
+
+
+def test_a_large_list_costs_what_the_file_does(twins):
+    """A million serial numbers far apart: 8 MB, found without making more of them."""
+    body = b"".join((number * 1000003).to_bytes(8, "big") for number in range(1, 1000001))
+    section = b"\0\0\0\0" + b"\0\0\0\0" + b"\x20" + len(body).to_bytes(4, "big") + body
+    header = b"SSHKRL\n\0" + (1).to_bytes(4, "big") + bytes(24) + bytes(8)
+    krl = twins.seed / "krl"
+    krl.write_bytes(header + b"\x01" + len(section).to_bytes(4, "big") + section)
+    twins.start()
+    def memory(command):
+        result = subprocess.run(
+            ["/usr/bin/python3", "-c",
+             "import resource,subprocess,sys;p=subprocess.run(sys.argv[1:]);"
+             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,p.returncode)",
+             *command.replace("KG", OURS.ssh_keygen).split()],
+            cwd=twins.folders[OURS], capture_output=True, timeout=60, check=True,
+        )
+        return [int(word) for word in result.stdout.split()[-2:]]
+    for serial, status in [(1000003 * 777777, 1), (1000003 * 777777 + 1, 0)]:
+        twins.run(OURS, f"KG -q -s ca -I id -z {serial} u.pub")
+        least, _ = memory("KG -lf u-cert.pub")
+        used, result = memory("KG -Qf krl u-cert.pub")
+        assert result == status
+        assert used - least < 2 * krl.stat().st_size / 1024

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserKeys
+internal import HawserWire
+
+/// `-k`: a list of revoked keys from files of keys and of specifications.
+func makeRevocationList(_ arguments: Arguments) -> Int32 {
+    guard let path = arguments.file else { fatal("KRL generation requires an output file") }
+    var builder = KeyRevocationListBuilder()
+    if arguments.updates {
+        guard World.exists(path) else { fatal("KRL \"\(path)\" does not exist") }
+        let list = readRevocationList(path)
+        do {
+            builder = try KeyRevocationListBuilder(list)
+        } catch {
+            fatal("Invalid KRL file \(path): \(error)")
+        }
+    }
+    if arguments.serial != 0 { builder.version = arguments.serial }
+    if let comment = arguments.comment { builder.comment = Array(comment.utf8) }
+    let authority = Specification.Authority(arguments)
+    for file in arguments.files {
+        if !arguments.isQuiet {
+            World.print("Revoking from \(file == "-" ? "(standard input)" : file)")
+        }
+        let contents: [UInt8]
+        if file == "-" {
+            contents = World.readStandardInput()
+        } else if let read = World.read(file) {
+            contents = read
+        } else {
+            fatal("fopen \(file): \(World.problem(reading: file) ?? "unreadable")")
+        }
+        Specification(name: file == "-" ? "(stdin)" : file, authority: authority)
+            .add(contents, to: &builder)
+    }
+    let bytes = builder.serialized(at: World.now)
+    if let problem = World.replace(path, with: bytes, mode: World.mode(of: path) ?? 0o644) {
+        fatal("write \(path): \(problem)")
+    }
+    return 0
+}
+
+/// `-Q`: whether keys are on a list, and with `-l` the list itself.
+func queryRevocationList(_ arguments: Arguments) -> Int32 {
+    guard let path = arguments.file else { fatal("KRL checking requires an input file") }
+    let list = readRevocationList(path)
+    if arguments.printsFingerprint { printList(list, path) }
+    var status: Int32 = 0
+    for file in arguments.files {
+        if let problem = World.problem(reading: file) {
+            fatal("Cannot load public key \(file): \(problem)")
+        }
+        guard let (key, comment) = publicKey(in: file) else {
+            fatal("Cannot load public key \(file): invalid format")
+        }
+        let isRevoked = list.isRevoked(key)
+        if isRevoked { status = 1 }
+        let shown = comment.isEmpty ? "" : " (\(printable(comment)))"
+        World.print("\(file)\(shown): \(isRevoked ? "REVOKED" : "ok")")
+    }
+    return status
+}
+
+private func readRevocationList(_ path: String) -> KeyRevocationList {
+    guard let contents = World.read(path) else {
+        fatal("Unable to load KRL \(path): \(World.problem(reading: path) ?? "unreadable")")
+    }
+    do {
+        return try KeyRevocationList(contents: contents)
+    } catch {
+        fatal("Invalid KRL file \(path): \(error)")
+    }
+}
+
+/// A public key file, or a private one with its public half in clear or beside it.
+private func publicKey(in path: String) -> (key: PublicKey, comment: String)? {
+    guard let contents = World.read(path) else { return nil }
+    if let found = firstKey(in: contents) { return found }
+    if let key = try? PrivateKeyFile.publicKey(in: contents) {
+        let beside = World.read(path + ".pub").flatMap { firstKey(in: $0) }
+        return (key, beside?.comment ?? "")
+    }
+    return World.read(path + ".pub").flatMap { firstKey(in: $0) }
+}
+
+private func printList(_ list: KeyRevocationList, _ path: String) {
+    World.print("# KRL version \(list.version)")
+    let time = World.timestamp(list.generated).filter { $0 != "-" && $0 != ":" }
+    World.print("# Generated at \(time)")
+    if !list.comment.isEmpty {
+        World.print("# Comment: \(printable(String(decoding: list.comment, as: UTF8.self)))")
+    }
+    World.print("")
+    let content: KeyRevocationListBuilder
+    do {
+        content = try KeyRevocationListBuilder(list)
+    } catch {
+        fatal("Invalid KRL file \(path): \(error)")
+    }
+    for blob in content.keys {
+        guard let key = try? PublicKey(blob: blob) else {
+            World.print("# unreadable key")
+            continue
+        }
+        World.print("hash: \(key.fingerprint()) # \(key.type.name)")
+    }
+    for digest in content.sha256Digests {
+        World.print("hash: SHA256:\(Hexadecimal.encode(digest))")
+    }
+    for digest in content.sha1Digests {
+        World.print("# hash SHA1:\(Hexadecimal.encode(digest))")
+    }
+    for part in content.certificates { print(part) }
+}
+
+private func print(_ part: KeyRevocationListBuilder.Certificates) {
+    World.print("")
+    if let authority = part.authority {
+        World.print("# CA key \(authority.type.name) \(authority.fingerprint())")
+    } else {
+        World.print("# Wildcard CA")
+    }
+    var text: [UInt8] = []
+    for range in part.serials {
+        let last = range.count > 1 ? "-\(range.upperBound)" : ""
+        text += Array("serial: \(range.lowerBound)\(last)\n".utf8)
+    }
+    World.write(text)
+    for id in part.keyIDs {
+        World.print("id: \(printable(String(decoding: id, as: UTF8.self)))")
+    }
+}
+
+/// A file of what is to be revoked, ssh-keygen(1) KEY REVOCATION LISTS: one thing a line.
+private struct Specification {
+    /// Whose certificates serial numbers and key IDs are about.
+    enum Authority {
+        case none
+        case any
+        case key(PublicKey)
+
+        init(_ arguments: Arguments) {
+            guard let path = arguments.signer else {
+                self = .none
+                return
+            }
+            if path.asciiLowercased == "none" {
+                self = .any
+                return
+            }
+            if let problem = World.problem(reading: path) {
+                fatal("Cannot load CA public key \(path): \(problem)")
+            }
+            guard let (key, _) = publicKey(in: path) else {
+                fatal("Cannot load CA public key \(path): invalid format")
+            }
+            self = .key(key.plain)
+        }
+    }
+
+    let name: String
+    let authority: Authority
+
+    func add(_ contents: [UInt8], to builder: inout KeyRevocationListBuilder) {
+        var number = 0
+        for line in contents.split(separator: 0x0a, omittingEmptySubsequences: false) {
+            number += 1
+            var line = line
+            if let hash = line.firstIndex(of: UInt8(ascii: "#")) { line = line[..<hash] }
+            line = line.drop(while: { Self.blanks.contains($0) })
+            while let last = line.last, Self.blanks.contains(last) { line.removeLast() }
+            if line.isEmpty { continue }
+            add(line, "\(name):\(number)", to: &builder)
+        }
+    }
+
+    private static let blanks = Array(" \t".utf8)
+
+    private func add(
+        _ line: ArraySlice<UInt8>,
+        _ place: String,
+        to builder: inout KeyRevocationListBuilder
+    ) {
+        let text = String(decoding: line, as: UTF8.self)
+        if let value = value(of: "serial:", in: text) {
+            builder.add(.serials(serials(value, place), authorityKey("serial number")))
+        } else if let value = value(of: "id:", in: text) {
+            builder.add(.keyID(Array(value.utf8), authorityKey("key ID")))
+        } else if let value = value(of: "hash:", in: text) {
+            builder.add(.digest(.sha256, digest(value, place)))
+        } else if let value = value(of: "key:", in: text) {
+            builder.add(.key(blob: key(value, place).plain.blob))
+        } else if let value = value(of: "sha1:", in: text) {
+            builder.add(.digest(.sha1, Fingerprint(of: key(value, place), .sha1).digest))
+        } else if let value = value(of: "sha256:", in: text) {
+            builder.add(.digest(.sha256, Fingerprint(of: key(value, place), .sha256).digest))
+        } else {
+            builder.revoke(key(text, place))
+        }
+    }
+
+    /// What follows a word, in any case, and blanks.
+    private func value(of word: String, in text: String) -> String? {
+        guard text.utf8.count >= word.utf8.count,
+            String(decoding: text.utf8.prefix(word.utf8.count), as: UTF8.self).asciiLowercased
+                == word
+        else { return nil }
+        let rest = text.utf8.dropFirst(word.utf8.count)
+        return String(decoding: rest.drop(while: { Self.blanks.contains($0) }), as: UTF8.self)
+    }
+
+    private func authorityKey(_ what: String) -> PublicKey? {
+        switch authority {
+        case .none: fatal("revoking certificates by \(what) requires specification of a CA key")
+        case .any: nil
+        case .key(let key): key
+        }
+    }
+
+    private func key(_ text: String, _ place: String) -> PublicKey {
+        guard let key = try? PublicKeyLine.parse(text).key, isSound(key) else {
+            fatal("\(place): invalid key: invalid format")
+        }
+        return key
+    }
+
+    private func serials(_ text: String, _ place: String) -> ClosedRange<UInt64> {
+        let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        func number(_ part: Substring) -> UInt64 {
+            let digits = part.utf8
+            let isHex = part.asciiLowercased.hasPrefix("0x")
+            let radix = isHex ? 16 : digits.first == UInt8(ascii: "0") ? 8 : 10
+            let significant = isHex ? part.dropFirst(2) : part
+            guard !significant.isEmpty,
+                significant.utf8.allSatisfy({ Self.isDigit($0, radix: radix) })
+            else { fatal("\(place): invalid serial \"\(part)\"") }
+            guard let value = UInt64(significant, radix: radix) else {
+                fatal("\(place): serial out of range")
+            }
+            return value
+        }
+        let first = number(parts.first ?? "")
+        let last = parts.count > 1 ? number(parts[1]) : first
+        if last < first { fatal("\(place): invalid serial range \(first):\(last)") }
+        if last == 0 { fatal("update_krl_from_file: revoke serial failed") }
+        return first...last
+    }
+
+    private static func isDigit(_ character: UInt8, radix: Int) -> Bool {
+        guard let value = Character(UnicodeScalar(character)).hexDigitValue else { return false }
+        return value < radix
+    }
+
+    private func digest(_ text: String, _ place: String) -> [UInt8] {
+        let prefix = "SHA256:"
+        guard text.asciiLowercased.hasPrefix(prefix.asciiLowercased) else {
+            fatal("\(place): unsupported hash algorithm")
+        }
+        guard
+            let digest = Base64.decode(text.utf8.dropFirst(prefix.utf8.count), .lenient),
+            digest.count == 32
+        else { fatal("\(place): decode hash failed: invalid format") }
+        return digest
+    }
+}

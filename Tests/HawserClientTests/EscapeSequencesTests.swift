@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HawserClient
+import HawserWire
 import Testing
 
 @Suite("Escape sequences, ssh(1)")

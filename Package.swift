@@ -125,7 +125,7 @@ let package = Package(
             "ssh-agent",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserAgent",
-                "HawserConfig", "HawserSystem", "HawserTool",
+                "HawserAgentClient", "HawserConfig", "HawserSystem", "HawserTool",
             ]
         ),
         program(
@@ -138,6 +138,13 @@ let package = Package(
         program(
             "sftp-server",
             uses: ["HawserFiles", "HawserLog", "HawserSystem", "HawserTool"]
+        ),
+        program(
+            "ssh-pkcs11-helper",
+            uses: [
+                "HawserWire", "HawserLog", "HawserKeys", "HawserAgent", "HawserSystem",
+                "HawserTool",
+            ]
         ),
 
         tests(of: "HawserWire"),

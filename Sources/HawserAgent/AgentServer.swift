@@ -296,6 +296,9 @@ package struct AgentServer {
         return isSuccess ? .success : .failure
     }
 
+    /// The libraries that keys here come from.
+    package var usedProviders: Set<String> { Set(keys.compactMap(\.providerPath)) }
+
     /// Forgets the keys of a library; what the request is to be answered.
     package mutating func providerUnloaded(path: String, wasLoaded: Bool) -> AgentReply {
         keys.removeAll { $0.providerPath == path }

@@ -27,7 +27,13 @@ package final class AgentConnection {
         }
     }
 
-    private let descriptor: Int32
+    private var descriptor: Int32
+
+    /// Takes over a connected socket.
+    package init(descriptor: Int32) {
+        self.descriptor = descriptor
+        Descriptor.setNonblocking(descriptor, false)
+    }
 
     /// Connects to the socket at `path`.
     package init(path: String) throws(Failure) {
@@ -45,7 +51,13 @@ package final class AgentConnection {
         return try AgentConnection(path: path)
     }
 
-    deinit { Descriptor.close(descriptor) }
+    deinit { close() }
+
+    /// Hangs up; nothing can be asked after that.
+    package func close() {
+        Descriptor.close(descriptor)
+        descriptor = -1
+    }
 
     /// One question and its answer.
     package func ask(_ request: AgentRequest) throws(Failure) -> AgentReply {

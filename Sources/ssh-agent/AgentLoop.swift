@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserAgent
+internal import HawserAgentClient
+internal import HawserKeys
 internal import HawserLog
 internal import HawserSystem
 internal import HawserWire
@@ -11,6 +13,7 @@ final class AgentLoop {
     private let listener: Int32
     private let log: Log
     private var clients: [Client] = []
+    private var helpers: [TokenHelper] = []
     /// The process whose end ends the agent.
     private let parent: Int32?
     private let maximumClients = min(1000, Descriptor.limit - 64)
@@ -43,12 +46,20 @@ final class AgentLoop {
                 guard case .asking(let question, _) = client.state else { return nil }
                 return (client, set.add(question.answer, read: true))
             }
+            let helperSlots = helpers.map { helper in
+                set.add(helper.descriptor, read: true, write: helper.wantsToWrite)
+            }
             set.wait(timeout: timeout)
             server.tick(at: moment)
             if set.isReadable(signalled), !carryOut(Signals.take()) { return }
             for (client, slot) in zip(clients, slots) { serve(client, set, slot) }
             for (client, _) in answers { look(at: client) }
+            for (helper, slot) in zip(helpers, helperSlots) {
+                if set.isWritable(slot) { helper.write() }
+                if set.isReadable(slot) { listen(to: helper) }
+            }
             release()
+            retireHelpers()
             clients.removeAll(where: \.isClosed)
             if let arrived, set.isReadable(arrived) { accept() }
         }
@@ -66,9 +77,10 @@ final class AgentLoop {
             switch client.state {
             case .held(_, let until): due.append(until)
             case .asking(let question, _): due.append(question.deadline)
-            case .reading, .closed: break
+            case .reading, .waiting, .closed: break
             }
         }
+        due += helpers.compactMap(\.tasks.first?.deadline)
         let now = Clock.nanoseconds
         var wait = due.min().map { $0 > now ? $0 - now : 0 }
         if parent != nil { wait = min(wait ?? .max, Self.parentCheckNanoseconds) }
@@ -141,10 +153,87 @@ final class AgentLoop {
                 return
             }
             client.state = .asking(question, pending)
-        case .signInProvider, .signInToken, .loadProvider, .unloadProvider:
+        case .loadProvider(let request):
+            helpers.removeAll { $0.providerPath == request.path && $0.tasks.isEmpty }
+            guard helpers.count < Self.maximumHelpers,
+                let helper = TokenHelper(Helper.pkcs11, providerPath: request.path)
+            else {
+                log.error("no helper for \(request.path)")
+                client.send(.failure)
+                return
+            }
+            helpers.append(helper)
+            client.state = .waiting
+            helper.ask(
+                .addProvider(path: request.path, pin: request.pin, KeyConstraints()),
+                for: HelperTask(client, .load(request))
+            )
+        case .unloadProvider(let path):
+            let wasLoaded = helpers.contains { $0.providerPath == path }
+            client.send(server.providerUnloaded(path: path, wasLoaded: wasLoaded))
+        case .signInProvider(let path, let key, let data, let algorithm):
+            guard let helper = helpers.last(where: { $0.providerPath == path && !$0.isBroken })
+            else {
+                client.send(.failure)
+                return
+            }
+            client.state = .waiting
+            let flags = algorithm.map { AgentRequest.flags(forAlgorithm: $0) } ?? 0
+            helper.ask(
+                .sign(keyBlob: key.blob, data: data, flags: flags),
+                for: HelperTask(client, .sign)
+            )
+        case .signInToken:
             client.send(.failure)
         }
     }
+
+    // MARK: Helpers
+
+    private func listen(to helper: TokenHelper) {
+        for (task, reply) in helper.read() { finish(task, with: reply) }
+    }
+
+    /// Answers the client that a helper has worked for.
+    private func finish(_ task: HelperTask, with reply: AgentReply) {
+        var answer = AgentReply.failure
+        switch (task.purpose, reply) {
+        case (.load(let request), .identities(let found)):
+            let keys = found.compactMap { held in
+                (try? PublicKey(blob: held.keyBlob)).map { (key: $0, label: held.commentBytes) }
+            }
+            answer = server.providerLoaded(request, keys: keys, at: moment)
+        case (.sign, .signature): answer = reply
+        default: break
+        }
+        guard case .waiting = task.client.state else { return }
+        task.client.state = .reading
+        task.client.send(answer)
+        handleRequests(of: task.client)
+    }
+
+    /// Lets go of helpers that have died, are stuck, or whose keys are gone.
+    private func retireHelpers() {
+        guard !helpers.isEmpty else { return }
+        let now = Clock.nanoseconds
+        let used = server.usedProviders
+        var kept: [TokenHelper] = []
+        var failed: [HelperTask] = []
+        for helper in helpers {
+            let isStuck = helper.tasks.first.map { $0.deadline <= now } ?? false
+            let isNeeded =
+                !helper.tasks.isEmpty || helper.providerPath.map(used.contains) ?? false
+            if helper.isBroken || isStuck || !isNeeded {
+                failed += helper.takeTasks()
+            } else {
+                kept.append(helper)
+            }
+        }
+        helpers = kept
+        for task in failed { finish(task, with: .failure) }
+    }
+
+    private static let maximumHelpers = 64
 
     /// Goes on with a client whose question may have been answered.
     private func look(at client: Client) {

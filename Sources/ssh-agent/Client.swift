@@ -20,6 +20,8 @@ final class Client {
         case asking(Question, PendingSignature)
         /// The answer is held back until then.
         case held(AgentReply, until: UInt64)
+        /// A helper works on it.
+        case waiting
         case closed
     }
 

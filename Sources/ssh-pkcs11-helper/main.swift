@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserAgent
+internal import HawserLog
+internal import HawserSystem
+internal import HawserTool
+internal import HawserWire
+
+// ssh-pkcs11-helper(8): PKCS#11 libraries in a process of their own. It answers the agent's messages
+// that add, use and remove a library's keys, over its standard input and output. `-i`: the person
+// in front may be asked for PINs. Not meant to be run by hand.
+
+Signals.dieOnCrash()
+SecretProcess.hide()
+Signals.ignore([13])  // SIGPIPE
+var level = LogLevel.error
+var mayAsk = false
+var parser = CommandLineParser(Array(CommandLine.arguments.dropFirst()), "vi")
+while let step = parser.next() {
+    switch step {
+    case .flag("v"): level = level < .debug1 ? .debug1 : level == .debug1 ? .debug2 : .debug3
+    case .flag("i"): mayAsk = true
+    default:
+        printError("usage: ssh-pkcs11-helper [-v]\n")
+        Daemon.exit(1)
+    }
+}
+let helper = Helper(mayAsk: mayAsk, log: Log(level: level, sink: Messages()))
+helper.run()
+Daemon.exit(0)
+
+/// The loop: one message, one answer.
+final class Helper {
+    private var providers: [String: Provider] = [:]
+    private let mayAsk: Bool
+    private let log: Log
+
+    init(mayAsk: Bool, log: Log) {
+        self.mayAsk = mayAsk
+        self.log = log
+    }
+
+    func run() {
+        while var message = readMessage() {
+            let reply = answer(message)
+            message.wipe()
+            guard Descriptor.writeAll(Descriptor.standardOutput, reply.frame) else { return }
+        }
+    }
+
+    private func readMessage() -> [UInt8]? {
+        guard let head = read(4) else { return nil }
+        let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
+        guard count > 0, count <= AgentRequest.maximumBytes else { return nil }
+        return read(count)
+    }
+
+    private func read(_ count: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var got = 0
+        while got < count {
+            var span = bytes.mutableRawBytes
+            var rest = span.suffix(from: got)
+            guard
+                case .bytes(let more) = Descriptor.read(Descriptor.standardInput, into: &rest)
+            else { return nil }
+            got += more
+        }
+        return bytes
+    }
+
+    private func answer(_ message: [UInt8]) -> AgentReply {
+        guard let request = try? AgentRequest(message.rawBytes) else { return .failure }
+        switch request {
+        case .addProvider(let path, let pin, _): return add(path, pin)
+        case .removeProvider(let path, _):
+            return providers.removeValue(forKey: path) == nil ? .failure : .success
+        case .sign(let keyBlob, let data, let flags):
+            for provider in providers.values {
+                if let blob = provider.sign(data, keyBlob: keyBlob, flags: flags) {
+                    return .signature(blob)
+                }
+            }
+            return .failure
+        default: return .failure
+        }
+    }
+
+    private func add(_ path: String, _ pin: SecretBytes) -> AgentReply {
+        guard path.hasPrefix("/"), providers[path] == nil else { return .failure }
+        do {
+            let provider = try Provider(path: path, pin: pin, mayAsk: mayAsk, log: log)
+            providers[path] = provider
+            return .identities(provider.identities)
+        } catch {
+            log.error("\(path.visible): \(error)")
+            return .failure
+        }
+    }
+}

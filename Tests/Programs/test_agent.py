@@ -18,7 +18,10 @@ import pytest
 from conftest import OPENSSH, OURS, UNDER_TEST, make_key, run, wait_until
 
 KINDS = ("ed25519", "ecdsa", "rsa")
-PAIRS = [(UNDER_TEST, OPENSSH), (OPENSSH, UNDER_TEST), (UNDER_TEST, UNDER_TEST)]
+PAIRS = [
+    pytest.param(agent, add, id=f"{agent.name}-agent-{add.name}-add")
+    for agent, add in [(UNDER_TEST, OPENSSH), (OPENSSH, UNDER_TEST), (UNDER_TEST, UNDER_TEST)]
+]
 newer_than_9_2 = pytest.mark.skipif(UNDER_TEST is OPENSSH, reason="came after 9.2")
 ours_alone = pytest.mark.skipif(UNDER_TEST is OPENSSH, reason="OpenSSH 9.2 does it in another way")
 

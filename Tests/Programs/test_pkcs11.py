@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PKCS#11 tokens (SoftHSM) behind ssh-agent and ssh-pkcs11-helper."""
+import os
+import pathlib
+import shutil
+import signal
+
+import pytest
+from conftest import OPENSSH, UNDER_TEST, make_key, run, wait_until
+from test_agent import PAIRS, newer_than_9_2, script, start_agent  # noqa: F401
+
+LIBRARY = "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"
+PIN = "1234"
+pytestmark = pytest.mark.skipif(
+    not (os.path.exists(LIBRARY) and shutil.which("softhsm2-util")), reason="needs softhsm2"
+)
+
+
+class Token:
+    """A SoftHSM token with a key of each kind."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "tokens").mkdir()
+        config = folder / "softhsm2.conf"
+        config.write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\n")
+        self.environment = {"SOFTHSM2_CONF": str(config)}
+        self.util("--init-token", "--free", "--label", "tok", "--pin", PIN, "--so-pin", "12345678")
+        self.keys = {}
+        for number, (kind, words) in enumerate(
+            {
+                "rsa": ["-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:2048"],
+                "ecdsa": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+            }.items()
+        ):
+            path = folder / kind
+            run(["openssl", "genpkey", *words, "-out", path])
+            path.chmod(0o600)
+            self.util("--token", "tok", "--pin", PIN, "--import", path, "--label", f"my {kind}", "--id", f"0{number}")
+            public = run([OPENSSH.ssh_keygen, "-y", "-f", path]).stdout
+            path.with_suffix(".pub").write_bytes(public)
+            self.keys[kind] = path
+
+    def util(self, *words):
+        result = run(["softhsm2-util", *words], env={**os.environ, **self.environment})
+        assert result.returncode == 0, result.stderr
+
+    def public(self, kind):
+        return self.keys[kind].with_suffix(".pub").read_text().split()[:2]
+
+
+@pytest.fixture
+def token(tmp_path):
+    folder = tmp_path / "hsm"
+    folder.mkdir()
+    return Token(folder)
+
+
+def asks(tmp_path, pin):
+    return {
+        "SSH_ASKPASS_REQUIRE": "force",
+        "SSH_ASKPASS": str(script(tmp_path / f"pin{pin}", f"echo {pin}")),
+    }
+
+
+def listed(agent):
+    lines = agent.add(UNDER_TEST, "-L").stdout.decode().splitlines()
+    return [line.split(None, 2) for line in lines if not line.startswith("The agent")]
+
+
+@pytest.mark.parametrize("agent_suite, add_suite", PAIRS)
+def test_keys_of_a_token(start_agent, token, tmp_path, agent_suite, add_suite):  # noqa: F811
+    agent = start_agent(agent_suite, **token.environment)
+    result = agent.add(add_suite, "-s", LIBRARY, environment=asks(tmp_path, PIN))
+    assert result.returncode == 0
+    assert result.stderr.decode() == f"Card added: {LIBRARY}\n"
+    shown = listed(agent)
+    expected = [[*token.public(kind), f"my {kind}"] for kind in token.keys]
+    assert sorted(shown) == sorted(expected)
+    for kind in token.keys:
+        assert agent.add(add_suite, "-T", token.keys[kind].with_suffix(".pub")).returncode == 0
+    result = agent.add(add_suite, "-e", LIBRARY)
+    assert (result.returncode, result.stderr.decode()) == (0, f"Card removed: {LIBRARY}\n")
+    assert listed(agent) == []
+    assert agent.add(add_suite, "-e", LIBRARY).returncode == 1
+
+
+def test_a_wrong_pin(start_agent, token, tmp_path):  # noqa: F811
+    agent = start_agent(**token.environment)
+    result = agent.add(UNDER_TEST, "-s", LIBRARY, environment=asks(tmp_path, "0000"))
+    assert result.returncode == 1
+    assert result.stderr.decode() == f'Could not add card "{LIBRARY}": agent refused operation\n'
+    assert listed(agent) == []
+    assert agent.add(UNDER_TEST, "-s", LIBRARY, environment=asks(tmp_path, PIN)).returncode == 0
+
+
+def test_libraries_elsewhere_are_not_loaded(start_agent, token, tmp_path):  # noqa: F811
+    copy = tmp_path / "lib.so"
+    shutil.copy(LIBRARY, copy)
+    for words, works in [((), 1), (("-P", f"{tmp_path}/*"), 0), (("-P", "/nowhere/*"), 1)]:
+        agent = start_agent(UNDER_TEST, *words, **token.environment)
+        result = agent.add(UNDER_TEST, "-s", copy, environment=asks(tmp_path, PIN))
+        assert result.returncode == works
+
+
+@newer_than_9_2
+@pytest.mark.parametrize("words, count", [((), 3), (("-C",), 1)])
+def test_certificates_for_the_keys_of_a_token(start_agent, token, tmp_path, words, count):  # noqa: F811
+    agent = start_agent(UNDER_TEST, **token.environment)
+    authority = make_key(tmp_path, "ca")
+    public = token.keys["ecdsa"].with_suffix(".pub")
+    run([OPENSSH.ssh_keygen, "-qs", authority, "-I", "x", "-n", "me", public])
+    certificate = str(public)[:-4] + "-cert.pub"
+    result = agent.add(
+        UNDER_TEST, *words, "-s", LIBRARY, certificate, environment=asks(tmp_path, PIN)
+    )
+    assert result.returncode == 0, result.stderr
+    types = [line[0] for line in listed(agent)]
+    assert len(types) == count
+    assert "ecdsa-sha2-nistp384-cert-v01@openssh.com" in types
+    assert agent.add(UNDER_TEST, "-T", certificate).returncode == 0
+
+
+def test_login_with_a_token(start_agent, token, serve, tmp_path):  # noqa: F811
+    server = serve(OPENSSH)
+    agent = start_agent(UNDER_TEST, **token.environment)
+    agent.add(UNDER_TEST, "-s", LIBRARY, environment=asks(tmp_path, PIN))
+    for kind in token.keys:
+        server.authorized_keys.write_text(" ".join(token.public(kind)) + "\n")
+        result = run(
+            [OPENSSH.ssh, "-F", "none", "-o", f"UserKnownHostsFile={server.known_hosts()}", "-o", "BatchMode=yes",
+             "-p", server.port, "127.0.0.1", "echo in"],
+            env=agent.environment,
+        )
+        assert result.stdout == b"in\n", result.stderr
+
+
+def helpers_of(agent):
+    children = pathlib.Path(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
+
+
+@newer_than_9_2
+def test_the_helper_dies_and_goes(start_agent, token, tmp_path):  # noqa: F811
+    agent = start_agent(UNDER_TEST, **token.environment)
+    agent.add(UNDER_TEST, "-s", LIBRARY, environment=asks(tmp_path, PIN))
+    (helper,) = helpers_of(agent)
+    # The library is in the helper, not in the agent.
+    assert LIBRARY in pathlib.Path(f"/proc/{helper}/maps").read_text()
+    assert LIBRARY not in pathlib.Path(f"/proc/{agent.process.pid}/maps").read_text()
+    os.kill(helper, signal.SIGKILL)
+    wait_until(lambda: not helpers_of(agent), "the helper is buried")
+    assert agent.add(UNDER_TEST, "-T", token.keys["rsa"].with_suffix(".pub")).returncode == 1
+    # It can be added anew; without keys of its library it goes.
+    agent.add(UNDER_TEST, "-D")
+    assert agent.add(UNDER_TEST, "-s", LIBRARY, environment=asks(tmp_path, PIN)).returncode == 0
+    assert agent.add(UNDER_TEST, "-T", token.keys["rsa"].with_suffix(".pub")).returncode == 0
+    agent.add(UNDER_TEST, "-D")
+    wait_until(lambda: not helpers_of(agent), "the helper has gone")

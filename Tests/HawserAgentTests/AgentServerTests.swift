@@ -50,8 +50,13 @@ struct TestAgent {
 
 @Suite("An agent's keys: RFC 9987")
 struct AgentServerTests {
-    private let key = try! AgentMessagesTests.key(1)
-    private let other = try! AgentMessagesTests.key(2)
+    private let key: PrivateKey
+    private let other: PrivateKey
+
+    init() throws {
+        key = try AgentMessagesTests.key(1)
+        other = try AgentMessagesTests.key(2)
+    }
 
     @Test("Keys are added, listed in order, replaced in place and removed")
     func addAndRemove() {

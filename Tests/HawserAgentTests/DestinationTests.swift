@@ -9,31 +9,33 @@ import Testing
 
 /// Hosts with keys, sessions to them, and logins in those sessions.
 struct Network {
-    let user = try! AgentMessagesTests.key(100)
-    let hosts: [String: PrivateKey]
+    let user: PrivateKey
+    private let hosts: [PrivateKey]
 
-    init() {
-        var hosts: [String: PrivateKey] = [:]
-        for (index, name) in ["a", "b", "c", "d"].enumerated() {
-            hosts[name] = try! AgentMessagesTests.key(200 + UInt64(index))
-        }
-        self.hosts = hosts
+    init() throws {
+        user = try AgentMessagesTests.key(100)
+        hosts = try (200..<204).map { try AgentMessagesTests.key($0) }
+    }
+
+    /// The key of the host `a`, `b`, `c` or `d`.
+    func host(_ name: String) -> PrivateKey {
+        hosts[["a", "b", "c", "d"].firstIndex(of: name) ?? 0]
     }
 
     func end(_ name: String, user: String = "") -> DestinationConstraint.End {
         DestinationConstraint.End(
             user: user,
             host: name,
-            keys: [.init(key: hosts[name]!.publicKey, isAuthority: false)]
+            keys: [.init(key: host(name).publicKey, isAuthority: false)]
         )
     }
 
     func binding(_ name: String, session: UInt8, forwards: Bool) -> SessionBinding {
         let identifier = [UInt8](repeating: session, count: 32)
         return SessionBinding(
-            hostKey: hosts[name]!.publicKey,
+            hostKey: host(name).publicKey,
             sessionIdentifier: identifier,
-            signature: try! hosts[name]!.sign(identifier.rawBytes),
+            signature: (try? host(name).sign(identifier.rawBytes)) ?? [],
             isForwarding: forwards
         )
     }
@@ -49,7 +51,7 @@ struct Network {
         writer.write(boolean: true)
         writer.write(text: "ssh-ed25519")
         writer.write(string: user.publicKey.blob)
-        if let host { writer.write(string: hosts[host]!.publicKey.blob) }
+        if let host { writer.write(string: host(host).publicKey.blob) }
         return .sign(keyBlob: user.publicKey.blob, data: writer.take(), flags: 0)
     }
 
@@ -65,7 +67,9 @@ struct Network {
 
 @Suite("Keys that are bound to destinations: PROTOCOL.agent")
 struct DestinationTests {
-    private let net = Network()
+    private let net: Network
+
+    init() throws { net = try Network() }
 
     private func signs(_ agent: inout TestAgent, _ request: AgentRequest) -> Bool {
         if case .signature? = agent.ask(request) { true } else { false }
@@ -150,7 +154,7 @@ struct DestinationTests {
     func bindings() throws {
         var bindings = ConnectionBindings()
         let good = net.binding("a", session: 1, forwards: true)
-        var other = net.hosts["b"]!.publicKey
+        var other = net.host("b").publicKey
         #expect(throws: AgentError.self) {
             try bindings.bind(
                 SessionBinding(
@@ -189,7 +193,7 @@ struct DestinationTests {
         var agent = net.agent([.init(from: .init(), to: net.end("a"))])
         let good = net.binding("a", session: 1, forwards: true)
         let forged = SessionBinding(
-            hostKey: net.hosts["b"]!.publicKey,
+            hostKey: net.host("b").publicKey,
             sessionIdentifier: good.sessionIdentifier,
             signature: good.signature,
             isForwarding: true

@@ -120,14 +120,18 @@ package struct Dialer {
     private func through(_ command: String) throws(DialError) -> Dialed {
         log.debug("Executing proxy command: exec \(command)")
         do throws(SystemError) {
-            let (ours, theirs) = try Descriptor.socketPair()
+            // Two pipes, as commands expect that look whom they talk to (sshd -i).
+            let (input, theirOutput) = try Descriptor.pipe()
+            let (theirInput, output) = try Descriptor.pipe()
             let shell = Environment.value("SHELL") ?? "/bin/sh"
             var spawn = Spawn.shell(shell, command: "exec " + command)
-            spawn.descriptors = [(0, theirs), (1, theirs), (2, 2)]
+            spawn.descriptors = [(0, theirInput), (1, theirOutput), (2, 2)]
             let pid = try spawn.start()
-            Descriptor.close(theirs)
-            Descriptor.setNonblocking(ours)
-            return Dialed(input: ours, output: ours, helper: pid)
+            Descriptor.close(theirInput)
+            Descriptor.close(theirOutput)
+            Descriptor.setNonblocking(input)
+            Descriptor.setNonblocking(output)
+            return Dialed(input: input, output: output, helper: pid)
         } catch {
             throw DialError(text: "\(error)")
         }

@@ -21,6 +21,10 @@ package struct ClientSettings {
     package var standardForward: Forward.End?
     package var proposal: Proposal
     package var publicKeyAlgorithms: [String]
+    /// What authorities may sign host certificates with.
+    package var certificateAlgorithms: [String]
+    /// For host-based authentication.
+    package var hostBasedAlgorithms: [String]
     /// Expanded; nil without multiplexing.
     package var controlPath: String?
     /// Whether the command line or the files said which key exchanges to use.
@@ -56,7 +60,9 @@ package struct ClientSettings {
             guard let text = options.values(keyword).first else { return names.offered }
             return names.resolved(text)
         }
-        publicKeyAlgorithms = list(.pubkeyAcceptedAlgorithms, .publicKey)
+publicKeyAlgorithms = list(.pubkeyAcceptedAlgorithms, .publicKey)
+        certificateAlgorithms = list(.caSignatureAlgorithms, .certificateAuthority)
+        hostBasedAlgorithms = list(.hostbasedAcceptedAlgorithms, .publicKey)
         proposal = Proposal(
             keyExchange: list(.kexAlgorithms, .keyExchange),
             hostKey: list(.hostKeyAlgorithms, .publicKey),

@@ -167,9 +167,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow(
             "VerifyHostKeyDNS",
             .choice("yes:true true no:false false ask"),
-            "false",
-            effect: .none
-        ),
+            "false"),
         KeywordRow("VisualHostKey", .flag, "no"),
         KeywordRow(
             "UpdateHostKeys",
@@ -213,7 +211,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("PreferredAuthentications", .text(noneIsNothing: false)),
         KeywordRow("PubkeyAcceptedAlgorithms", .algorithms(.publicKey)),
         KeywordRow("XAuthLocation", .text(noneIsNothing: false), "/usr/bin/xauth", effect: .silent),
-        KeywordRow("KnownHostsCommand", .command, effect: .none),
+        KeywordRow("KnownHostsCommand", .command),
         KeywordRow("Tag", .text(noneIsNothing: true)),
         KeywordRow("VersionAddendum", .command, effect: .none),
         KeywordRow("DynamicForward", .forward(.dynamic), merge: .append),
@@ -232,7 +230,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
             .words(limit: 32),
             "~/.ssh/known_hosts ~/.ssh/known_hosts2"
         ),
-        KeywordRow("RevokedHostKeys", .words(limit: 32), "none", effect: .none),
+        KeywordRow("RevokedHostKeys", .words(limit: 32), "none"),
         KeywordRow("SendEnv", .sendEnvironment, merge: .append),
         KeywordRow("SetEnv", .setEnvironment),
         KeywordRow("LogVerbose", .words(limit: 1000), "none", effect: .none),

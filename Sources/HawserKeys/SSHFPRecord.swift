@@ -6,6 +6,12 @@ package struct SSHFPRecord: Equatable, Sendable {
     package let hash: UInt8
     package let digest: [UInt8]
 
+    package init(algorithm: UInt8, hash: UInt8, digest: [UInt8]) {
+        self.algorithm = algorithm
+        self.hash = hash
+        self.digest = digest
+    }
+
     /// The records of a key, one per hash (SHA-1 and SHA-256 have numbers); nil for a key that has
     /// no number, such as a certificate.
     package static func records(

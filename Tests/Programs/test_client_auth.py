@@ -156,3 +156,214 @@ def test_two_keys_can_be_wanted(serve, keys):
     options = dict(IdentityFile=[a, b, c])
     assert ssh(server, "127.0.0.1", "true", **options).returncode == 0
     assert ssh(server, "127.0.0.1", "true", IdentityFile=[a, b]).returncode == 255
+
+
+# Host keys
+
+
+class Host:
+    """A server of OpenSSH with a host certificate, and what stands in known_hosts."""
+
+    def __init__(self, serve, folder, key, *lines, **options):
+        self.key = key
+        self.authority = make_key(folder, "host_authority")
+        self.other = make_key(folder, "other_authority")
+        self.server = serve(
+            OPENSSH, f"HostCertificate {folder}/server0/host_ed25519-cert.pub", *lines, **options
+        )
+        self.name = f"[127.0.0.1]:{self.server.port}"
+        self.file = folder / "hosts"
+
+    def certify(self, *arguments, kind="-h"):
+        words = [word for word in (kind,) if word] + list(arguments)
+        certify(None, self.authority, self.server.host_keys[0], *words)
+
+    def know(self, *lines):
+        self.file.write_text("".join(line + "\n" for line in lines))
+
+    def log_in(self, suite=UNDER_TEST, **options):
+        options = {"UserKnownHostsFile": self.file, "IdentityFile": self.key} | options
+        return ssh(self.server, "127.0.0.1", "echo", "in", suite=suite, **options)
+
+
+def line(path):
+    return " ".join(path.with_name(path.name + ".pub").read_text().split()[:2])
+
+
+@pytest.fixture
+def host(serve, tmp_path, key):
+    authority = tmp_path / "server0"
+    authority.mkdir()
+    made = Host.__new__(Host)
+    Host.__init__(made, serve, tmp_path, key)
+    made.certify("-n", "127.0.0.1")
+    yield made
+
+
+HOST_CASES = {
+    "trusted authority": (["-n", "127.0.0.1"], "@cert-authority * {authority}", {}),
+    "other authority": (["-n", "127.0.0.1"], "@cert-authority * {other}", {}),
+    "plain key known": (["-n", "127.0.0.1"], "{name} {plain}", {}),
+    "authority revoked": (
+        ["-n", "127.0.0.1"],
+        "@cert-authority * {authority}\n@revoked * {authority}",
+        {},
+    ),
+    "key revoked": (["-n", "127.0.0.1"], "@cert-authority * {authority}\n@revoked * {plain}", {}),
+    "other name": (["-n", "elsewhere"], "@cert-authority * {authority}", {}),
+    "expired": (
+        ["-V", "19800101:19900101", "-n", "127.0.0.1"], "@cert-authority * {authority}", {}
+    ),
+    "not yet": (["-V", "20700101:20710101", "-n", "127.0.0.1"], "@cert-authority * {authority}", {}),
+    "critical option": (
+        ["-O", "force-command=false", "-n", "127.0.0.1"], "@cert-authority * {authority}", {}
+    ),
+    "alias": (
+        ["-n", "harbour"], "@cert-authority harbour {authority}", {"HostKeyAlias": "Harbour"}
+    ),
+    "disallowed algorithm": (
+        ["-n", "127.0.0.1"],
+        "@cert-authority * {authority}",
+        {"CASignatureAlgorithms": "rsa-sha2-512"},
+    ),
+    "new key": (["-n", "127.0.0.1"], "", {"StrictHostKeyChecking": "accept-new"}),
+    "unknown": (["-n", "127.0.0.1"], "", {}),
+    "without port": (["-n", "127.0.0.1"], "127.0.0.1 {plain}", {}),
+    "changed": (["-n", "127.0.0.1"], "{name} {other}", {}),
+    "changed, no check": (
+        ["-n", "127.0.0.1"], "{name} {other}", {"StrictHostKeyChecking": "no"}
+    ),
+    "revocation list": (
+        ["-n", "127.0.0.1"],
+        "@cert-authority * {authority}",
+        {"RevokedHostKeys": "{authority_file}.pub"},
+    ),
+    "no revocation list": (
+        ["-n", "127.0.0.1"], "@cert-authority * {authority}", {"RevokedHostKeys": "/nonexistent"}
+    ),
+}
+
+
+def test_host_certificates_are_judged_as_by_openssh(host):
+    plain = host.server.host_keys[0]
+    values = dict(
+        name=host.name, authority=line(host.authority), other=line(host.other), plain=line(plain),
+        authority_file=host.authority,
+    )
+    for title, (arguments, known, options) in HOST_CASES.items():
+        host.certify(*arguments, kind="-h")
+        host.server.stop()
+        host.server.start()
+        options = {name: value.format(**values) for name, value in options.items()}
+        seen = []
+        for suite in (UNDER_TEST, OPENSSH):
+            host.know(*known.format(**values).splitlines())
+            result = host.log_in(suite, **options)
+            lines = result.stderr.decode().replace("\r", "").splitlines()
+            seen.append((result.stdout, result.returncode, lines, host.file.read_text()))
+        assert seen[0] == seen[1], title
+
+
+def test_a_user_certificate_is_none_for_a_host(host):
+    host.certify("-n", "127.0.0.1", kind=None)
+    host.server.stop()
+    host.server.start()
+    host.know(f"@cert-authority * {line(host.authority)}")
+    result = host.log_in()
+    assert result.returncode == 255
+    assert b"Certificate invalid: not a host certificate" in result.stderr
+
+
+def test_further_host_keys_are_learned_and_old_ones_forgotten(serve, tmp_path, key):
+    server = serve(OPENSSH, host_key_kinds=("ed25519", "ecdsa", "rsa"))
+    gone = make_key(tmp_path, "gone")
+    name = f"[127.0.0.1]:{server.port}"
+    file = tmp_path / "hosts"
+    others = f"other.example {line(make_key(tmp_path, 'foreign'))}"
+    file.write_text(
+        f"# mine\n{others}\n{name} {line(server.host_keys[0])}\n{name},twin {line(gone)}\n"
+    )
+    options = dict(UserKnownHostsFile=file, UpdateHostKeys="yes", IdentityFile=key)
+    assert ssh(server, "127.0.0.1", "sleep", "0.5", **options).returncode == 0
+    lines = file.read_text().splitlines()
+    assert lines[:3] == ["# mine", others, f"{name} {line(server.host_keys[0])}"]
+    assert f"{name} {line(server.host_keys[1])}" in lines
+    assert f"{name} {line(server.host_keys[2])}" in lines
+    assert f"twin {line(gone)}" in lines
+    assert not any(name in each and line(gone) in each for each in lines)
+    again = file.read_text()
+    assert ssh(server, "127.0.0.1", "sleep", "0.3", **options).returncode == 0
+    assert file.read_text() == again
+
+
+@pytest.mark.parametrize("why", ["no", "wildcard", "authority", "new"])
+def test_host_keys_are_not_learned(serve, tmp_path, key, why):
+    server = serve(OPENSSH, host_key_kinds=("ed25519", "ecdsa"))
+    name = f"[127.0.0.1]:{server.port}"
+    file = tmp_path / "hosts"
+    known = f"{name} {line(server.host_keys[0])}"
+    options = dict(UserKnownHostsFile=file, UpdateHostKeys="yes", IdentityFile=key)
+    if why == "no":
+        options["UpdateHostKeys"] = "no"
+    if why == "wildcard":
+        known = f"[127.0.0.*]:{server.port} {line(server.host_keys[0])}"
+    if why == "authority":
+        known += f"\n@cert-authority * {line(make_key(tmp_path, 'someone'))}"
+    if why == "new":
+        known = "# nobody"
+        options["StrictHostKeyChecking"] = "accept-new"
+    file.write_text(known + "\n")
+    assert ssh(server, "127.0.0.1", "sleep", "0.3", **options).returncode == 0
+    assert line(server.host_keys[1]) not in file.read_text()
+
+
+def test_a_command_tells_host_keys(serve, tmp_path, key):
+    server = serve(OPENSSH)
+    notes = tmp_path / "notes"
+    command = tmp_path / "hosts command"
+    known = f"[127.0.0.1]:{server.port} {line(server.host_keys[0])}"
+    command.write_text(f'#!/bin/sh\necho "$@" >> {notes}\necho "{known}"\nexit ${{STATUS:-0}}\n')
+    command.chmod(0o755)
+    options = dict(
+        UserKnownHostsFile="none", IdentityFile=key,
+        KnownHostsCommand=f'"{command}" %I %H %t %f %K "%h x" %n %r',
+    )
+    assert ssh(server, "127.0.0.1", "true", **options).returncode == 0
+    kind, blob = line(server.host_keys[0]).split()
+    fingerprint = run([OPENSSH.ssh_keygen, "-lf", server.host_keys[0]]).stdout.decode().split()[1]
+    end = f"127.0.0.1 x 127.0.0.1 {server.user}"
+    assert notes.read_text().splitlines() == [
+        f"ORDER 127.0.0.1 NONE NONE NONE {end}",
+        f"HOSTNAME [127.0.0.1]:{server.port} {kind} {fingerprint} {blob} {end}",
+    ]
+    result = ssh(server, "127.0.0.1", "true", env=dict(os.environ, STATUS="3"), **options)
+    assert result.returncode == 255
+    assert b"failed, status 3" in result.stderr and b"KnownHostsCommand failed" in result.stderr
+
+
+@pytest.mark.parametrize("kinds", [("rsa", "ed25519"), ("ecdsa", "ed25519")])
+def test_a_known_kind_of_key_is_asked_for_first(serve, tmp_path, key, kinds):
+    server = serve(OPENSSH, host_key_kinds=kinds)
+    file = tmp_path / "hosts"
+    file.write_text(f"[127.0.0.1]:{server.port} {line(server.host_keys[0])}\n")
+    options = dict(UserKnownHostsFile=file, IdentityFile=key)
+    assert ssh(server, "127.0.0.1", "true", **options).returncode == 0
+
+
+def test_mldsa_keys_serve_hosts_and_users_where_asked_for(serve, tmp_path):
+    kind = "ssh-mldsa44-ed25519@openssh.com"
+    server = serve(UNDER_TEST, f"HostKeyAlgorithms {kind}", f"PubkeyAcceptedAlgorithms {kind}",
+                   host_key_kinds=())
+    mine = make_key(tmp_path, "composite", "mldsa44-ed25519", suite=UNDER_TEST)
+    server.allow(mine)
+    host_key = make_key(server.folder, "host_composite", "mldsa44-ed25519", suite=UNDER_TEST)
+    with server.config.open("a") as config:
+        config.write(f"HostKey {host_key}\n")
+    server.stop()
+    server.start()
+    file = tmp_path / "hosts"
+    file.write_text(f"[127.0.0.1]:{server.port} {line(host_key)}\n")
+    options = dict(UserKnownHostsFile=file, IdentityFile=mine)
+    assert ssh(server, "127.0.0.1", "true", **options).returncode == 255
+    options |= dict(HostKeyAlgorithms=kind, PubkeyAcceptedAlgorithms=kind)
+    assert ssh(server, "127.0.0.1", "true", **options).returncode == 0

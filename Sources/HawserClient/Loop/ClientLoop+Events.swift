@@ -91,7 +91,8 @@ extension ClientLoop {
             }
         case .channelRequestAnswered(let id, let success):
             channels[id]?.answered(success: success, self)
-        case .globalRequest(_, let wantReply):
+        case .globalRequest(let request, let wantReply):
+            if case .hostKeys(let keys) = request { updateHostKeys(keys) }
             if wantReply { connection.answerGlobalRequest(success: false) }
         case .globalRequestAnswered(let id, let success, let payload):
             unansweredKeepAlives = 0
@@ -108,14 +109,28 @@ extension ClientLoop {
         channel.receive(count, isError: isError, self)
     }
 
+    /// The server tells its host keys; those that are new must be proved.
+    private func updateHostKeys(_ blobs: [[UInt8]]) {
+        guard mayUpdateHostKeys,
+            let id = hostKeyUpdate.receive(keyBlobs: blobs, on: &connection)
+        else { return }
+        awaitedGlobals[id] = { [unowned self] success, payload in
+            hostKeyUpdate.receive(
+                proofs: success ? payload : nil,
+                sessionIdentifier: connection.sessionIdentifier
+            )
+        }
+    }
+
     private func decide(_ proven: ProvenHostKey) throws(ProtocolError) {
         guard let key = try? PublicKey(blob: proven.blob) else {
             throw ProtocolError(.hostKeyRefused, "unreadable host key")
         }
-        log.debug("Server host key: \(key.type.name) \(key.fingerprint())")
         switch verification.verdict(on: key) {
-        case .accepted: break
-        case .acceptedWithoutTrust: authenticator.sendsNoSecrets = true
+        case .accepted(let isPlainAndKnown): mayUpdateHostKeys = isPlainAndKnown
+        case .acceptedWithoutTrust:
+            isUntrusted = true
+            authenticator.sendsNoSecrets = true
         case .refused:
             connection.rejectHostKey()
             throw ProtocolError(.hostKeyRefused, "Host key verification failed.")

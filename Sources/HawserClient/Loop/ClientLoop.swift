@@ -29,6 +29,12 @@ package final class ClientLoop {
     let dialed: Dialed
     var connection: ClientConnection
     let verification: HostKeyVerification
+    let hostKeyUpdate: HostKeyUpdate
+    /// The server's key was known, so that its word about other keys counts.
+    var mayUpdateHostKeys = false
+    /// The server's key is not the known one, and the user goes on all the same: what could be turned
+    /// against the user (agent, X11, ports) is not forwarded.
+    var isUntrusted = false
     private(set) lazy var authenticator = Authenticator(settings, log: log)
     /// What agents are told about this session.
     var binding: AgentBinding?
@@ -97,30 +103,13 @@ package final class ClientLoop {
         self.log = log
         descriptors = try DescriptorWatch()
         let options = settings.options
-        var verification = HostKeyVerification(
-            host: options.hostKeyAlias ?? settings.host,
-            port: options.hostKeyAlias == nil ? settings.port : 22,
-            address: dialed.address?.host ?? "UNKNOWN",
-            strictness: options.strictHostKeyChecking ?? .ask,
-            userFiles: try settings.userKnownHostsFiles,
-            globalFiles: try settings.globalKnownHostsFiles,
-            log: log
-        )
-        verification.hashesNames = options.hashKnownHosts == true
-        verification.showsPicture = options.visualHostKey == true
-        verification.isBatch = options.batchMode == true
-        verification.trustsLoopback =
-            options.noHostAuthenticationForLocalhost == true
-            && dialed.address?.isLoopback == true
-        self.verification = verification
-
+        verification = try HostKeyVerification(settings, address: dialed.address, log: log)
+        hostKeyUpdate = HostKeyUpdate(settings, verification, log: log)
         var proposal = settings.proposal
-        if options.hostKeyAlgorithms == nil {
-            // Types that are known for the host come first, so that its known key is proved.
-            let known = verification.knownTypes.flatMap { $0.signatureAlgorithms.map(\.name) }
-            let first = proposal.hostKey.filter { known.contains($0) }
-            proposal.hostKey = first + proposal.hostKey.filter { !known.contains($0) }
+        guard let ordered = verification.ordered(proposal.hostKey) else {
+            throw ConfigError(file: "", line: 0, text: "KnownHostsCommand failed")
         }
+        proposal.hostKey = ordered
         var transport = TransportOptions(
             isClient: true,
             identification: identification,

@@ -4,7 +4,6 @@ internal import HawserConfig
 internal import HawserKeys
 internal import HawserLog
 internal import HawserSystem
-internal import HawserWire
 
 extension HostKeyVerification {
     /// Whether a file of `RevokedHostKeys` names the key, the key inside a certificate or its
@@ -25,7 +24,7 @@ extension HostKeyVerification {
         let what = "\(key.type.shortName) \(fingerprint(key))"
         let contents: [UInt8]
         do throws(SystemError) {
-            contents = try Files.read(path)
+            contents = try Files.read(path, limit: 256 << 20)
         } catch {
             log.error(
                 "Error checking host key \(what) in revoked keys file \(path): \(error.reason)"
@@ -33,38 +32,11 @@ extension HostKeyVerification {
             return true
         }
         do throws(KeyError) {
-            guard try RevokedKeyList(contents).revokes(key) else { return false }
+            guard try RevokedKeys(contents: contents).isRevoked(key) else { return false }
             log.error("Host key \(what) revoked by file \(path)")
         } catch {
             log.error("Error checking host key \(what) in revoked keys file \(path): \(error)")
         }
         return true
-    }
-}
-
-/// The content of a file of `RevokedHostKeys`: keys one a line, or a KRL.
-struct RevokedKeyList {
-    private let keys: [PublicKey]
-
-    init(_ contents: [UInt8]) throws(KeyError) {
-        guard !contents.starts(with: "SSHKRL\n\0".utf8) else {
-            throw .unsupported("KRLs are not supported")
-        }
-        var keys: [PublicKey] = []
-        for line in contents.split(separator: UInt8(ascii: "\n")) {
-            let text = String(decoding: line, as: UTF8.self).trimmed
-            if text.isEmpty || text.hasPrefix("#") { continue }
-            keys.append(try PublicKeyLine.parse(text).key)
-        }
-        self.keys = keys
-    }
-
-    /// Whether the key, what is inside it or its authority is listed.
-    func revokes(_ key: PublicKey) -> Bool {
-        let plain = key.plain
-        let authority = key.certificate?.signatureKey
-        return keys.contains {
-            $0.blob == key.blob || $0.plain == plain || $0.blob == authority?.blob
-        }
     }
 }

@@ -312,7 +312,7 @@ package struct ClientConfigReader {
 
     private func includedPath(_ pattern: String, _ place: Place) -> String? {
         var path = pattern
-        if path.contains("%") || path.contains("${") {
+        if path.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "$") }) {
             guard let withVariables = Tokens.expandVariables(path, source.variable),
                 let expanded = tokens.expand(withVariables)
             else { return nil }
@@ -337,13 +337,14 @@ package struct ClientConfigReader {
         let localHost = subject.localHost()
         let port = "\(options.port ?? 22)"
         let user = options.user ?? subject.localUser
-        let jump = options.proxyJump.map { Substring($0) }?.split(separator: ",").last ?? ""
+        let hops = (options.proxyJump ?? "").utf8.split(separator: UInt8(ascii: ","))
+        let jump = hops.last.flatMap { Destination("ssh://" + String(Substring($0)))?.host } ?? ""
         return Tokens([
             "C": subject.connectionHash(localHost + host + port + user + jump),
             "d": subject.home,
             "h": host,
             "i": "\(subject.userID)",
-            "j": String(jump),
+            "j": jump,
             "k": options.hostKeyAlias ?? subject.originalHost,
             "L": String(localHost.prefix { $0 != "." }),
             "l": localHost,

@@ -245,7 +245,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("EscapeChar", .escapeCharacter, "~"),
         KeywordRow("IPQoS", .ipQoS, "ef cs0", effect: .silent),
         KeywordRow("RekeyLimit", .rekeyLimit, "0 0"),
-        KeywordRow("StreamLocalBindMask", .mask, "0177"),
+        KeywordRow("StreamLocalBindMask", .mask, "0177", merge: .last),
         KeywordRow("SyslogFacility", .logFacility, "USER", effect: .none),
         KeywordRow("ProxyCommand", .command),
         KeywordRow("ProxyJump", .proxyJump),
@@ -293,26 +293,19 @@ extension ClientKeyword {
 
     /// Nil for a word that is no keyword. Letters' case does not matter.
     static func meaning(of word: ArraySlice<UInt8>) -> Meaning? {
-        if let index = rows.firstIndex(where: { isSame($0.name, word) }),
+        if let index = KeywordRow.index(of: word, in: rows),
             let keyword = ClientKeyword(rawValue: UInt8(index))
         {
             return .keyword(keyword)
         }
-        if isSame("host", word) { return .host }
-        if isSame("match", word) { return .match }
-        if isSame("include", word) { return .include }
-        if let alias = aliases.first(where: { isSame($0.alias, word) }) {
+        if KeywordRow.isSame("host", word) { return .host }
+        if KeywordRow.isSame("match", word) { return .match }
+        if KeywordRow.isSame("include", word) { return .include }
+        if let alias = aliases.first(where: { KeywordRow.isSame($0.alias, word) }) {
             return .keyword(alias.keyword)
         }
-        if ignored.contains(where: { isSame($0, word) }) { return .ignored }
-        if unsupported.contains(where: { isSame($0, word) }) { return .unsupported }
+        if ignored.contains(where: { KeywordRow.isSame($0, word) }) { return .ignored }
+        if unsupported.contains(where: { KeywordRow.isSame($0, word) }) { return .unsupported }
         return nil
-    }
-
-    /// Whether a word is a name, whatever the case of its letters.
-    static func isSame(_ name: String, _ word: ArraySlice<UInt8>) -> Bool {
-        let name = name.utf8
-        guard name.count == word.count else { return false }
-        return zip(name, word).allSatisfy { $0 | 0x20 == $1 | 0x20 }
     }
 }

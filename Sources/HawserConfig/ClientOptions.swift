@@ -39,8 +39,6 @@ package struct ClientOptions: Sendable {
         case .proxyCommand where self[.proxyJump] != nil: return
         case .proxyJump where self[.proxyCommand] != nil: return
         case .sendEnv: return mergeSendEnv(values, from: origin)
-        // The last line counts, wherever it stands.
-        case .streamLocalBindMask: break
         default:
             if keyword.row.merge == .append {
                 guard var setting = self[keyword] else { break }
@@ -50,7 +48,7 @@ package struct ClientOptions: Sendable {
                 self[keyword] = setting
                 return
             }
-            if self[keyword] != nil { return }
+            if self[keyword] != nil, keyword.row.merge != .last { return }
         }
         self[keyword] = Setting(values: values, origin: origin)
     }

@@ -13,12 +13,18 @@ package struct KeywordRow: Sendable {
     package let merge: Merge
     /// What the keyword does in this version.
     package let effect: Effect
+    /// Whether it may stand under a `Match` of sshd_config(5).
+    package let inMatch: Bool
 
     package enum Merge: Sendable {
         /// The first line counts.
         case first
         /// Lines add up; one that is already there counts once.
         case append
+        /// The last line counts.
+        case last
+        /// The first line of each name counts.
+        case named
     }
 
     package enum Effect: Sendable {
@@ -35,12 +41,28 @@ package struct KeywordRow: Sendable {
         _ form: ValueForm,
         _ initial: String = "",
         merge: Merge = .first,
-        effect: Effect = .full
+        effect: Effect = .full,
+        inMatch: Bool = false
     ) {
         self.name = name
         self.form = form
         self.initial = initial
         self.merge = merge
         self.effect = effect
+        self.inMatch = inMatch
+    }
+}
+
+extension KeywordRow {
+    /// The place of the row of a name, whatever the case of its letters.
+    static func index(of word: ArraySlice<UInt8>, in rows: [KeywordRow]) -> Int? {
+        rows.firstIndex { isSame($0.name, word) }
+    }
+
+    /// Whether a word is a name, whatever the case of its letters.
+    static func isSame(_ name: String, _ word: ArraySlice<UInt8>) -> Bool {
+        let name = name.utf8
+        guard name.count == word.count else { return false }
+        return zip(name, word).allSatisfy { $0 | 0x20 == $1 | 0x20 }
     }
 }

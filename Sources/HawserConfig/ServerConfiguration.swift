@@ -1,69 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HawserWire
-
-/// Whom a `Match` block is asked about; nil criteria match nothing.
-package struct ServerMatchSubject: Sendable {
-    package var user: String?
-    package var groups: [String]
-    package var host: String?
-    package var address: String?
-    package var localAddress: String?
-    package var localPort: Int?
-    package var rdomain: String?
-    package var isInvalidUser: Bool
-
-    package init(
-        user: String? = nil,
-        groups: [String] = [],
-        host: String? = nil,
-        address: String? = nil,
-        localAddress: String? = nil,
-        localPort: Int? = nil,
-        rdomain: String? = nil,
-        isInvalidUser: Bool = false
-    ) {
-        self.user = user
-        self.groups = groups
-        self.host = host
-        self.address = address
-        self.localAddress = localAddress
-        self.localPort = localPort
-        self.rdomain = rdomain
-        self.isInvalidUser = isInvalidUser
-    }
-}
-
 /// The lists of names that edits start from and patterns expand over.
 package struct ServerAlgorithms: Sendable {
-    package struct List: Sendable {
-        package var offered: [String]
-        package var all: [String]
-
-        package init(offered: [String], all: [String]) {
-            self.offered = offered
-            self.all = all
-        }
-    }
+    package typealias List = AlgorithmNames
 
     package var ciphers: List
     package var macs: List
     package var keyExchange: List
     package var publicKey: List
+    package var certificateAuthority: List
 
-    package init(ciphers: List, macs: List, keyExchange: List, publicKey: List) {
+    package init(
+        ciphers: List,
+        macs: List,
+        keyExchange: List,
+        publicKey: List,
+        certificateAuthority: List? = nil
+    ) {
         self.ciphers = ciphers
         self.macs = macs
         self.keyExchange = keyExchange
         self.publicKey = publicKey
+        self.certificateAuthority = certificateAuthority ?? publicKey
     }
 
-    func list(_ family: ServerKeyword.Family) -> List {
+    package subscript(_ family: AlgorithmFamily) -> List {
         switch family {
         case .ciphers: ciphers
         case .macs: macs
         case .keyExchange: keyExchange
-        case .publicKey, .certificateAuthority: publicKey
+        case .publicKey: publicKey
+        case .certificateAuthority: certificateAuthority
         }
     }
 }
@@ -71,29 +38,56 @@ package struct ServerAlgorithms: Sendable {
 /// sshd_config(5) as it was read: lines in order, `Include`s in their places. What is in force
 /// depends on whom it is asked for.
 package struct ServerConfiguration {
-    private struct Line: Sendable {
-        var keyword: String
-        var row: ServerKeyword?
-        var line: ConfigLine
-        var file: String
-        var number: Int
-        /// The `Match` blocks that it stands in, each a list of words.
-        var conditions: [[String]]
-
-        /// An empty list stands for a file outside of any block.
-        var isFromMatch: Bool { conditions.contains { !$0.isEmpty } }
+    /// A `Match` block; number 0 is what stands outside of any.
+    struct Block: Sendable {
+        /// The block around the file that this one stands in.
+        var parent: Int
+        var criteria: [ServerCriterion]
+        /// The line as written, for a person.
+        var text: String
     }
 
-    private var lines: [Line] = []
-    private let algorithms: ServerAlgorithms
+    /// A line that said something.
+    struct Line: Sendable {
+        var keyword: ServerKeyword
+        var values: [String]
+        var block: Int
+        /// The place of its file in `files`.
+        var file: Int
+        var number: Int
+    }
+
+    /// Where a line stands.
+    private struct Place {
+        var file: String
+        var fileIndex: Int
+        var number: Int
+        var depth: Int
+        var block: Int
+        /// The block around this file.
+        var outerBlock: Int
+    }
+
+    private(set) var blocks = [Block(parent: 0, criteria: [], text: "")]
+    private(set) var lines: [Line] = []
+    private(set) var files: [String] = []
+    let context: ValueContext
     private let source: any ConfigSource
     /// Every mistake, in order; with one the configuration must not be used.
     package private(set) var errors: [ConfigError] = []
     /// What deserves a line in the log.
     package private(set) var notes: [String] = []
+    private var isOver = false
 
     package init(algorithms: ServerAlgorithms, source: any ConfigSource) {
-        self.algorithms = algorithms
+        self.init(
+            context: ValueContext(isServer: true, algorithms: { algorithms[$0] }),
+            source: source
+        )
+    }
+
+    package init(context: ValueContext, source: any ConfigSource) {
+        self.context = context
         self.source = source
     }
 
@@ -101,333 +95,180 @@ package struct ServerConfiguration {
 
     /// A keyword and its value from the command line; it counts before any file.
     package mutating func read(option text: String) {
-        var conditions: [[String]] = []
-        read(line: text, "command-line", 0, depth: 0, &conditions)
+        var place = place(of: "command-line")
+        read(line: Array(text.utf8)[...], &place)
     }
 
     package mutating func read(_ contents: [UInt8], file: String) {
         let before = errors.count
-        var conditions: [[String]] = []
-        read(contents, file, depth: 0, &conditions)
+        var place = place(of: file)
+        read(contents, &place)
         let bad = errors.count - before
-        if bad > 0 {
+        if bad > 0, !isOver {
+            let text = "\(file): terminating, \(bad) bad configuration options"
+            errors.append(ConfigError(file: file, line: 0, text: text))
+        }
+    }
+
+    private mutating func place(of file: String) -> Place {
+        files.append(file)
+        return Place(
+            file: file,
+            fileIndex: files.count - 1,
+            number: 0,
+            depth: 0,
+            block: 0,
+            outerBlock: 0
+        )
+    }
+
+    private mutating func read(_ contents: [UInt8], _ place: inout Place) {
+        var rest = contents[...]
+        while !rest.isEmpty, !isOver {
+            let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+            place.number += 1
+            read(line: rest[..<end], &place)
+            rest = end < rest.endIndex ? rest[(end + 1)...] : []
+        }
+    }
+
+    private mutating func read(line text: ArraySlice<UInt8>, _ place: inout Place) {
+        guard let (word, rest) = ConfigLine.separated(text) else { return }
+        var written: String { String(decoding: word, as: UTF8.self) }
+        guard !rest.isEmpty else {
+            return fail("no argument after keyword \"\(written)\"", place)
+        }
+        var line: ConfigLine.Arguments
+        do throws(LexicalError) {
+            line = try ConfigLine.Arguments(rest)
+        } catch { return fail("invalid quotes", place) }
+        switch ServerKeyword.meaning(of: word) {
+        case .keyword(let keyword):
+            add(keyword, &line, written, place)
+            if !line.isEmpty {
+                fail("keyword \(written) extra arguments at end of line", place)
+            }
+        case .match: match(line.takeAll(), rest, &place)
+        case .include: include(line.takeAll(), written, place)
+        case .ignored: break
+        case .deprecated:
+            notes.append("\(place.file) line \(place.number): Deprecated option \(written)")
+        case nil:
+            let names = ServerKeyword.rows.map(\.name)
             errors.append(
                 ConfigError(
-                    file: file,
+                    file: place.file,
                     line: 0,
-                    text: "\(file): terminating, \(bad) bad configuration options"
+                    text: "\(place.file): line \(place.number): Bad configuration option: "
+                        + written + Suggestion.text(for: written, among: names)
                 )
             )
-        }
-    }
-
-    private mutating func read(
-        _ contents: [UInt8],
-        _ file: String,
-        depth: Int,
-        _ conditions: inout [[String]]
-    ) {
-        for (index, line) in contents.split(
-            separator: UInt8(ascii: "\n"),
-            omittingEmptySubsequences: false
-        ).enumerated() {
-            read(
-                line: String(decoding: line, as: UTF8.self),
-                file,
-                index + 1,
-                depth: depth,
-                &conditions
-            )
-        }
-    }
-
-    private mutating func read(
-        line text: String,
-        _ file: String,
-        _ number: Int,
-        depth: Int,
-        _ conditions: inout [[String]]
-    ) {
-        let line: ConfigLine
-        do throws(LexicalError) {
-            guard let parsed = try ConfigLine.parse(text) else { return }
-            line = parsed
-        } catch { return fail(file, number, "invalid quotes") }
-        let keyword = line.keyword.lowercased()
-        switch keyword {
-        case "match":
-            guard depth > 0 || number > 0 else {
-                return fail(file, number, "Directive 'Match' is not allowed on the command line")
-            }
-            let base = depth == 0 ? [] : Array(conditions.prefix(depth))
-            conditions = base + [line.arguments]
-            if let reason = Self.mistake(inMatch: line.arguments) { fail(file, number, reason) }
-        case "include": include(line.arguments, file, number, depth, conditions)
-        case _ where ServerKeywords.ignored.contains(keyword): break
-        case _ where ServerKeywords.deprecated.contains(keyword):
-            notes.append("\(file) line \(number): Deprecated option \(line.keyword)")
-        default: add(line, keyword, file, number, conditions)
         }
     }
 
     private mutating func add(
-        _ line: ConfigLine,
-        _ keyword: String,
-        _ file: String,
-        _ number: Int,
-        _ conditions: [[String]]
+        _ keyword: ServerKeyword,
+        _ line: inout ConfigLine.Arguments,
+        _ written: String,
+        _ place: Place
     ) {
-        guard let row = ServerKeywords.byName[keyword] else {
+        let row = keyword.row
+        guard place.block == 0 || row.inMatch else {
+            line = .none
+            return fail("Directive '\(written)' is not allowed within a Match block", place)
+        }
+        do throws(ValueMistake) {
+            let values = try row.form.values(&line, row, context)
+            guard line.isEmpty else { return }
+            lines.append(
+                Line(
+                    keyword: keyword,
+                    values: values,
+                    block: place.block,
+                    file: place.fileIndex,
+                    number: place.number
+                )
+            )
+        } catch {
+            line = .none
+            fail(error.text, place)
+        }
+    }
+
+    private mutating func fail(_ text: String, _ place: Place) {
+        errors.append(
+            ConfigError(
+                file: place.file,
+                line: 0,
+                text: "\(place.file) line \(place.number): \(text)"
+            )
+        )
+    }
+
+    private mutating func match(
+        _ words: [String],
+        _ rest: ArraySlice<UInt8>,
+        _ place: inout Place
+    ) {
+        guard place.number > 0 else {
             errors.append(
                 ConfigError(
-                    file: file,
+                    file: place.file,
                     line: 0,
-                    text: "\(file): line \(number): Bad configuration option: \(line.keyword)"
-                        + suggestion(for: keyword)
+                    text: "Match directive not supported as a command-line option"
                 )
             )
             return
         }
-        if conditions.contains(where: { !$0.isEmpty }), !row.isAllowedInMatch {
-            return fail(
-                file,
-                number,
-                "Directive '\(line.keyword)' is not allowed within a Match block"
-            )
+        var criteria: [ServerCriterion] = []
+        do throws(ValueMistake) {
+            criteria = try ServerCriterion.parse(words)
+        } catch {
+            fail("Bad Match condition: \(error.text)", place)
         }
-        switch values(of: line, row) {
-        case .failure(let mistake): fail(file, number, mistake.text)
-        case .success:
-            lines.append(
-                Line(
-                    keyword: row.name.lowercased(),
-                    row: row,
-                    line: line,
-                    file: file,
-                    number: number,
-                    conditions: conditions
+        blocks.append(
+            Block(
+                parent: place.outerBlock,
+                criteria: criteria,
+                text: "Match " + String(decoding: rest, as: UTF8.self)
+            )
+        )
+        place.block = blocks.count - 1
+    }
+
+    private mutating func include(_ patterns: [String], _ written: String, _ place: Place) {
+        guard place.number > 0 else {
+            return fail("Include directive not supported as a command-line option", place)
+        }
+        guard place.depth < 16 else {
+            isOver = true
+            errors.append(
+                ConfigError(
+                    file: place.file,
+                    line: 0,
+                    text: "Too many recursive configuration includes"
                 )
             )
+            return
         }
-    }
-
-    private mutating func fail(_ file: String, _ number: Int, _ text: String) {
-        errors.append(
-            ConfigError(file: file, line: 0, text: "\(file) line \(number): \(text)")
-        )
-    }
-
-    /// The nearest real keyword, for a misspelt one.
-    private func suggestion(for keyword: String) -> String {
-        let nearest = ServerKeywords.rows.map(\.name).min {
-            Self.distance(keyword, $0.lowercased()) < Self.distance(keyword, $1.lowercased())
-        }
-        guard let nearest, Self.distance(keyword, nearest.lowercased()) <= 2 else { return "" }
-        return " (\(nearest)?)"
-    }
-
-    /// How many letters differ (Levenshtein).
-    private static func distance(_ first: String, _ second: String) -> Int {
-        let second = Array(second.utf8)
-        var row = Array(0...second.count)
-        for (index, letter) in first.utf8.enumerated() {
-            var previous = row[0]
-            row[0] = index + 1
-            for column in second.indices {
-                let change = previous + (second[column] == letter ? 0 : 1)
-                previous = row[column + 1]
-                row[column + 1] = min(change, previous + 1, row[column] + 1)
+        for pattern in patterns where !isOver {
+            guard !pattern.isEmpty else {
+                return fail("keyword \(written) empty argument", place)
             }
-        }
-        return row[second.count]
-    }
-
-    private mutating func include(
-        _ patterns: [String],
-        _ file: String,
-        _ number: Int,
-        _ depth: Int,
-        _ conditions: [[String]]
-    ) {
-        guard depth < 16 else {
-            return fail(file, number, "Too many recursive configuration includes")
-        }
-        guard !patterns.isEmpty else { return fail(file, number, "missing argument.") }
-        for pattern in patterns {
             let path = pattern.hasPrefix("/") ? pattern : "/etc/ssh/" + pattern
-            for match in source.paths(matching: path) {
-                guard let contents = source.contents(of: match) else { continue }
+            for match in source.paths(matching: path) where !isOver {
+                guard let contents = source.contents(of: match) else {
+                    fail("\(match): not readable", place)
+                    continue
+                }
                 // A block inside the file ends with it, and stands inside the one around it.
-                var inner = conditions
-                while inner.count <= depth { inner.append([]) }
-                read(contents, match, depth: depth + 1, &inner)
+                var inner = self.place(of: match)
+                inner.depth = place.depth + 1
+                inner.block = place.block
+                inner.outerBlock = place.block
+                read(contents, &inner)
             }
         }
-    }
-
-    // MARK: Values
-
-    private struct Mistake: Error { var text: String }
-
-    /// What a line says, as `sshd -T` shows it: one or several values.
-    private func values(of line: ConfigLine, _ row: ServerKeyword) -> Result<[String], Mistake> {
-        func bad(_ word: String) -> Result<[String], Mistake> {
-            .failure(Mistake(text: "unsupported option \"\(word)\"."))
-        }
-        guard let first = line.arguments.first else {
-            return .failure(Mistake(text: "missing argument."))
-        }
-        switch row.form {
-        case .choice(let words):
-            var word = first.lowercased()
-            if word == "true" { word = "yes" }
-            if word == "false" { word = "no" }
-            guard words.contains(word) else { return bad(first) }
-            switch word {
-            case "prohibit-password": return .success(["without-password"])
-            case "all": return .success(["yes"])
-            case "delayed" where row.name == "Compression": return .success(["yes"])
-            default: return .success([word])
-            }
-        case .number(let range):
-            guard let number = Int(first), range.contains(number) else {
-                return .failure(Mistake(text: "integer value \(first) out of range"))
-            }
-            return .success(["\(number)"])
-        case .time:
-            if first.lowercased() == "none" {
-                return .success([row.name == "UnusedConnectionTimeout" ? "none" : "0"])
-            }
-            guard let seconds = Syntax.seconds(first) else {
-                return .failure(Mistake(text: "invalid time value."))
-            }
-            return .success(["\(seconds)"])
-        case .word: return .success([first.lowercased() == "none" ? "none" : first])
-        case .command: return .success([line.rest])
-        case .words: return .success([line.arguments.joined(separator: " ")])
-        case .wordsApart, .wordsAddUp: return .success(line.arguments)
-        case .linesAddUp: return addedLine(line, row)
-        case .named:
-            guard line.arguments.count >= 2 else {
-                return .failure(Mistake(text: "Missing subsystem command."))
-            }
-            return .success([line.arguments.joined(separator: " ")])
-        case .algorithms(let family):
-            let list = algorithms.list(family)
-            guard
-                let names = Syntax.algorithms(first, defaults: list.offered, known: list.all)
-            else { return .failure(Mistake(text: "Bad \(row.name) spec '\(first)'.")) }
-            return .success([names.joined(separator: ",")])
-        case .rekeyLimit:
-            guard let bytes = first == "default" ? 0 : Syntax.bytes(first),
-                bytes == 0 || bytes >= 16
-            else { return .failure(Mistake(text: "RekeyLimit too small")) }
-            var seconds = 0
-            if line.arguments.count > 1, line.arguments[1] != "none" {
-                guard let value = Syntax.seconds(line.arguments[1]) else {
-                    return .failure(Mistake(text: "invalid time value."))
-                }
-                seconds = value
-            }
-            return .success(["\(bytes) \(seconds)"])
-        case .maxStartups:
-            let parts = first.split(separator: ":", omittingEmptySubsequences: false)
-                .map { Int($0) ?? -1 }
-            if parts.count == 1, parts[0] > 0 {
-                return .success(["\(parts[0]):100:\(parts[0])"])
-            }
-            guard parts.count == 3, parts[0] > 0, (1...100).contains(parts[1]), parts[2] >= parts[0]
-            else { return .failure(Mistake(text: "Invalid MaxStartups spec.")) }
-            return .success([first])
-        case .mask:
-            guard let mask = UInt16(first, radix: 8), mask <= 0o777 else {
-                return .failure(Mistake(text: "Bad mask."))
-            }
-            let digits = String(mask, radix: 8)
-            return .success(["0" + String(repeating: "0", count: max(0, 3 - digits.count)) + digits]
-            )
-        }
-    }
-
-    private func addedLine(
-        _ line: ConfigLine,
-        _ row: ServerKeyword
-    ) -> Result<[String], Mistake> {
-        let first = line.arguments[0]
-        if row.name == "Port" {
-            guard let port = Syntax.port(first) else {
-                return .failure(Mistake(text: "Badly formatted port number."))
-            }
-            return .success(["\(port)"])
-        }
-        return .success([
-            row.name == "ListenAddress" ? line.arguments.joined(separator: " ") : first
-        ])
-    }
-
-    // MARK: Match
-
-    private static let criteria: Set<String> = [
-        "user", "group", "host", "address", "localaddress", "localport", "rdomain",
-    ]
-
-    private static func mistake(inMatch words: [String]) -> String? {
-        guard !words.isEmpty else { return "missing Match criteria" }
-        var words = words[...]
-        while let word = words.popFirst() {
-            let name = word.prefix { $0 != "=" }.lowercased()
-            if name == "all" {
-                if !words.isEmpty { return "'all' cannot be combined with other Match attributes" }
-                continue
-            }
-            if name == "invalid-user" { continue }
-            guard criteria.contains(name) else { return "Unsupported Match attribute \(word)" }
-            let argument =
-                word.firstIndex(of: "=").map { String(word[word.index(after: $0)...]) }
-                ?? words.popFirst()
-            guard let argument else { return "Missing Match criteria for \(word)" }
-            guard name == "address" || name == "localaddress" else { continue }
-            if let bad = argument.split(separator: ",").first(where: {
-                AddressPatterns.isInconsistent(String($0))
-            }) {
-                return "Invalid Match address argument '\(bad)'"
-            }
-        }
-        return nil
-    }
-
-    private static func holds(_ words: [String], for subject: ServerMatchSubject?) -> Bool {
-        var words = words[...]
-        while let word = words.popFirst() {
-            let name = word.prefix { $0 != "=" }.lowercased()
-            if name == "all" { continue }
-            guard let subject else { return false }
-            if name == "invalid-user" {
-                guard subject.isInvalidUser else { return false }
-                continue
-            }
-            let argument =
-                word.contains("=")
-                ? String(word[word.index(after: word.firstIndex(of: "=") ?? word.startIndex)...])
-                : words.popFirst() ?? ""
-            let list = argument.split(separator: ",").map(String.init)
-            func matches(_ text: String?) -> Bool {
-                text.map { Patterns.verdict(list, $0) == true } ?? false
-            }
-            let result =
-                switch name {
-                case "user": matches(subject.user)
-                case "group": subject.groups.contains { Patterns.verdict(list, $0) == true }
-                case "host": matches(subject.host?.lowercased())
-                case "address": AddressPatterns.verdict(list, subject.address) == true
-                case "localaddress": AddressPatterns.verdict(list, subject.localAddress) == true
-                case "localport": subject.localPort == Int(argument)
-                case "rdomain": matches(subject.rdomain)
-                default: false
-                }
-            guard result else { return false }
-        }
-        return true
     }
 
     // MARK: What is in force
@@ -435,58 +276,21 @@ package struct ServerConfiguration {
     /// `sshd -T`'s lines for a subject: lower-case keyword, blank, value. Without a subject no
     /// `Match` but `all` holds.
     package func effective(for subject: ServerMatchSubject? = nil) -> String {
-        var found: [String: [String]] = [:]
-        var matchedNames: [String: Bool] = [:]
-        // Lines under Match count before global ones; among equals the first counts.
-        let active = lines.filter { line in
-            line.conditions.allSatisfy { Self.holds($0, for: subject) }
-        }
-        let ordered =
-            active.filter(\.isFromMatch) + active.filter { !$0.isFromMatch }
-        for line in ordered {
-            guard let row = line.row, case .success(let values) = values(of: line.line, row) else {
-                continue
-            }
-            let isFromMatch = line.isFromMatch
-            switch row.form {
-            case .wordsAddUp, .linesAddUp:
-                // What a block lists replaces what the file lists.
-                if matchedNames[line.keyword] == true, !isFromMatch { continue }
-                found[line.keyword, default: []] += values
-            case .named:
-                let name = values[0].prefix { $0 != " " }
-                let isThere = found[line.keyword]?.contains { $0.prefix { $0 != " " } == name }
-                if isThere != true { found[line.keyword, default: []] += values }
-            default:
-                if found[line.keyword] == nil { found[line.keyword] = values }
-            }
-            if matchedNames[line.keyword] == nil { matchedNames[line.keyword] = isFromMatch }
-        }
-        return ServerKeywords.rows.flatMap { row in shown(row, found) }.joined()
+        listing(for: subject).text
     }
 
-    private func shown(_ row: ServerKeyword, _ found: [String: [String]]) -> [String] {
-        let keyword = row.name.lowercased()
-        var values = found[keyword] ?? row.defaults
-        if case .algorithms(let family) = row.form, found[keyword] == nil {
-            values = [algorithms.list(family).offered.joined(separator: ",")]
-        }
-        if keyword == "listenaddress" {
-            values = listenAddresses(values, ports: found["port"] ?? ["22"])
-        }
-        return values.map { "\(keyword) \($0)\n" }
+    package func listing(for subject: ServerMatchSubject? = nil) -> ServerListing {
+        ServerListing(self, subject)
     }
 
-    /// Each address with each port, unless it has one of its own.
-    private func listenAddresses(_ addresses: [String], ports: [String]) -> [String] {
-        let all = addresses.isEmpty ? ["[::]", "0.0.0.0"] : addresses
-        return all.flatMap { address -> [String] in
-            let colons = address.filter { $0 == ":" }.count
-            if address.hasPrefix("[") {
-                return address.contains("]:") ? [address] : ports.map { "\(address):\($0)" }
-            }
-            if colons == 1 { return [address] }
-            return ports.map { colons > 1 ? "[\(address)]:\($0)" : "\(address):\($0)" }
+    /// Which blocks hold.
+    func active(for subject: ServerMatchSubject?) -> [Bool] {
+        var result: [Bool] = []
+        result.reserveCapacity(blocks.count)
+        for (index, block) in blocks.enumerated() {
+            let isInside = index == 0 || result[block.parent]
+            result.append(isInside && block.criteria.allSatisfy { $0.holds(for: subject) })
         }
+        return result
     }
 }

@@ -244,12 +244,16 @@ extension ValueForm {
     }
 
     /// Bytes, and seconds if there is a second argument; zero for what the cipher wants.
-    static func rekeyLimit(_ line: inout ConfigLine.Arguments) throws(ValueMistake) -> String {
+    static func rekeyLimit(
+        _ line: inout ConfigLine.Arguments,
+        _ context: ValueContext
+    ) throws(ValueMistake) -> String {
         let word = try text(&line)
         var bytes: UInt64 = 0
         if word != "default" {
             guard let number = Syntax.bytes(word) else {
-                throw ValueMistake("Bad number '\(word)': Invalid argument")
+                let what = context.isServer ? "RekeyLimit number" : "number"
+                throw ValueMistake("Bad \(what) '\(word)': Invalid argument")
             }
             guard number == 0 || number >= 16 else { throw ValueMistake("RekeyLimit too small") }
             bytes = number
@@ -261,20 +265,22 @@ extension ValueForm {
 
     /// `NAME=value …`; among several of a name the first counts.
     static func setEnvironment(
-        _ line: inout ConfigLine.Arguments
+        _ line: inout ConfigLine.Arguments,
+        _ context: ValueContext
     ) throws(ValueMistake) -> [String] {
+        let mistake = context.isServer ? "Invalid environment." : "Invalid SetEnv."
         var result: [String] = []
         var names: [Substring] = []
         for word in line.takeAll() {
             guard let equals = word.utf8.firstIndex(of: UInt8(ascii: "=")),
                 equals > word.startIndex
-            else { throw ValueMistake("Invalid SetEnv.") }
+            else { throw ValueMistake(mistake) }
             let name = word[..<equals]
             guard !names.contains(name) else { continue }
             names.append(name)
             result.append(word)
         }
-        guard !result.isEmpty else { throw ValueMistake("Invalid SetEnv.") }
+        guard !result.isEmpty else { throw ValueMistake(mistake) }
         return result
     }
 

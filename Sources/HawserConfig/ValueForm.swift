@@ -50,6 +50,36 @@ package enum ValueForm: Sendable {
     case sendEnvironment
     case setEnvironment
     case tunnelDevice
+
+    // Of sshd_config(5) alone.
+    case acceptEnvironment
+    case authenticationMethods
+    /// A path, made absolute; `none` stays.
+    case file
+    /// Several of them.
+    case files
+    case groupPatterns
+    case hostKeyAgent
+    case listenAddress
+    case maxStartups
+    case netBlockSize
+    case numberOrNone
+    case penalties
+    case penaltyExemptions
+    case permitListen
+    case permitOpen
+    case permitTunnel
+    case permitUserEnvironment
+    /// The rest of the line; the command must begin with a slash.
+    case program
+    case pubkeyAuthOptions
+    case serverPort
+    /// Every argument of the line, `none` like any other.
+    case serverWords
+    case subsystem
+    case userPatterns
+    /// One argument, `none` in small letters; the message says that there is none.
+    case word(missing: StaticString)
 }
 
 /// What reading values needs to know of the program and the machine.
@@ -58,13 +88,25 @@ package struct ValueContext: Sendable {
     let algorithms: @Sendable (AlgorithmFamily) -> AlgorithmNames
     /// The port of a TCP service, `/etc/services`.
     let service: @Sendable (String) -> UInt16?
+    /// The numeric addresses of a host name; nil when it has none.
+    let addresses: @Sendable (String) -> [String]?
+    /// Where relative paths begin.
+    let directory: @Sendable () -> String
+    /// Whether mistakes are worded as sshd's.
+    let isServer: Bool
 
     package init(
+        isServer: Bool = false,
         algorithms: @escaping @Sendable (AlgorithmFamily) -> AlgorithmNames,
-        service: @escaping @Sendable (String) -> UInt16? = { _ in nil }
+        service: @escaping @Sendable (String) -> UInt16? = { _ in nil },
+        addresses: @escaping @Sendable (String) -> [String]? = { [$0] },
+        directory: @escaping @Sendable () -> String = { "/" }
     ) {
+        self.isServer = isServer
         self.algorithms = algorithms
         self.service = service
+        self.addresses = addresses
+        self.directory = directory
     }
 
     package func names(_ family: AlgorithmFamily) -> AlgorithmNames { algorithms(family) }
@@ -87,8 +129,8 @@ extension ValueForm {
         switch self {
         case .flag: return [try Self.choice(&line, "yes true:yes no false:no")]
         case .choice(let words): return [try Self.choice(&line, words)]
-        case .number: return [try Self.number(&line)]
-        case .time(let none): return [try Self.time(&line, none: none)]
+        case .number: return [try Self.number(&line, context.isServer ? row.name + " " : "")]
+        case .time(let none): return [try Self.time(&line, none: none, context)]
         case .text: return [try Self.text(&line)]
         case .lowercase: return [try Self.text(&line).lowercased()]
         case .command:
@@ -104,7 +146,7 @@ extension ValueForm {
                 throw ValueMistake("Bad port '\(word)'.")
             }
             return ["\(port)"]
-        case .mask: return [try Self.mask(&line)]
+        case .mask: return [try Self.mask(&line, row, context)]
         case .addKeysToAgent: return [try Self.addKeysToAgent(&line)]
         case .canonicalDomains: return try Self.canonicalDomains(&line, row)
         case .permittedCNAMEs: return try Self.permittedCNAMEs(&line, row)
@@ -143,15 +185,16 @@ extension ValueForm {
         case .refuseConnection:
             let text = line.takeAll().joined(separator: " ")
             return [text]
-        case .rekeyLimit: return [try Self.rekeyLimit(&line)]
+        case .rekeyLimit: return [try Self.rekeyLimit(&line, context)]
         case .sendEnvironment:
             let words = line.takeAll()
             guard words.allSatisfy({ !$0.isEmpty && !$0.contains("=") }) else {
                 throw ValueMistake("Invalid environment name.")
             }
             return words
-        case .setEnvironment: return try Self.setEnvironment(&line)
+        case .setEnvironment: return try Self.setEnvironment(&line, context)
         case .tunnelDevice: return [try Self.tunnelDevice(&line)]
+        default: return try serverValues(&line, row, context)
         }
     }
 
@@ -178,37 +221,41 @@ extension ValueForm {
         throw ValueMistake("unsupported option \"\(word)\".")
     }
 
-    private static func number(
-        _ line: inout ConfigLine.Arguments
+    /// `prefix` stands before the messages.
+    static func number(
+        _ line: inout ConfigLine.Arguments,
+        _ prefix: String
     ) throws(ValueMistake) -> String {
         guard let word = line.take(), !word.isEmpty else {
-            throw ValueMistake("integer value missing.")
+            throw ValueMistake(prefix + "integer value missing.")
         }
         guard let number = Int(word) else {
-            let digits =
-                word.utf8.first == UInt8(ascii: "-") ? word.utf8.dropFirst() : word.utf8[...]
+            let digits = word.utf8.drop { $0 == UInt8(ascii: "-") }
             let isNumber = !digits.isEmpty && digits.allSatisfy { (48...57).contains($0) }
-            throw ValueMistake(
-                !isNumber
-                    ? "integer value invalid."
-                    : word.hasPrefix("-") ? "integer value too small." : "integer value too large."
-            )
+            guard isNumber else { throw ValueMistake(prefix + "integer value invalid.") }
+            let size = word.hasPrefix("-") ? "small" : "large"
+            throw ValueMistake(prefix + "integer value too \(size).")
         }
-        guard number >= 0 else { throw ValueMistake("integer value too small.") }
-        guard number <= Int(Int32.max) else { throw ValueMistake("integer value too large.") }
+        guard number >= 0 else { throw ValueMistake(prefix + "integer value too small.") }
+        guard number <= Int(Int32.max) else {
+            throw ValueMistake(prefix + "integer value too large.")
+        }
         return "\(number)"
     }
 
     private static func time(
         _ line: inout ConfigLine.Arguments,
-        none: String
+        none: String,
+        _ context: ValueContext
     ) throws(ValueMistake) -> String {
         guard let word = line.take(), !word.isEmpty else {
             throw ValueMistake("missing time value.")
         }
-        if word == "none" { return none }
+        // sshd knows no `none` but where it shows one.
+        if word == "none", !context.isServer || none == "none" { return none }
         guard let seconds = Syntax.seconds(word) else { throw ValueMistake("invalid time value.") }
-        return "\(seconds)"
+        // An idle time of nothing is no limit.
+        return context.isServer && none == "none" && seconds == 0 ? none : "\(seconds)"
     }
 
     private static func words(
@@ -238,7 +285,9 @@ extension ValueForm {
         guard context.algorithms(family).isValid(word, allowsPatterns: family.allowsPatterns) else {
             switch family {
             case .ciphers: throw ValueMistake("Bad SSH2 cipher spec '\(word)'.")
-            case .macs: throw ValueMistake("Bad SSH2 MAC spec '\(word)'.")
+            case .macs:
+                let name = context.isServer ? "mac" : "MAC"
+                throw ValueMistake("Bad SSH2 \(name) spec '\(word)'.")
             case .keyExchange: throw ValueMistake("Bad SSH2 KexAlgorithms '\(word)'.")
             case .publicKey, .certificateAuthority:
                 throw ValueMistake("Bad key types '\(word)'.")
@@ -247,12 +296,19 @@ extension ValueForm {
         return word
     }
 
-    private static func mask(_ line: inout ConfigLine.Arguments) throws(ValueMistake) -> String {
+    private static func mask(
+        _ line: inout ConfigLine.Arguments,
+        _ row: KeywordRow,
+        _ context: ValueContext
+    ) throws(ValueMistake) -> String {
         guard let word = line.take(), !word.isEmpty else {
-            throw ValueMistake("Missing StreamLocalBindMask argument.")
+            throw ValueMistake(
+                context.isServer
+                    ? "\(row.name) missing argument." : "Missing StreamLocalBindMask argument."
+            )
         }
         guard let mask = UInt16(word, radix: 8), mask <= 0o777, !word.hasPrefix("+") else {
-            throw ValueMistake("Bad mask.")
+            throw ValueMistake(context.isServer ? "Invalid \(row.name)." : "Bad mask.")
         }
         return "0" + String(mask, radix: 8)
     }

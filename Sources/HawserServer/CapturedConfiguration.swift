@@ -3,6 +3,7 @@
 internal import HawserConfig
 internal import HawserProtocol
 package import HawserSystem
+internal import HawserTool
 package import HawserWire
 
 /// The configuration as it was when the listener started: what the command line said and the files
@@ -10,6 +11,8 @@ package import HawserWire
 package final class CapturedConfiguration {
     private let path: String
     private let options: [String]
+    /// Where relative paths begin.
+    private let directory: String
     private let source: CapturingSource
     private let configuration: ServerConfiguration
 
@@ -29,7 +32,12 @@ package final class CapturedConfiguration {
         var contents = try Files.read(path)
         if !ports.isEmpty { contents = Self.withoutPorts(contents) }
         source.files[path] = contents
-        self.init(path: path, options: ports.map { "Port \($0)" } + options, source)
+        self.init(
+            path: path,
+            options: ports.map { "Port \($0)" } + options,
+            directory: Daemon.workingDirectory ?? "/",
+            source
+        )
     }
 
     private static func withoutPorts(_ contents: [UInt8]) -> [UInt8] {
@@ -46,11 +54,20 @@ package final class CapturedConfiguration {
         return Array(kept.joined(separator: [UInt8(ascii: "\n")]))
     }
 
-    private init(path: String, options: [String], _ source: CapturingSource) {
+    private init(
+        path: String,
+        options: [String],
+        directory: String,
+        _ source: CapturingSource
+    ) {
         self.path = path
+        self.directory = directory
         self.options = options
         self.source = source
-        var configuration = ServerConfiguration(algorithms: .all, source: source)
+        var configuration = ServerConfiguration(
+            context: .server(directory: directory, resolves: !source.isClosed),
+            source: source
+        )
         for option in options { configuration.read(option: option) }
         configuration.read(source.files[path] ?? [], file: path)
         self.configuration = configuration
@@ -78,7 +95,8 @@ package final class CapturedConfiguration {
                     localAddress: criteria.localAddress,
                     localPort: criteria.localPort,
                     rdomain: criteria.routingDomain,
-                    isInvalidUser: criteria.isInvalidUser
+                    isInvalidUser: criteria.isInvalidUser,
+                    version: Version.compatible
                 )
             }
         )
@@ -106,6 +124,7 @@ package final class CapturedConfiguration {
     package var encoding: [UInt8] {
         var writer = WireWriter(reserving: 8192)
         writer.write(text: path)
+        writer.write(text: directory)
         writer.write(uint32: UInt32(clamping: options.count))
         for option in options { writer.write(text: option) }
         writer.write(uint32: UInt32(clamping: source.files.count))
@@ -125,6 +144,7 @@ package final class CapturedConfiguration {
     package convenience init(decoding bytes: [UInt8]) throws(WireError) {
         var reader = WireReader(bytes.rawBytes)
         let path = try reader.readText()
+        let directory = try reader.readText()
         let source = CapturingSource()
         source.isClosed = true
         var options: [String] = []
@@ -140,7 +160,7 @@ package final class CapturedConfiguration {
             source.patterns[pattern] = paths
         }
         try reader.expectEnd()
-        self.init(path: path, options: options, source)
+        self.init(path: path, options: options, directory: directory, source)
     }
 }
 
@@ -170,20 +190,34 @@ private final class CapturingSource: ConfigSource {
     func succeeds(_ command: String) -> Bool { false }
 }
 
-extension ServerAlgorithms {
-    fileprivate static let all = ServerAlgorithms(
-        ciphers: List(Algorithms.ciphers),
-        macs: List(Algorithms.macs),
-        keyExchange: List(Algorithms.serverKeyExchange),
-        publicKey: List(
-            offered: Algorithms.publicKey.offered,
-            all: AlgorithmDefaults.allPublicKey
+extension ValueContext {
+    /// What the server knows: its algorithms, and the machine's services and names.
+    ///
+    /// `directory` is where relative paths begin; names of hosts are looked up only with `resolves`.
+    fileprivate static func server(directory: String, resolves: Bool) -> ValueContext {
+        ValueContext(
+            isServer: true,
+            algorithms: { family in
+                let known: Algorithms.Family
+                switch family {
+                case .ciphers: known = Algorithms.ciphers
+                case .macs: known = Algorithms.macs
+                case .keyExchange: known = Algorithms.serverKeyExchange
+                case .certificateAuthority: known = Algorithms.certificateSignatures
+                case .publicKey:
+                    return AlgorithmNames(
+                        offered: Algorithms.publicKey.offered,
+                        all: AlgorithmDefaults.allPublicKey
+                    )
+                }
+                return AlgorithmNames(offered: known.offered, all: known.all)
+            },
+            service: { Services.port(of: $0) },
+            addresses: { name in
+                guard resolves else { return [name] }
+                return try? Resolver.addresses(of: name, port: "0", isPassive: true).map(\.host)
+            },
+            directory: { directory }
         )
-    )
-}
-
-extension ServerAlgorithms.List {
-    fileprivate init(_ family: Algorithms.Family) {
-        self.init(offered: family.offered, all: family.all)
     }
 }

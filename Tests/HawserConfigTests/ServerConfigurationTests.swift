@@ -62,11 +62,11 @@ struct ServerConfigurationTests {
     @Test(
         "Forms are shown as sshd -T shows them",
         arguments: [
-            ("PermitRootLogin prohibit-password", "permitrootlogin", "without-password"),
+            ("PermitRootLogin prohibit-password", "permitrootlogin", "prohibit-password"),
             ("LoginGraceTime 2m", "logingracetime", "120"),
-            ("MaxStartups 5", "maxstartups", "5:100:5"),
+            ("MaxStartups 5", "maxstartups", "5:30:5"),
             ("RekeyLimit 1G 1h", "rekeylimit", "1073741824 3600"),
-            ("StreamLocalBindMask 77", "streamlocalbindmask", "0077"),
+            ("StreamLocalBindMask 77", "streamlocalbindmask", "077"),
             ("Ciphers +3des-cbc", "ciphers", "aes128-ctr,aes256-ctr,3des-cbc"),
             ("Ciphers -aes128*", "ciphers", "aes256-ctr"),
             ("Ciphers ^aes256-ctr", "ciphers", "aes256-ctr,aes128-ctr"),
@@ -147,6 +147,85 @@ struct ServerConfigurationTests {
             .effective()
         #expect(read(first).errors.isEmpty)
         #expect(read(first).effective() == first)
+    }
+
+    @Test(
+        "Bad values, in OpenSSH 9.2's words",
+        arguments: [
+            ("Banner", "no argument after keyword \"Banner\""),
+            ("Banner a b", "keyword Banner extra arguments at end of line"),
+            ("MaxAuthTries x", "MaxAuthTries integer value invalid."),
+            ("ClientAliveInterval none", "invalid time value."),
+            ("Ciphers x", "Bad SSH2 cipher spec 'x'."), ("MACs x", "Bad SSH2 mac spec 'x'."),
+            ("AcceptEnv A=b", "Invalid environment name."),
+            ("AllowUsers a@10.0.0.1/8", "invalid AllowUsers pattern: \"a@10.0.0.1/8\""),
+            (
+                "AuthenticationMethods any publickey",
+                "\"any\" must appear alone in AuthenticationMethods"
+            ),
+            ("AuthorizedKeysCommand x", "AuthorizedKeysCommand must be an absolute path"),
+            ("ChannelTimeout a=x", "invalid channel timeout a=x"),
+            ("ListenAddress 1.2.3.4:0", "bad port number"),
+            ("MaxStartups 10:30:5", "Invalid MaxStartups spec."),
+            ("PerSourceNetBlockSize 33", "Invalid PerSourceNetBlockSize spec."),
+            ("PermitOpen 5", "PermitOpen bad port number"),
+            ("PermitTunnel x", "bad PermitTunnel argument x"),
+            ("PubkeyAuthOptions x", "unsupported PubkeyAuthOptions option x"),
+            ("RekeyLimit x", "Bad RekeyLimit number 'x': Invalid argument"),
+            ("StreamLocalBindMask 8", "Invalid StreamLocalBindMask."),
+            ("Subsystem a", "Missing subsystem command."),
+            ("PerSourcePenalties crash:x", "invalid PerSourcePenalties value crash:x"),
+            ("Match user", "Bad Match condition: Missing Match criteria for user"),
+            (
+                "Match user a all",
+                "Bad Match condition: 'all' cannot be combined with other Match attributes"
+            ),
+            ("Match localport x", "Bad Match condition: Invalid LocalPort 'x' on Match line"),
+            (
+                "Match address 10.0.0.1/8",
+                "Bad Match condition: Invalid Match address argument '10.0.0.1/8'"
+            ),
+        ]
+    )
+    func badValues(line: String, message: String) {
+        #expect(read(line).errors.first?.text == "/f line 1: " + message)
+    }
+
+    @Test(
+        "Of several lines, OpenSSH's choice counts",
+        arguments: [
+            ("MaxStartups 1\nMaxStartups 2", "maxstartups", ["1:30:1"]),
+            ("FingerprintHash md5\nFingerprintHash sha256", "fingerprinthash", ["SHA256"]),
+            ("StreamLocalBindMask 0777\nStreamLocalBindMask 0111", "streamlocalbindmask", ["0111"]),
+            ("SetEnv A=1 A=2 B=3\nSetEnv C=1", "setenv", ["A=1", "B=3"]),
+            ("Subsystem a b\nSubsystem a c\nSubsystem d e", "subsystem", ["a b", "d e"]),
+            (
+                "AcceptEnv A\nMatch all\nAcceptEnv B\nMatch all\nAcceptEnv C", "acceptenv",
+                ["B", "C"]
+            ),
+            ("Banner /a\nMatch all\nBanner /b\nMatch all\nBanner /c", "banner", ["/b"]),
+            ("PermitListen 5 a:*", "permitlisten", ["*:5 a:*"]),
+            ("UnusedConnectionTimeout 0", "unusedconnectiontimeout", ["none"]),
+            ("Banner x", "banner", ["/x"]),
+            (
+                "PerSourcePenalties crash:5m min:1 crash:1", "persourcepenalties",
+                [
+                    "crash:300 authfail:5 noauth:1 invaliduser:5 grace-exceeded:10 "
+                        + "refuseconnection:10 max:600 min:1 max-sources4:65536 "
+                        + "max-sources6:65536 overflow:permissive overflow6:permissive"
+                ]
+            ),
+            ("AddressFamily inet", "listenaddress", ["0.0.0.0:22"]),
+        ]
+    )
+    func merging(text: String, keyword: String, values: [String]) {
+        #expect(value(keyword, text) == values)
+    }
+
+    @Test("A case has the row of its name", arguments: ServerKeyword.allCases)
+    func rows(keyword: ServerKeyword) {
+        #expect("\(keyword)".lowercased() == keyword.row.name.lowercased())
+        #expect(ServerKeyword.rows.count == ServerKeyword.allCases.count)
     }
 
     @Test("Old keywords are accepted", arguments: ["UsePrivilegeSeparation yes", "Protocol 2"])

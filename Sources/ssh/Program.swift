@@ -31,10 +31,11 @@ struct Program {
         guard let localUser = User.numbered(Daemon.realUser) else {
             throw fail("No user exists for uid \(Daemon.realUser)")
         }
-        let options = try configured(line, destination, localUser)
+        let (options, notes) = try configured(line, destination, localUser)
         let log = try makeLog(line, options)
         let settings = try finished(options, line, destination, localUser)
         if line.printsConfiguration { return try show(settings) }
+        for note in notes { log.error(note) }
         if let command = line.controlCommand { return try control(command, settings, log) }
         if settings.lacksTerminal {
             log.info("Pseudo-terminal will not be allocated because stdin is not a terminal.")
@@ -47,6 +48,7 @@ struct Program {
                 guard case .vanished = outcome else { break }
             }
         }
+        warn(options, log)
         return connect(settings, try forwarding(settings), log, words)
     }
 
@@ -56,7 +58,7 @@ struct Program {
         _ line: CommandLineOptions,
         _ destination: Destination,
         _ localUser: User
-    ) throws(CommandLineExit) -> ClientOptions {
+    ) throws(CommandLineExit) -> (ClientOptions, notes: [String]) {
         var options = line.options
         if line.masterCount > 0 {
             options.controlMaster = line.masterCount > 1 ? .ask : .yes
@@ -66,21 +68,14 @@ struct Program {
         }
         var configuration = Configuration(line, destination, localUser)
         let result = try configuration.read(options)
-        if !line.printsConfiguration, !line.isQuiet {
-            warn(result, configuration.notes + line.notes)
-        }
-        return result
+        return (result, configuration.notes + line.notes)
     }
 
-    /// Says once what will have no effect.
-    private func warn(_ options: ClientOptions, _ notes: [String]) {
-        for note in notes { printError(note + "\r\n") }
+    /// Says, where a connection is made, which keywords do nothing.
+    private func warn(_ options: ClientOptions, _ log: Log) {
         let names = options.withoutEffect.map(\.row.name)
-        if !names.isEmpty {
-            printError(
-                "Warning: without effect in this version: \(names.joined(separator: ", "))\r\n"
-            )
-        }
+        guard !names.isEmpty else { return }
+        log.info("Warning: without effect in this version: \(names.joined(separator: ", "))")
     }
 
     /// `-G`.

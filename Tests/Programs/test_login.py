@@ -101,7 +101,7 @@ def test_keyboard_interactive_through_pam(client, server, serve, account, askpas
 def test_rekeying_under_load_keeps_every_byte(client, server, serve, key):
     peer = serve(server)
     data = os.urandom(6_000_000)
-    config = peer.client_config(key, RekeyLimit="256K")
+    config = peer.client_config(key, RekeyLimit="256K", KexAlgorithms="curve25519-sha256")
     result = run([client.ssh, "-v", "-F", config, "127.0.0.1", "cat"], input=data)
     assert result.returncode == 0, result.stderr
     assert result.stdout == data

@@ -430,7 +430,7 @@ def test_t047_the_same_command_lines(line):
 def server_processes(server, user):
     """(pid, user, tty, state, arguments) of the processes below `server` whose title names the user."""
     found = []
-    for text in run(["ps", "-eo", "pid,ppid,user:32,tty,stat,args"]).stdout.decode().splitlines():
+    for text in run(["ps", "-ww", "-eo", "pid,ppid,user:32,tty,stat,args"]).stdout.decode().splitlines():
         pid, ppid, owner, tty, state, arguments = text.split(None, 5)
         if re.match(rf"sshd(-session)?: {user}(@| \[priv\])", arguments):
             found.append((pid, ppid, owner, tty, state, arguments.rstrip()))

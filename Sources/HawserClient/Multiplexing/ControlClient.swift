@@ -23,12 +23,12 @@ package final class ControlClient {
     private let descriptor: Int32
     private let log: Log
     private var framing = MultiplexFraming()
-    private var pid: Int32
+    /// The master's process, to be told of a new window size; 0 when it is not known.
+    private var pid: Int32 = 0
 
     private init(_ descriptor: Int32, log: Log) {
         self.descriptor = descriptor
         self.log = log
-        pid = UnixSocket.peer(of: descriptor)?.pid ?? 0
         Descriptor.setNonblocking(descriptor, false)
     }
 
@@ -118,19 +118,22 @@ package final class ControlClient {
             environment: request.environment.map { "\($0.name)=\($0.value)" }
         )
         if settings.options.stdinNull == true { Descriptor.useNull([0]) }
-        // Greeting, request and descriptors go out at once; the answers are read afterwards.
-        guard
-            Descriptor.writeAll(
-                descriptor,
-                MultiplexRequest.hello(version: Multiplex.version, extensions: []).frame
-                    + MultiplexRequest.newSession(id: 1, session).frame
-            )
-        else { return .vanished }
+        // Greeting, request and descriptors go out at once; the answers are read afterwards. Who has
+        // a terminal must know whom to tell of its size: the socket remembers only who made it, and
+        // that may have been a parent that went away when the master went to the background.
+        var requests = MultiplexRequest.hello(version: Multiplex.version, extensions: []).frame
+        if wantsTerminal { requests += MultiplexRequest.aliveCheck(id: 0).frame }
+        requests += MultiplexRequest.newSession(id: 1, session).frame
+        guard Descriptor.writeAll(descriptor, requests) else { return .vanished }
         for fd: Int32 in 0...2 {
             guard (try? UnixSocket.send([fd], over: descriptor)) != nil else { return .vanished }
         }
         guard case .hello(let version, _)? = receive(), version == Multiplex.version else {
             return .vanished
+        }
+        if wantsTerminal {
+            guard case .alive(_, let master)? = receive() else { return .vanished }
+            pid = Int32(exactly: master) ?? 0
         }
         switch receive() {
         case .sessionOpened?: break

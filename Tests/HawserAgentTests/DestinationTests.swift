@@ -51,7 +51,7 @@ struct Network {
         writer.write(boolean: true)
         writer.write(text: "ssh-ed25519")
         writer.write(string: user.publicKey.blob)
-        if let host { writer.write(string: host(host).publicKey.blob) }
+        if let host { writer.write(string: self.host(host).publicKey.blob) }
         return .sign(keyBlob: user.publicKey.blob, data: writer.take(), flags: 0)
     }
 

@@ -65,7 +65,7 @@ package struct AuthorizedKeyOptions: Equatable, Sendable {
         }
     }
 
-    private typealias Field = Substring.UTF8View.SubSequence
+    typealias Field = Substring.UTF8View.SubSequence
 
     private mutating func readOption(from rest: inout Field) throws(KeyError) {
         let name = rest.prefix { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "=") }
@@ -80,7 +80,7 @@ package struct AuthorizedKeyOptions: Equatable, Sendable {
     }
 
     /// A value in double quotes, where a backslash protects a quote.
-    private static func readQuoted(from rest: inout Field) throws(KeyError) -> String {
+    static func readQuoted(from rest: inout Field) throws(KeyError) -> String {
         guard rest.first == UInt8(ascii: "\"") else { throw .invalidFormat("missing start quote") }
         rest = rest.dropFirst()
         var value: [UInt8] = []

@@ -54,6 +54,27 @@ enum World {
         return line.isEmpty ? nil : line
     }
 
+    /// The digest of a file, or of standard input; nil when it cannot be read to its end.
+    static func digest(of path: String?, _ hash: FileSignature.Hash) -> [UInt8]? {
+        var descriptor = Descriptor.standardInput
+        if let path {
+            guard let opened = try? Descriptor.open(path, 0) else { return nil }
+            descriptor = opened
+        }
+        defer { if path != nil { Descriptor.close(descriptor) } }
+        var digest = hash.digest
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while true {
+            var span = chunk.mutableRawBytes
+            switch Descriptor.read(descriptor, into: &span) {
+            case .bytes(let count): digest.update(chunk.rawBytes.extracting(first: count))
+            case .ended: return digest.finish()
+            case .wouldBlock: Descriptor.waitUntilReady(descriptor, forWriting: false)
+            case .failed: return nil
+            }
+        }
+    }
+
     // MARK: Passphrases
 
     /// Asks on the terminal with echo off, through SSH_ASKPASS, or on standard input when there is

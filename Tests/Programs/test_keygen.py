@@ -292,3 +292,136 @@ def test_a_large_list_costs_what_the_file_does(twins):
         used, result = memory("KG -Qf krl u-cert.pub")
         assert result == status
         assert used - least < 2 * krl.stat().st_size / 1024
+
+
+SIGNATURES = r"""
+KG -Y sign -f u -n file g; cat g.sig
+KG -Y sign -f u -n file g
+KG -Y sign -f u -n file < f
+KG -Y sign -f u f
+KG -Y sign -n x f
+KG -Y sign -f nosuch -n x f
+KG -Y sign -f u -n x nosuchfile
+KG -Y bogus
+KG -Y sign -f u -n "" f
+KG -Y sign -f u -n x -O hashalg=sha1 g
+KG -Y sign -f u -n x -O bogus g
+rm g.sig; KG -Y sign -f rca -n x -O hashalg=sha256 g; cat g.sig
+rm g.sig; KG -q -Y sign -f u-cert.pub -n x g; cat g.sig
+KG -Y verify -f as -I a@b -n file -s f.sig < f
+KG -Y verify -f as -I c@z -n file -s f.sig <f
+KG -Y verify -f as -I q@z -n file -s f.sig <f
+KG -Y verify -f as -I a@b -n git -s f.sig <f
+KG -Y verify -q -f as -I a@b -n file -s f.sig <f
+KG -Y verify -f as -I a@b -n file -s f.sig -O print-pubkey <f
+KG -Y verify -q -f as -I a@b -n file -s f.sig -O print-pubkey <f
+KG -Y verify -f as -I a@b -n file <f
+KG -Y verify -f as -I a@b -s f.sig <f
+KG -Y verify -f as -n file -s f.sig <f
+KG -Y verify -I a@b -n file -s f.sig <f
+KG -Y verify -f nosuch -I a@b -n file -s f.sig <f
+KG -Y verify -f as -I a@b -n file -s nosuch <f
+KG -Y verify -f as -I a@b -n file -s f <f
+KG -Y verify -f as -I a@b -n file -s f.sig -r u.pub <f
+KG -Y verify -f as -I a@b -n file -s f.sig -r e.pub <f
+KG -q -kf u.krl u.pub; KG -Y verify -f as -I a@b -n file -s f.sig -r u.krl <f
+KG -Y verify -f as -I a@b -n file -s f.sig < g
+KG -Y find-principals -s f.sig -f as
+KG -Y find-principals -s g -f as
+KG -Y check-novalidate -n file -s f.sig <f
+KG -Y check-novalidate -n git -s f.sig <f
+KG -Y check-novalidate -n file -s f.sig <g
+KG -q -Y check-novalidate -n file -s f.sig <f
+KG -Y match-principals -I c@z -f as
+KG -Y match-principals -I nobody -f as
+KG -Y match-principals -f as
+KG -Y match-principals -I x
+KG -Y find-principals -s f.sig
+KG -Y find-principals -f as
+KG -Y check-novalidate -s f.sig
+KG -Y check-novalidate -n file
+KG -Y verify -f cas -I joe@x -n file -s cert.sig <f
+KG -Y verify -f cas -I joe@x -n file -s cert.sig -Overify-time=20200601<f
+KG -Y verify -f cas -I bob@x -n file -s cert.sig -Overify-time=20200601<f
+KG -Y verify -f cas2 -I joe@x -n file -s cert.sig -Overify-time=20200601Z<f
+KG -Y verify -f cas2 -I ann@x -n file -s cert.sig -Overify-time=20200601Z<f
+KG -Y verify -f cas2 -I joe@x -n file -s cert.sig -Overify-time=bad<f
+KG -Y find-principals -s cert.sig -f cas -Overify-time=20200601
+KG -Y find-principals -s cert.sig -f cas2 -Overify-time=20200601
+KG -Y find-principals -s cert.sig -f cas
+KG -Y verify -f cas -I joe@x -n file -s cert.sig -Overify-time=20200601 -r ca.pub<f
+KG -Y verify -f cas -I joe@x -n file -s cert.sig -Overify-time=20200601 -r u.pub<f
+K="$(cat u.pub)"; for x in "a@b octopus $K" "a@b valid-after=\"bad\" $K" "a@b valid-after=20200101 $K" "a@b namespaces=\"git\" $K" "a@b namespaces=\"f*,!git\" $K" "a@b namespaces= $K" "a@b cert-authority $K" "$(printf '%s\n%s' "a@b $K" "a@b namespaces=\"file\" $K")" "$(printf '%s\n%s' garbage "a@b $K")" "$(printf '%s\n%s' 'a@b ssh-ed25519 junk' "a@b $K")" "a@b" "\"a@b,x y\" $K" "!a@b,* $K" "a@b,!a@b $K" "A@B $K" "a@b valid-after=\"20200101\",valid-before=\"20100101\" $K" "a@b namespaces=\"a\",namespaces=\"b\" $K" "a@b NAMESPACES=\"file\",valid-after=\"20100101Z\",valid-before=\"20990101\" $K" "  a@b   $K" "a@b $(cat ca.pub)" "a@b,c@d,a@b $K" "*@b,a@* $K"; do echo "$x" > s; echo "## $x"; for o in "verify -n file -I a@b" "find-principals"; do KG -Y $o -Overify-time=20260101 -s f.sig -f s < f 2>&1; echo "=> $?"; done; KG -Y match-principals -I a@b -f s 2>&1; echo "=> $?"; done
+for x in 'valid-after="20200101"' 'valid-before="20200101"'; do echo "a@b $x $(cat u.pub)" > s; for t in 20190101 20200101 202001010001 20210101; do KG -Y verify -Overify-time=$t -f s -s f.sig -n file -I a@b < f;  KG -Y find-principals -Overify-time=$t -f s -s f.sig < f;done; done
+head -3 f.sig > h.sig; KG -Y check-novalidate -n file -s h.sig <f
+(echo; cat f.sig) > h.sig;  KG -Y check-novalidate -n file -s h.sig <f
+(cat f.sig; echo trailing) > h.sig;  KG -Y check-novalidate -n file -s h.sig <f
+sed 's/^U1/U2/' f.sig > h.sig;  KG -Y check-novalidate -n file -s h.sig <f
+tr '\n' '\r' <f.sig > h.sig;  KG -Y check-novalidate -n file -s h.sig <f
+sed 's/$/\r/' <f.sig > h.sig;  KG -Y check-novalidate -n file -s h.sig <f
+KG -Y verify -O bogus -f u.pub -I x -n x -s f.sig
+KG -Y sign -f u -n x - < f
+cp u.pub z.pub; KG -Y sign -f z.pub -n x f; cp ca z;  KG -Y sign -f z.pub -n x f
+KG -Y sign -f eca -P bad -n x g; rm g.sig; KG -Y sign -f eca -P secret -n x g; cat g.sig
+KG -U -Y sign -f u -n x g
+"""
+
+
+def test_signatures_are_made_and_checked_as_openssh_does(twins):
+    place = twins.seed
+
+    def openssh(*words):
+        subprocess.run([OPENSSH.ssh_keygen, "-q", *words], cwd=place, check=True)
+
+    (place / "f").write_text("hello\n")
+    (place / "g").write_text("hi\n")
+    openssh(*"-s ca -I id -n joe@x,ann@x -V 20200101:20210101 u.pub".split())
+    openssh(*"-Y sign -f u-cert.pub -n file f".split())
+    (place / "f.sig").rename(place / "cert.sig")
+    openssh(*"-Y sign -f u -n file f".split())
+    keys = {name: (place / f"{name}.pub").read_text() for name in ["ca", "u", "e", "rca"]}
+    (place / "cas").write_text(f"*@x cert-authority {keys['ca']}")
+    (place / "cas2").write_text(f'joe@x cert-authority,namespaces="file" {keys["ca"]}')
+    (place / "as").write_text(
+        "# comment\n"
+        f"a@b,c@* {keys['u']}"
+        f'x@y namespaces="file,git" {keys["e"]}'
+        f'old@x valid-before="20200101" {keys["rca"]}'
+        f'new@x valid-after="20990101Z" {keys["rca"]}'
+        f"*@ca cert-authority {keys['ca']}"
+    )
+    twins.start()
+    twins.compare(SIGNATURES)
+
+
+def test_signing_with_a_key_in_the_agent(twins, agent):
+    (twins.seed / "f").write_text("hello\n")
+    twins.start()
+    twins.compare(
+        f"""
+{agent} KG -U -Y sign -f u.pub -n x f
+chmod 600 u rca; {agent} ssh-add -q u rca; {agent} KG -U -Y sign -f u.pub -n x f; cat f.sig; rm f.sig
+mv u away; {agent} KG -Y sign -f u.pub -n x f; rm f.sig
+mv rca away; {agent} KG -Y sign -f rca.pub -n x f; KG -Y check-novalidate -s f.sig -n x < f
+{agent} KG -U -Y sign -f e.pub -n x f
+"""
+    )
+
+
+def test_each_verifies_the_signatures_of_the_other(twins):
+    make_key(twins.seed, "p384", "ecdsa", bits=384)
+    make_key(twins.seed, "p521", "ecdsa", bits=521)
+    (twins.seed / "f").write_text("hello\n")
+    twins.start()
+    for key in ["ca", "rca", "u", "e", "p384", "p521"]:
+        for signer, verifier in [(OURS, OPENSSH), (OPENSSH, OURS)]:
+            signature = twins.folders[signer] / "f.sig"
+            signature.unlink(missing_ok=True)
+            assert twins.run(signer, f"KG -q -Y sign -f {key} -n n f") == "--\n=> 0"
+            checked = twins.run(verifier, f"KG -q -Y check-novalidate -n n -s {signature} < f")
+            assert checked == "--\n=> 0"
+            text = signature.read_text().splitlines()
+            text[2] = text[2][:5] + ("A" if text[2][5] != "A" else "B") + text[2][6:]
+            signature.write_text("\n".join(text) + "\n")
+            checked = twins.run(verifier, f"KG -q -Y check-novalidate -n n -s {signature} < f")
+            assert checked.endswith("=> 255")

@@ -81,7 +81,7 @@ let package = Package(
             "HawserClient",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
-                "HawserAgent", "HawserMultiplex", "HawserConfig", "HawserSystem", "HawserTool",
+                "HawserAgent", "HawserAgentClient", "HawserMultiplex", "HawserConfig", "HawserSystem", "HawserTool",
             ]
         ),
         module(
@@ -118,6 +118,13 @@ let package = Package(
             "ssh-keyscan",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
+                "HawserSystem", "HawserTool",
+            ]
+        ),
+        program(
+            "ssh-keysign",
+            uses: [
+                "HawserWire", "HawserLog", "HawserKeys", "HawserProtocol", "HawserConfig",
                 "HawserSystem", "HawserTool",
             ]
         ),

@@ -7,12 +7,19 @@ package import HawserSystem
 package enum Helper {
     package static let pkcs11 = "ssh-pkcs11-helper"
     package static let securityKey = "ssh-sk-helper"
+    /// Speaks messages of its own (`KeysignMessage`).
+    package static let keysign = "ssh-keysign"
 
     /// Where a helper is: what its variable of the environment says, else in `libexec` beside the
     /// directory of this program, else beside the program itself.
     package static func path(of name: String) -> String {
-        let variable = name == pkcs11 ? "SSH_PKCS11_HELPER" : "SSH_SK_HELPER"
-        if let path = Environment.value(variable), !path.isEmpty { return path }
+        let variable: String? =
+            switch name {
+            case pkcs11: "SSH_PKCS11_HELPER"
+            case securityKey: "SSH_SK_HELPER"
+            default: nil
+            }
+        if let path = variable.flatMap(Environment.value), !path.isEmpty { return path }
         let installed = "/usr/local/libexec/" + name
         guard let own = Files.canonical("/proc/self/exe") else { return installed }
         let folder = Files.parent(of: own)

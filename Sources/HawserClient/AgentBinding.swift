@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserAgent
+internal import HawserKeys
 internal import HawserProtocol
-internal import HawserWire
 
 /// What ties an agent's connection to one session with one server: `session-bind@openssh.com`
 /// (PROTOCOL.agent §1). An agent with keys for certain destinations lets only these sign.
@@ -17,17 +18,21 @@ struct AgentBinding {
         signature = proven.signature
     }
 
-    /// `SSH_AGENTC_EXTENSION` with its length before it.
+    /// The request to an agent; nil when the host key cannot be read.
+    func request(isForwarding: Bool) -> AgentRequest? {
+        guard let key = try? PublicKey(blob: hostKeyBlob) else { return nil }
+        return .bindSession(
+            SessionBinding(
+                hostKey: key,
+                sessionIdentifier: sessionIdentifier,
+                signature: signature,
+                isForwarding: isForwarding
+            )
+        )
+    }
+
+    /// The same with its length before it, ready to be sent.
     func frame(isForwarding: Bool) -> [UInt8] {
-        var writer = WireWriter(reserving: 512)
-        writer.writeString { content in
-            content.write(byte: 27)
-            content.write(text: "session-bind@openssh.com")
-            content.write(string: hostKeyBlob)
-            content.write(string: sessionIdentifier)
-            content.write(string: signature)
-            content.write(boolean: isForwarding)
-        }
-        return writer.take()
+        request(isForwarding: isForwarding)?.frame ?? []
     }
 }

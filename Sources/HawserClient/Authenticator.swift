@@ -4,6 +4,7 @@ internal import HawserConfig
 internal import HawserKeys
 internal import HawserLog
 internal import HawserProtocol
+internal import HawserSystem
 internal import HawserTool
 internal import HawserWire
 
@@ -14,6 +15,9 @@ final class Authenticator {
     private lazy var identities = Identities(settings, binding: binding, log: log)
     /// What the agent is told about the session, before it is asked for anything.
     var binding: AgentBinding?
+    /// The connection's, for the name of our end of it.
+    var descriptor: Int32?
+    private var hostKeys: HostBasedKeys?
     private var current: Identity?
     private var passwordPrompts = 0
     private var interactivePrompts = 0
@@ -82,6 +86,8 @@ final class Authenticator {
         switch method {
         case "publickey" where settings.options.pubkeyAuthentication != .no:
             return offerKey(on: &connection)
+        case "hostbased" where settings.options.hostbasedAuthentication == true:
+            return offerHost(on: &connection)
         case "keyboard-interactive"
         where settings.options.kbdInteractiveAuthentication != false && !sendsNoSecrets:
             guard !interactiveIsUseless, interactivePrompts < prompts else { return false }
@@ -143,6 +149,13 @@ final class Authenticator {
         _ request: SigningRequest,
         on connection: inout ClientConnection
     ) throws(ProtocolError) {
+        if lastMethod == "hostbased" {
+            guard let signature = hostKeys?.sign(request.data) else {
+                connection.declineSignature()
+                return try next(on: &connection)
+            }
+            return connection.provideSignature(signature)
+        }
         if let current { log.debug("Server accepts key: \(current.description)") }
         guard let identity = current,
             let signature = identities.sign(
@@ -156,6 +169,24 @@ final class Authenticator {
             return try next(on: &connection)
         }
         connection.provideSignature(signature)
+    }
+
+    // MARK: hostbased
+
+    private func offerHost(on connection: inout ClientConnection) -> Bool {
+        guard let descriptor else { return false }
+        let keys =
+            hostKeys ?? HostBasedKeys(settings, descriptor: descriptor, log: log)
+        hostKeys = keys
+        guard let attempt = keys.next() else { return false }
+        lastMethod = "hostbased"
+        connection.authenticateHostBased(
+            keyBlob: attempt.key.blob,
+            algorithm: attempt.algorithm,
+            clientHostName: keys.clientHostName,
+            clientUser: settings.localUser.name
+        )
+        return true
     }
 
     // MARK: password

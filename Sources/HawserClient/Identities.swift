@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserAgent
+internal import HawserAgentClient
 internal import HawserConfig
 internal import HawserCrypto
 internal import HawserKeys
@@ -16,7 +17,7 @@ internal import HawserWire
 final class Identities {
     private let settings: ClientSettings
     private let log: Log
-    private let agent: Agent?
+    private let agent: AgentConnection?
     private var all: [Identity] = []
     private var position = 0
     /// Private keys that have been opened, by file.
@@ -25,13 +26,15 @@ final class Identities {
     init(_ settings: ClientSettings, binding: AgentBinding?, log: Log) {
         self.settings = settings
         self.log = log
-        agent = Self.agentPath(settings).flatMap(Agent.init)
+        agent = Self.agentPath(settings).flatMap { try? AgentConnection(path: $0) }
         if let agent, let binding {
-            log.debug(
-                agent.bind(binding, isForwarding: false)
-                    ? "get_agent_identities: bound agent to hostkey"
-                    : "get_agent_identities: agent does not bind to host keys"
-            )
+            do throws(AgentConnection.Failure) {
+                guard let request = binding.request(isForwarding: false) else { throw .refused }
+                try agent.carryOut(request)
+                log.debug("get_agent_identities: bound agent to hostkey")
+            } catch {
+                log.debug("get_agent_identities: ssh_agent_bind_hostkey: \(error)")
+            }
         }
         collect()
         for identity in all { log.debug("Will attempt key: \(identity.description)") }
@@ -153,7 +156,7 @@ final class Identities {
 
     private func agentKeys() -> [Identity] {
         guard let agent else { return [] }
-        let entries = agent.identities
+        let entries = (try? agent.identities()) ?? []
         log.debug("get_agent_identities: agent returned \(entries.count) keys")
         return entries.compactMap { entry in
             guard let key = try? PublicKey(blob: entry.keyBlob) else { return nil }
@@ -219,14 +222,15 @@ final class Identities {
         _ algorithm: String
     ) -> [UInt8]? {
         guard let agent, let key = identity.publicKey else { return nil }
-        if let signature = agent.sign(data, keyBlob: key.blob, algorithm: algorithm) {
-            return signature
+        do throws(AgentConnection.Failure) {
+            return try agent.sign(data, keyBlob: key.blob, algorithm: algorithm)
+        } catch {
+            log.error(
+                "sign_and_send_pubkey: signing failed for \(key.type.plain.shortName) "
+                    + "\"\(identity.name)\" from agent: \(error)"
+            )
+            return nil
         }
-        log.error(
-            "sign_and_send_pubkey: signing failed for \(key.type.plain.shortName) "
-                + "\"\(identity.name)\" from agent: agent refused operation"
-        )
-        return nil
     }
 
     private func privateKey(in file: String) -> PrivateKey? {
@@ -237,6 +241,32 @@ final class Identities {
             return nil
         }
         opened[file] = result.key
+        addToAgent(result.key, file)
         return result.key
+    }
+
+    // MARK: AddKeysToAgent
+
+    private func addToAgent(_ key: PrivateKey, _ file: String) {
+        guard let agent, let wish = settings.options.addKeysToAgent, wish.mode != .no else {
+            return
+        }
+        // The name of the file says more than nothing.
+        let named = key.commentBytes.isEmpty ? key.commented(Array(file.utf8)) : key
+        if wish.mode == .ask {
+            let question = "Add key \(file) (\(named.comment.visible)) to agent?"
+            guard Permission.isGiven(question) else {
+                return log.debug("user denied adding this key")
+            }
+        }
+        var constraints = KeyConstraints()
+        constraints.confirms = wish.mode == .confirm
+        constraints.lifetimeSeconds = wish.seconds.flatMap { UInt32(exactly: $0) }
+        do throws(AgentConnection.Failure) {
+            try agent.carryOut(.add(named, constraints))
+            log.debug("identity added to agent: \(file)")
+        } catch {
+            log.debug("could not add identity to agent: \(file) (\(error))")
+        }
     }
 }

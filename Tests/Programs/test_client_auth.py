@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which keys, certificates and methods ssh tries, in which order, and which host keys it takes."""
+import base64
 import os
 import re
+import struct
 import subprocess
+import time
 
 import pytest
 
-from conftest import OPENSSH, UNDER_TEST, make_key, run
+from conftest import OPENSSH, PREFIX, UNDER_TEST, make_key, run
 
 
 def certify(folder, authority, key, *arguments):
@@ -367,3 +370,131 @@ def test_mldsa_keys_serve_hosts_and_users_where_asked_for(serve, tmp_path):
     assert ssh(server, "127.0.0.1", "true", **options).returncode == 255
     options |= dict(HostKeyAlgorithms=kind, PubkeyAcceptedAlgorithms=kind)
     assert ssh(server, "127.0.0.1", "true", **options).returncode == 0
+
+
+# hostbased
+
+
+HOSTBASED = """
+set -e
+mount --bind {etc} /etc/ssh
+[ -z "{over}" ] || mount --bind {over}
+exec {ssh} -F {config} -v localhost 'echo in'
+"""
+
+
+@pytest.mark.parametrize("asks, signs", [("ours", "ours"), ("ours", "theirs"), ("theirs", "ours")])
+@pytest.mark.parametrize("enabled", ["yes", "no"])
+def test_a_host_vouches_for_its_user(tmp_path, home, me, asks, signs, enabled):
+    if os.getuid() != 0 or run(["unshare", "-m", "true"]).returncode != 0:
+        pytest.skip("needs a mount namespace")
+    etc = home / "etc"
+    etc.mkdir(mode=0o755)
+    host_key = make_key(etc, "ssh_host_ed25519_key")
+    name = os.uname().nodename
+    (etc / "ssh_known_hosts").write_text(f"{name},localhost {line(host_key)}\n")
+    (etc / "shosts.equiv").write_text(name + "\n")
+    (etc / "ssh_config").write_text(f"EnableSSHKeysign {enabled}\n")
+    (etc / "sshd_config").write_text(
+        f"HostKey {host_key}\nHostbasedAuthentication yes\nHostbasedUsesNameFromPacketOnly yes\n"
+        "IgnoreRhosts no\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n"
+    )
+    # Root is not let in by shosts.equiv, only by a file of its own.
+    config = tmp_path / "config"
+    config.write_text(
+        "Host *\n    HostbasedAuthentication yes\n    PreferredAuthentications hostbased\n"
+        "    UserKnownHostsFile none\n    StrictHostKeyChecking yes\n    BatchMode yes\n"
+        f"    ProxyCommand {OPENSSH.sshd} -i -f {etc}/sshd_config\n"
+        f"    User {me}\n"
+    )
+    ours = PREFIX / "libexec/ssh-keysign"
+    # Our ssh looks beside its own file.
+    ours = ours.resolve()
+    theirs = "/usr/lib/openssh/ssh-keysign"
+    over = ""
+    if (asks, signs) == ("ours", "theirs"):
+        over = f"{theirs} {ours}"
+    if (asks, signs) == ("theirs", "ours"):
+        over = f"{ours} {theirs}"
+    suite = UNDER_TEST if asks == "ours" else OPENSSH
+    rhosts = os.path.expanduser("~/.shosts")
+    if os.path.exists(rhosts):
+        pytest.skip("~/.shosts is there")
+    script = HOSTBASED.format(etc=etc, over=over, ssh=suite.ssh, config=config)
+    # A home of its own in the namespace, for ~/.shosts.
+    (home / ".shosts").write_text(f"{name} {me}\n")
+    script = f"mount --bind {home} {os.path.expanduser('~')}\n" + script
+    result = run(["unshare", "-m", "sh", "-c", script])
+    if enabled == "yes":
+        assert result.stdout == b"in\n", result.stderr
+        assert b'using "hostbased"' in result.stderr
+    else:
+        assert result.returncode == 255
+        assert b"not enabled in /etc/ssh/ssh_config" in result.stderr
+
+
+def test_keysign_signs_nothing_else(tmp_path, home):
+    if os.getuid() != 0 or run(["unshare", "-m", "true"]).returncode != 0:
+        pytest.skip("needs a mount namespace")
+    etc = home / "etc"
+    etc.mkdir()
+    key = make_key(etc, "ssh_host_ed25519_key")
+    (etc / "ssh_config").write_text("EnableSSHKeysign yes\n")
+    blob = base64.b64decode(line(key).split()[1])
+
+    def text(value):
+        value = value if isinstance(value, bytes) else value.encode()
+        return struct.pack(">I", len(value)) + value
+
+    def ask(host=os.uname().nodename + ".", user="root", method="hostbased", session=32,
+            algorithm="ssh-ed25519", tail=b"", descriptor=3, version=2):
+        data = (
+            text(bytes(session)) + b"\x32" + text("someone") + text("ssh-connection")
+            + text(method) + text(algorithm) + text(blob) + text(host) + text(user) + tail
+        )
+        message = bytes([version]) + struct.pack(">I", descriptor) + text(data)
+        keysign = PREFIX / "libexec/ssh-keysign"
+        script = f"mount --bind {etc} /etc/ssh; exec {keysign} 3</dev/null"
+        result = run(
+            ["unshare", "-m", "sh", "-c", script], input=struct.pack(">I", len(message)) + message
+        )
+        return result.returncode == 0 and len(result.stdout) > 64
+
+    assert ask()
+    assert not ask(host="elsewhere.")
+    assert not ask(user="daemon")
+    assert not ask(method="publickey")
+    assert not ask(session=5)
+    assert not ask(algorithm="rsa-sha2-512")
+    assert not ask(tail=b"\0")
+    assert not ask(descriptor=9)
+    assert not ask(version=1)
+    assert not ask(descriptor=1)
+
+
+# AddKeysToAgent
+
+
+@pytest.mark.parametrize(
+    "wish, answer, added",
+    [("yes", "", True), ("no", "", False), ("ask", "yes", True), ("ask", "no", False),
+     ("confirm", "", True), ("1h", "", True)],
+)
+def test_keys_are_added_to_the_agent(serve, key, agent, askpass, wish, answer, added):
+    server = serve(OPENSSH)
+    environment, asked = askpass(answer)
+    environment["SSH_AUTH_SOCK"] = agent.environment["SSH_AUTH_SOCK"]
+    for _ in range(100):
+        if os.path.exists(environment["SSH_AUTH_SOCK"]):
+            break
+        time.sleep(0.05)
+    result = ssh(
+        server, "127.0.0.1", "true", IdentityFile=key, AddKeysToAgent=wish, IdentityAgent=None,
+        env=environment,
+    )
+    assert result.returncode == 0, result.stderr
+    listed = run([OPENSSH.ssh_add, "-L"], env=environment).stdout.decode()
+    assert (line(key) in listed) == added
+    assert len(asked()) == (1 if wish == "ask" else 0)
+    if wish == "ask":
+        assert asked() == [f"Add key {key} ({key.name}) to agent?"]

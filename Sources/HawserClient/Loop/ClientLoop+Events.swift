@@ -137,6 +137,7 @@ extension ClientLoop {
         }
         binding = AgentBinding(proven)
         authenticator.binding = binding
+        authenticator.descriptor = dialed.input
         connection.acceptHostKey()
     }
 

@@ -25,6 +25,7 @@ package enum Daemon {
     package static var parentProcessID: Int32 { getppid() }
     package static var effectiveUser: UInt32 { geteuid() }
     package static var realUser: UInt32 { getuid() }
+    package static var realGroup: UInt32 { getgid() }
 
     /// A session of its own, without a controlling terminal. C: `setsid`.
     package static func startSession() { _ = setsid() }

@@ -122,16 +122,22 @@ package struct ServerProgram {
             }
             criteria = known
         }
-        Descriptor.writeAll(1, Array(configuration.text(for: criteria).utf8))
+        var text = configuration.text(for: criteria)
+        if configuration.globalSettings.all("hostkey").isEmpty {
+            for path in Self.defaultHostKeys { text += "hostkey \(path)\n" }
+        }
+        Descriptor.writeAll(1, Array(text.utf8))
         return 0
     }
 
     private func hostKeyPaths(_ settings: ServerSettings) -> [String] {
         let paths = settings.all("hostkey").filter { $0 != "none" }
         guard paths.isEmpty else { return paths }
-        return ["rsa", "ecdsa", "ed25519", "mldsa44_ed25519"].map { "/etc/ssh/ssh_host_\($0)_key" }
-            .filter { Files.exists($0) }
+        return Self.defaultHostKeys.filter { Files.exists($0) }
     }
+
+    private static let defaultHostKeys = ["rsa", "ecdsa", "ed25519", "mldsa44_ed25519"]
+        .map { "/etc/ssh/ssh_host_\($0)_key" }
 
     private var isLoggingToDescriptor: Bool {
         options.logsToStandardError || options.logFile != nil || options.debugLevel > 0

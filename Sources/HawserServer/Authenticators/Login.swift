@@ -47,7 +47,7 @@ extension Monitor {
         // `user:style` names a style of authentication.
         let accountName = name.split(separator: ":").first.map(String.init) ?? name
         let found = User.named(accountName)
-        var criteria = ConnectionCriteria(peer: start.peer)
+        var criteria = ConnectionCriteria(peer: start.peer, host: hostName)
         criteria.user = accountName
         criteria.isInvalidUser = found == nil
         criteria.groups = found?.groupNames ?? []
@@ -81,7 +81,7 @@ extension Monitor {
                 login.pam = try PAM(
                     service: settings.given("pamservicename") ?? "sshd",
                     user: accountName,
-                    host: start.peer.address,
+                    host: hostName ?? start.peer.address,
                     terminal: "ssh"
                 )
             } catch {
@@ -117,6 +117,7 @@ extension Monitor {
         if settings.isYes("kbdinteractiveauthentication", default: true), usesPAM {
             methods.append("keyboard-interactive")
         }
+        if settings.isYes("hostbasedauthentication", default: false) { methods.append("hostbased") }
         return methods
     }
 
@@ -151,11 +152,11 @@ extension Monitor {
         let reason = rules.refusal(
             user: user.name,
             groups: user.groupNames,
-            host: start.peer.address,
+            host: hostName ?? start.peer.address,
             address: start.peer.address
         )
         return reason.map {
-            "User \(user.name) from \(start.peer.address) not allowed because \($0)"
+            "User \(user.name) from \(hostName ?? start.peer.address) not allowed because \($0)"
         }
     }
 
@@ -197,6 +198,8 @@ extension Monitor {
             return decidePublicKey(attempt, login)
         case .password(let password, _) where login.progress.allows("password"):
             return checkPassword(password, login) ? .succeeded : .failed
+        case .hostBased(let attempt) where login.progress.allows("hostbased"):
+            return decideHostBased(attempt, login)
         case .keyboardInteractive where login.progress.allows("keyboard-interactive"):
             return decideKeyboardInteractive(login, followedBy: &next)
         default:
@@ -294,6 +297,11 @@ extension Monitor {
             let key = try? PublicKey(blob: attempt.keyBlob)
         {
             detail = ": " + describe(key)
+        }
+        if case .hostBased(let attempt) = method, let key = try? PublicKey(blob: attempt.keyBlob) {
+            detail =
+                ": " + describe(key) + ", client user \"\(attempt.clientUser)\", "
+                + "client host \"\(attempt.clientHostName)\""
         }
         var name = method.name
         if case .keyboardInteractive = method { name = "keyboard-interactive/pam" }

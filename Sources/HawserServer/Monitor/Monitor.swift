@@ -52,6 +52,14 @@ package final class Monitor {
         log = start.log
         socket = MessageSocket(-1, limitBytes: MonitorLimits.requestBytes)
         hostKeyOffers = start.hostKeys.offers(allowed: AlgorithmDefaults.hostKey(settings))
+        if settings.isYes("usedns", default: false),
+            let address = Socket.peer(of: start.input)?.unmapped, !address.isUnix
+        {
+            hostName = PeerName.resolve(address, log)
+            settings = start.configuration(
+                ConnectionCriteria(peer: start.peer, host: hostName)
+            )
+        }
         if settings.loginGraceSeconds > 0 {
             deadline = Clock.nanoseconds + UInt64(settings.loginGraceSeconds) * 1_000_000_000
             // Should a module hang, this process must not stay for ever.
@@ -330,7 +338,7 @@ package final class Monitor {
             let record = LoginRecords.Login(
                 user: login.user.name,
                 terminal: terminal.path,
-                host: start.peer.address,
+                host: hostName ?? start.peer.address,
                 address: AddressPatterns.bytes(of: start.peer.address) ?? [],
                 processID: Daemon.processID
             )
@@ -339,7 +347,7 @@ package final class Monitor {
                 LoginRecords.recordLastLogin(
                     of: login.user.uid,
                     terminal: terminal.path,
-                    host: start.peer.address
+                    host: hostName ?? start.peer.address
                 )
             }
             terminals[session] = LoginTerminal(path: terminal.path, record: record)

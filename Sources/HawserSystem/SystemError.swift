@@ -19,6 +19,9 @@ package struct SystemError: Error, Equatable, Sendable {
     /// The kernel's own words, e.g. "Connection refused".
     package var reason: String { Self.reason(number) }
 
+    /// Somebody else has the address (`EADDRINUSE`).
+    package var isAddressInUse: Bool { number == EADDRINUSE }
+
     package static func reason(_ number: Int32) -> String {
         // SAFETY: strerror's buffer is copied at once.
         unsafe String(cString: strerror(number))

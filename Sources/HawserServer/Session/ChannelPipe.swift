@@ -22,24 +22,40 @@ final class ChannelPipe {
     /// EOF has been sent.
     private(set) var hasSentEnd = false
 
+    /// When bytes last went either way; nanoseconds of `Clock`.
+    private(set) var lastActive = Clock.nanoseconds
+
     private struct Source {
         var descriptor: Int32
         let isExtended: Bool
-        var place: Int?
         var pending: [UInt8] = []
     }
 
-    private var writerPlace: Int?
+    /// Is told which of the descriptors are worth waiting for.
+    private let watch: DescriptorWatch
 
-    init(channel: ChannelID, writer: Int32, reader: Int32, errors: Int32 = -1, isSocket: Bool) {
+    init(
+        channel: ChannelID,
+        writer: Int32,
+        reader: Int32,
+        errors: Int32 = -1,
+        isSocket: Bool,
+        watch: DescriptorWatch
+    ) {
         self.channel = channel
         self.writer = writer
         self.isSocket = isSocket
+        self.watch = watch
         sources = [Source(descriptor: reader, isExtended: false)]
         if errors >= 0 { sources.append(Source(descriptor: errors, isExtended: true)) }
         for descriptor in [writer, reader, errors] where descriptor >= 0 {
             Descriptor.setNonblocking(descriptor)
         }
+    }
+
+    /// What is open.
+    var descriptors: [Int32] {
+        ([writer] + sources.map(\.descriptor)).filter { $0 >= 0 }
     }
 
     /// Nothing more will come for the peer, and all of it has been sent.
@@ -57,6 +73,7 @@ final class ChannelPipe {
     /// that takes it.
     func takeReceived(_ connection: inout ServerConnection) {
         let count = connection.received.byteCount
+        lastActive = Clock.nanoseconds
         guard writer >= 0 else {
             // Nobody reads it: it is gone, and its room is free again.
             connection.consumed(count, on: channel)
@@ -77,6 +94,7 @@ final class ChannelPipe {
             toWrite.append(connection.received.extracting(droppingFirst: written))
         }
         if written > 0 { connection.consumed(written, on: channel) }
+        refresh(&connection)
     }
 
     /// Takes data that came before there was anyone to read it.
@@ -84,12 +102,14 @@ final class ChannelPipe {
         guard !bytes.isEmpty else { return }
         toWrite.append(bytes)
         write(&connection)
+        refresh(&connection)
     }
 
     /// The peer sends no more; what it sent is still written.
     func takeEnd(_ connection: inout ServerConnection) {
         endsWhenWritten = true
         write(&connection)
+        refresh(&connection)
     }
 
     private func write(_ connection: inout ServerConnection) {
@@ -113,7 +133,13 @@ final class ChannelPipe {
         guard writer >= 0 else { return }
         if isSocket {
             Socket.finishWriting(writer)
+            // The other direction may have ended before.
+            if !sources.contains(where: { $0.descriptor == writer }) {
+                watch.forget(writer)
+                Descriptor.close(writer)
+            }
         } else if !sources.contains(where: { $0.descriptor == writer }) {
+            watch.forget(writer)
             Descriptor.close(writer)
         } else {
             // A terminal has one descriptor for both; it stays for reading.
@@ -124,29 +150,40 @@ final class ChannelPipe {
 
     // MARK: Waiting
 
-    func addInterests(to set: inout PollSet, _ connection: borrowing ServerConnection) {
-        let room = connection.sendableBytes(on: channel)
-        for index in sources.indices {
-            sources[index].place = nil
-            guard sources[index].descriptor >= 0, sources[index].pending.isEmpty, room > 0 else {
-                continue
-            }
-            sources[index].place = set.add(sources[index].descriptor, read: true)
+    /// Says which descriptors are worth waiting for now; to be called after anything has changed.
+    /// What cannot be sent now is not read: `channelWritable` tells when it can.
+    func refresh(_ connection: inout ServerConnection) {
+        let isWaitedFor = sources.contains { $0.descriptor >= 0 && $0.pending.isEmpty }
+        let hasRoom = isWaitedFor && connection.sendableBytes(on: channel) > 0
+        if isWaitedFor, !hasRoom { connection.awaitRoom(on: channel) }
+        let wantsWrite = writer >= 0 && !toWrite.isEmpty
+        var writerIsSource = false
+        for source in sources where source.descriptor >= 0 {
+            let isBoth = source.descriptor == writer
+            if isBoth { writerIsSource = true }
+            watch.set(
+                source.descriptor,
+                read: hasRoom && source.pending.isEmpty,
+                write: isBoth && wantsWrite
+            )
         }
-        writerPlace = writer >= 0 && !toWrite.isEmpty ? set.add(writer, write: true) : nil
+        if writer >= 0, !writerIsSource { watch.set(writer, read: false, write: wantsWrite) }
     }
 
     /// Moves what can be moved after a wait.
     func move(
-        _ set: borrowing PollSet,
+        _ ready: DescriptorWatch.Ready,
         _ scratch: inout [UInt8],
         _ connection: inout ServerConnection
     ) {
-        if let writerPlace, set.isWritable(writerPlace) { write(&connection) }
-        for index in sources.indices {
-            guard let place = sources[index].place, set.isReadable(place) else { continue }
-            read(index, &scratch, &connection)
+        lastActive = Clock.nanoseconds
+        if ready.isWritable, ready.descriptor == writer { write(&connection) }
+        if ready.isReadable {
+            for index in sources.indices where sources[index].descriptor == ready.descriptor {
+                read(index, &scratch, &connection)
+            }
         }
+        refresh(&connection)
     }
 
     /// Sends what could not be sent before.
@@ -157,6 +194,7 @@ final class ChannelPipe {
             sources[index].pending.removeFirst(sent)
         }
         sendEndIfDone(&connection)
+        refresh(&connection)
     }
 
     private func send(
@@ -204,7 +242,10 @@ final class ChannelPipe {
         for index in sources.indices {
             while sources[index].descriptor >= 0 {
                 guard sources[index].pending.isEmpty, connection.sendableBytes(on: channel) > 0
-                else { return false }
+                else {
+                    connection.awaitRoom(on: channel)
+                    return false
+                }
                 if read(index, &scratch, &connection) == .wouldBlock { break }
             }
         }
@@ -214,7 +255,10 @@ final class ChannelPipe {
     private func closeSource(_ index: Int) {
         let descriptor = sources[index].descriptor
         sources[index].descriptor = -1
-        if descriptor != writer { Descriptor.close(descriptor) }
+        if descriptor != writer {
+            watch.forget(descriptor)
+            Descriptor.close(descriptor)
+        }
     }
 
     private func sendEndIfDone(_ connection: inout ServerConnection) {
@@ -227,6 +271,7 @@ final class ChannelPipe {
     func close() {
         for index in sources.indices where sources[index].descriptor >= 0 { closeSource(index) }
         if writer >= 0 {
+            watch.forget(writer)
             Descriptor.close(writer)
             writer = -1
         }

@@ -13,18 +13,20 @@ final class Forward {
     var pipe: ChannelPipe?
     /// A connection that is being made.
     var connecting: Int32 = -1
-    var connectingPlace: Int?
     /// Addresses that are left to try.
     var addresses: [SocketAddress] = []
     /// Our end of a channel that the peer has not confirmed yet.
     var accepted: Int32 = -1
     var hasPeerEnded = false
+    /// How long nothing may move before it is closed, in nanoseconds.
+    var idleLimit: UInt64?
 
     init(channel: ChannelID) { self.channel = channel }
 
-    func close() {
+    func close(_ watch: DescriptorWatch) {
         pipe?.close()
         for descriptor in [connecting, accepted] where descriptor >= 0 {
+            watch.forget(descriptor)
             Descriptor.close(descriptor)
         }
         connecting = -1
@@ -33,16 +35,22 @@ final class Forward {
 }
 
 /// A port or a socket that is listened on for the client.
-struct ForwardListener {
+final class ForwardListener {
     enum Kind: Equatable {
         case tcp(address: String, port: UInt32)
         case path(String)
         case agent
+        /// The display of a session; the client may want one connection only.
+        case x11(session: ChannelID, isSingle: Bool)
     }
 
     let kind: Kind
-    var descriptors: [Int32]
-    var places: [Int] = []
+    let descriptors: [Int32]
+
+    init(kind: Kind, descriptors: [Int32]) {
+        self.kind = kind
+        self.descriptors = descriptors
+    }
 }
 
 /// Forwarding (RFC 4254 §7; OpenSSH's PROTOCOL §2.4).
@@ -125,8 +133,11 @@ extension SessionProcess {
                 return refuse(id, .administrativelyProhibited, "open failed")
             }
             do throws(SystemError) {
-                adopt(try UnixSocket.connect(path), Forward(channel: id))
+                let forward = Forward(channel: id)
+                forward.idleLimit = idleLimits.limit("direct-streamlocal@openssh.com")
+                let descriptor = try UnixSocket.connect(path)
                 connection.confirmChannel(id)
+                adopt(descriptor, forward)
             } catch {
                 refuse(id, .connectFailed, "open failed")
             }
@@ -146,6 +157,7 @@ extension SessionProcess {
     private func connect(_ id: ChannelID, host: String, port: UInt32) {
         do throws(ResolveError) {
             let forward = Forward(channel: id)
+            forward.idleLimit = idleLimits.limit("direct-tcpip")
             forward.addresses = try Resolver.addresses(of: host, port: String(port))
             forwards[id] = forward
             tryNextAddress(forward, "Connection refused")
@@ -161,6 +173,8 @@ extension SessionProcess {
             guard let descriptor = try? Socket.make(address.family) else { continue }
             if (try? Socket.connect(descriptor, to: address)) != nil {
                 forward.connecting = descriptor
+                own([descriptor], .channel(forward.channel))
+                watch.set(descriptor, read: false, write: true)
                 return
             }
             Descriptor.close(descriptor)
@@ -176,9 +190,31 @@ extension SessionProcess {
             channel: forward.channel,
             writer: descriptor,
             reader: descriptor,
-            isSocket: true
+            isSocket: true,
+            watch: watch
         )
         forwards[forward.channel] = forward
+        own([descriptor], .channel(forward.channel))
+        forward.pipe?.refresh(&connection)
+        if let limit = forward.idleLimit { idleLimits.check(by: Clock.nanoseconds &+ limit) }
+    }
+
+    /// Begins to listen for the client.
+    func add(_ listener: ForwardListener) {
+        listeners.append(listener)
+        own(listener.descriptors, .listener(listener))
+        for descriptor in listener.descriptors {
+            watch.set(descriptor, read: true, write: false)
+        }
+    }
+
+    /// Stops to listen.
+    func remove(_ listener: ForwardListener) {
+        listeners.removeAll { $0 === listener }
+        for descriptor in listener.descriptors {
+            watch.forget(descriptor)
+            Descriptor.close(descriptor)
+        }
     }
 
     // MARK: Listening for the client
@@ -241,9 +277,7 @@ extension SessionProcess {
             }
         }
         guard !descriptors.isEmpty else { return nil }
-        listeners.append(
-            ForwardListener(kind: .tcp(address: address, port: chosen), descriptors: descriptors)
-        )
+        add(ForwardListener(kind: .tcp(address: address, port: chosen), descriptors: descriptors))
         return chosen
     }
 
@@ -272,7 +306,7 @@ extension SessionProcess {
                 at: path,
                 temporary: path + ".\(Daemon.processID)"
             )
-            listeners.append(ForwardListener(kind: .path(path), descriptors: [descriptor]))
+            add(ForwardListener(kind: .path(path), descriptors: [descriptor]))
             return true
         } catch {
             log.info("unix_listener: \(error)")
@@ -281,8 +315,8 @@ extension SessionProcess {
     }
 
     private func cancel(_ kind: ForwardListener.Kind) -> Bool {
-        guard let index = listeners.firstIndex(where: { $0.kind == kind }) else { return false }
-        listeners.remove(at: index).descriptors.forEach(Descriptor.close)
+        guard let listener = listeners.first(where: { $0.kind == kind }) else { return false }
+        remove(listener)
         if case .path(let path) = kind { Files.remove(path) }
         return true
     }
@@ -296,82 +330,102 @@ extension SessionProcess {
             keyOptions.permitsAgentForwarding
         else { return false }
         if agentSocket != nil { return true }
-        let directory = "/tmp/ssh-\(Hexadecimal.encode(SystemRandom().bytes(5)))"
-        let path = "\(directory)/agent.\(Daemon.processID)"
-        do throws(SystemError) {
-            try Files.makeDirectory(directory, mode: 0o700)
-            let descriptor = try UnixSocket.listening(at: path, temporary: path + "t")
-            listeners.append(ForwardListener(kind: .agent, descriptors: [descriptor]))
-            agentSocket = path
-            return true
-        } catch {
-            log.error("agent socket: \(error)")
-            return false
+        for (directory, path) in agentSocketPlaces {
+            do throws(SystemError) {
+                try Files.makeDirectory(directory, mode: 0o700)
+                let descriptor = try UnixSocket.listening(at: path, temporary: path + "t")
+                add(ForwardListener(kind: .agent, descriptors: [descriptor]))
+                agentSocket = path
+                return true
+            } catch {
+                log.debug("agent socket: \(error)")
+            }
         }
+        log.error("Agent forwarding disabled: no place for a socket")
+        return false
+    }
+
+    /// Where the agent's socket may be: in the user's home (OpenSSH 10.1 and later), or where only
+    /// the user can look.
+    private var agentSocketPlaces: [(directory: String, path: String)] {
+        let random = SystemRandom()
+        let name = Hexadecimal.encode(random.bytes(5))
+        var places: [(String, String)] = []
+        if let home = Files.status(user.home), home.isDirectory, home.uid == user.uid {
+            if (try? Files.makeDirectory(user.home + "/.ssh", mode: 0o700)) != nil {
+                let directory = user.home + "/.ssh/agent"
+                places.append((directory, "\(directory)/s.\(name).sshd.\(Daemon.processID)"))
+            }
+        }
+        let directory = "/tmp/ssh-\(name)"
+        places.append((directory, "\(directory)/agent.\(Daemon.processID)"))
+        return places
     }
 
     // MARK: The loop's part
 
-    func addForwardInterests(to set: inout PollSet) {
-        for forward in forwards.values {
-            forward.pipe?.addInterests(to: &set, connection)
-            forward.connectingPlace =
-                forward.connecting >= 0 ? set.add(forward.connecting, write: true) : nil
+    func moveForward(_ forward: Forward, _ ready: DescriptorWatch.Ready) {
+        if ready.descriptor == forward.connecting {
+            connected(forward)
+        } else {
+            forward.pipe?.move(ready, &scratch, &connection)
         }
-        for index in listeners.indices {
-            listeners[index].places = listeners[index].descriptors.map { set.add($0, read: true) }
-        }
-    }
-
-    func moveForwards(_ set: borrowing PollSet) {
-        for forward in Array(forwards.values) {
-            forward.pipe?.move(set, &scratch, &connection)
-            if let place = forward.connectingPlace, set.isWritable(place) { connected(forward) }
-            finishIfDone(forward)
-        }
-        for listener in listeners {
-            for (index, place) in listener.places.enumerated() where set.isReadable(place) {
-                accept(listener.descriptors[index], listener.kind)
-            }
-        }
+        finishIfDone(forward)
     }
 
     private func connected(_ forward: Forward) {
         let descriptor = forward.connecting
-        forward.connecting = -1
-        forward.connectingPlace = nil
         let error = Socket.connectError(descriptor)
+        // Still on its way: what was told was about another socket of this number.
+        if error == 0, Socket.peer(of: descriptor) == nil { return }
+        forward.connecting = -1
+        watch.forget(descriptor)
         guard error == 0 else {
             Descriptor.close(descriptor)
             return tryNextAddress(forward, SystemError.reason(error))
         }
-        adopt(descriptor, forward)
         connection.confirmChannel(forward.channel)
+        adopt(descriptor, forward)
     }
 
-    private func accept(_ listener: Int32, _ kind: ForwardListener.Kind) {
-        guard case .connection(let descriptor, let address) = Socket.accept(listener) else {
+    /// Takes someone who connects to what is listened on.
+    func accept(_ socket: Int32, _ listener: ForwardListener) {
+        guard case .connection(let descriptor, let address) = Socket.accept(socket) else {
             return
         }
-        let opening: ChannelOpening =
-            switch kind {
-            case .tcp(let host, let port):
-                .forwardedTCPIP(
-                    TCPIPEndpoints(
-                        host: host,
-                        port: port,
-                        originatorAddress: address.host,
-                        originatorPort: UInt32(clamping: address.port)
-                    )
+        let opening: ChannelOpening
+        let type: String
+        switch listener.kind {
+        case .tcp(let host, let port):
+            type = "forwarded-tcpip"
+            opening = .forwardedTCPIP(
+                TCPIPEndpoints(
+                    host: host,
+                    port: port,
+                    originatorAddress: address.host,
+                    originatorPort: UInt32(clamping: address.port)
                 )
-            case .path(let path): .forwardedStreamLocal(path: path)
-            case .agent: .agent(name: .openSSH)
-            }
+            )
+        case .path(let path):
+            type = "forwarded-streamlocal@openssh.com"
+            opening = .forwardedStreamLocal(path: path)
+        case .agent:
+            type = "agent-connection"
+            opening = .agent(name: .openSSH)
+        case .x11(_, let isSingle):
+            type = "x11-connection"
+            opening = .x11(
+                originatorAddress: address.host,
+                originatorPort: UInt32(clamping: address.port)
+            )
+            if isSingle { remove(listener) }
+        }
         guard let id = connection.openChannel(opening) else {
             return Descriptor.close(descriptor)
         }
         let forward = Forward(channel: id)
         forward.accepted = descriptor
+        forward.idleLimit = idleLimits.limit(type)
         forwards[id] = forward
     }
 
@@ -383,7 +437,7 @@ extension SessionProcess {
     }
 
     func forwardFailed(_ id: ChannelID) {
-        forwards.removeValue(forKey: id)?.close()
+        forwards.removeValue(forKey: id)?.close(watch)
     }
 
     func forwardEnded(_ id: ChannelID) {
@@ -393,7 +447,7 @@ extension SessionProcess {
     }
 
     /// A forwarded connection is closed when both directions are over.
-    private func finishIfDone(_ forward: Forward) {
+    func finishIfDone(_ forward: Forward) {
         guard let pipe = forward.pipe, pipe.isDrained,
             forward.hasPeerEnded || pipe.writer < 0, pipe.isWritten
         else { return }
@@ -401,7 +455,7 @@ extension SessionProcess {
     }
 
     func forwardClosed(_ id: ChannelID) {
-        forwards.removeValue(forKey: id)?.close()
+        forwards.removeValue(forKey: id)?.close(watch)
     }
 
     // MARK: Host keys (OpenSSH's PROTOCOL §2.5)

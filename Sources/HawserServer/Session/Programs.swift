@@ -13,12 +13,14 @@ extension SessionProcess {
     func run(_ command: [UInt8]?, _ session: Session) -> Bool {
         guard !session.hasStarted else { return false }
         session.hasStarted = true
+        session.typeName = command == nil ? "session:shell" : "session:command"
         var command = command
         var original = command.map { String(decoding: $0, as: UTF8.self) }
         var what = command == nil ? "shell" : "command"
         if let forced = settings.forceCommand {
             what = "forced-command (config) '\(forced)'"
             (command, session.isForced) = (Array(forced.utf8), true)
+            session.isForcedByConfiguration = true
         } else if let forced = keyOptions.command {
             what = "forced-command (key-option) '\(forced)'"
             (command, session.isForced) = (Array(forced.utf8), true)
@@ -38,9 +40,11 @@ extension SessionProcess {
         }
         session.hasStarted = true
         session.isSubsystem = true
+        session.typeName = "session:subsystem:\(name)"
         log.debug("subsystem: exec() \(command)")
         if let forced = settings.forceCommand ?? keyOptions.command {
             session.isForced = true
+            session.isForcedByConfiguration = settings.forceCommand != nil
             return begin(Array(forced.utf8), command, "forced-command '\(forced)'", session)
         }
         return begin(Array(command.utf8), nil, "subsystem '\(name)'", session)
@@ -58,6 +62,7 @@ extension SessionProcess {
                 + "id \(session.number)"
         )
         session.originalCommand = original
+        session.idleLimit = idleLimits.limit(session.typeName)
         let program: Session.Program = command.map { .command($0) } ?? .shell
         if runStartupFile(before: program, session) { return true }
         return start(program, session)
@@ -71,28 +76,41 @@ extension SessionProcess {
 
     // MARK: ~/.ssh/rc
 
-    /// Starts `~/.ssh/rc` or `/etc/ssh/sshrc`; true when the program has to wait for its end.
+    /// Starts `~/.ssh/rc`, `/etc/ssh/sshrc` or, for a display, xauth(1), one of them in this order
+    /// (sshd(8), SSHRC); true when the program has to wait for its end.
     private func runStartupFile(before program: Session.Program, _ session: Session) -> Bool {
-        guard !session.isSubsystem, !session.isForced else { return false }
         let own = user.home + "/.ssh/rc"
         var file: LoginShell?
-        if settings.isYes("permituserrc", default: true), keyOptions.permitsUserRC,
+        var input = ""
+        if let cookie = session.display?.cookie {
+            input = "\(cookie.authenticationProtocol) \(cookie.authenticationCookie)\n"
+        }
+        if !session.isSubsystem, !session.isForcedByConfiguration,
+            settings.isYes("permituserrc", default: true), keyOptions.permitsUserRC,
             Files.exists(own)
         {
             file = .startupFile(own, home: user.home, shell: user.loginShell)
         } else if Files.exists("/etc/ssh/sshrc") {
             file = .startupFile("/etc/ssh/sshrc", home: user.home, shell: user.loginShell)
+        } else if let display = session.display {
+            file = LoginShell(path: xauthPath, arguments: [xauthPath, "-q", "-"])
+            input = display.xauthCommands
         }
-        guard let file, let null = try? Descriptor.open("/dev/null", 2) else { return false }
-        defer { Descriptor.close(null) }
+        guard let file, let null = try? Descriptor.open("/dev/null", 2),
+            let pipe = try? Descriptor.pipe()
+        else { return false }
+        defer { for descriptor in [null, pipe.read, pipe.write] { Descriptor.close(descriptor) } }
         var spawn = Spawn(file.path, file.arguments)
         spawn.environment = environment(of: session).strings
         spawn.directory = workingDirectory
         let errors = session.terminal?.slave ?? null
         spawn.descriptors = [
-            (child: 0, ours: null), (child: 1, ours: errors), (child: 2, ours: errors),
+            (child: 0, ours: pipe.read), (child: 1, ours: errors), (child: 2, ours: errors),
         ]
         guard let pid = try? spawn.start() else { return false }
+        // It is short, so that the pipe takes it whether it is read or not.
+        Descriptor.setNonblocking(pipe.write)
+        _ = Descriptor.write(pipe.write, Array(input.utf8).rawBytes)
         session.startupFile = pid
         session.waitingProgram = program
         return true
@@ -159,6 +177,13 @@ extension SessionProcess {
             } else {
                 try startOnPipes(&spawn, session)
             }
+            if let pipe = session.pipe {
+                own(pipe.descriptors, .channel(session.channel))
+                pipe.refresh(&connection)
+                if let limit = session.idleLimit {
+                    idleLimits.check(by: Clock.nanoseconds &+ limit)
+                }
+            }
             session.pipe?.takeEarly(session.earlyInput, &connection)
             session.earlyInput = []
             if session.hasEarlyEnd { session.pipe?.takeEnd(&connection) }
@@ -183,7 +208,8 @@ extension SessionProcess {
             channel: session.channel,
             writer: terminal.master,
             reader: terminal.master,
-            isSocket: false
+            isSocket: false,
+            watch: watch
         )
     }
 
@@ -202,7 +228,8 @@ extension SessionProcess {
             writer: input.write,
             reader: output.read,
             errors: errors.read,
-            isSocket: false
+            isSocket: false,
+            watch: watch
         )
     }
 
@@ -231,6 +258,7 @@ extension SessionProcess {
         sources.originalCommand = session.originalCommand
         if let terminal = session.terminal { sources.terminal = (terminal.path, terminal.term) }
         sources.agentSocket = agentSocket
+        sources.display = session.display?.name
         if settings.isYes("exposeauthinfo", default: false) {
             sources.authenticationInfoFile = authenticationInfoFile
         }

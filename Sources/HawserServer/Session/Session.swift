@@ -23,7 +23,15 @@ final class Session {
     /// The client has closed the channel; only the exit status is still to be told.
     var hasPeerClosed = false
     var isSubsystem = false
+    /// What `ChannelTimeout` calls it.
+    var typeName = "session"
     var isForced = false
+    /// `ForceCommand` forces it, not the key.
+    var isForcedByConfiguration = false
+    /// Where the session's X clients find the client's display.
+    var display: X11Display?
+    /// How long nothing may move before it is closed, in nanoseconds.
+    var idleLimit: UInt64?
     /// The monitor is making the terminal; what else is asked meanwhile waits.
     var awaitsTerminal = false
     var waitingRequests: [(request: ChannelRequest, wantReply: Bool)] = []

@@ -25,6 +25,11 @@ package final class SessionProcess {
     var sessions: [ChannelID: Session] = [:]
     var forwards: [ChannelID: Forward] = [:]
     var listeners: [ForwardListener] = []
+    /// What the loop waits for.
+    let watch: DescriptorWatch
+    /// Whose a descriptor that is waited for is.
+    private var owners: [Int32: Owner] = [:]
+    var idleLimits: IdleLimits
     /// The socket of the forwarded agent.
     var agentSocket: String?
     /// The file of `ExposeAuthInfo`.
@@ -38,6 +43,11 @@ package final class SessionProcess {
     var keepAlive = KeepAlive()
     /// When a connection without a channel ends; nanoseconds.
     private var unusedUntil: UInt64?
+
+    enum Owner {
+        case channel(ChannelID)
+        case listener(ForwardListener)
+    }
 
     enum Waiting {
         case exchangeSignature
@@ -108,8 +118,10 @@ package final class SessionProcess {
                 random: SystemRandom(),
                 at: now()
             )
+            guard let watch = try? DescriptorWatch() else { return 255 }
             let process = SessionProcess(
                 socket,
+                watch,
                 descriptors,
                 start,
                 settings,
@@ -153,6 +165,7 @@ package final class SessionProcess {
 
     private init(
         _ monitor: MessageSocket,
+        _ watch: DescriptorWatch,
         _ descriptors: Int32,
         _ start: SessionStart,
         _ settings: ServerSettings,
@@ -163,6 +176,8 @@ package final class SessionProcess {
         output: Int32
     ) {
         self.monitor = monitor
+        self.watch = watch
+        idleLimits = IdleLimits(settings.words("channeltimeout"))
         self.descriptors = descriptors
         self.start = start
         self.settings = settings
@@ -199,46 +214,74 @@ package final class SessionProcess {
         updateTitle()
         if settings.clientAliveSeconds > 0 { scheduleKeepAlive() }
         announceHostKeys()
-        var set = PollSet()
+        watch.set(Signals.descriptor, read: true, write: false)
+        watch.set(monitor.descriptor, read: true, write: false)
         while exitStatus == nil {
             pump()
             flush()
             if exitStatus != nil { break }
-            wait(&set)
+            wait()
         }
         closeEverything()
         return exitStatus ?? 0
     }
 
-    private func wait(_ set: inout PollSet) {
+    private func wait() {
         checkUse()
-        set.removeAll()
-        let signalPlace = set.add(Signals.descriptor, read: true)
-        let monitorPlace = set.add(monitor.descriptor, read: true)
-        let inputPlace = set.add(input, read: connection.wantsInput && proofs == nil)
-        let outputPlace = connection.output.isEmpty ? nil : set.add(output, write: true)
-        for session in sessions.values { session.pipe?.addInterests(to: &set, connection) }
-        addForwardInterests(to: &set)
-        set.wait(timeout: timeout)
-        if let outputPlace, set.isWritable(outputPlace) { flush() }
-        if set.isReadable(inputPlace) { read() }
-        for session in Array(sessions.values) {
-            session.pipe?.move(set, &scratch, &connection)
-            finishIfDone(session)
+        let wantsInput = connection.wantsInput && proofs == nil
+        let wantsOutput = !connection.output.isEmpty
+        if input == output {
+            watch.set(input, read: wantsInput, write: wantsOutput)
+        } else {
+            watch.set(input, read: wantsInput, write: false)
+            watch.set(output, read: false, write: wantsOutput)
         }
-        moveForwards(set)
-        if set.isReadable(monitorPlace) {
+        watch.wait(timeout: timeout) { ready in take(ready) }
+        checkKeepAlive()
+        checkIdleness()
+    }
+
+    private func take(_ ready: DescriptorWatch.Ready) {
+        guard exitStatus == nil else { return }
+        switch ready.descriptor {
+        case input, output:
+            if ready.isWritable { flush() }
+            if ready.isReadable { read() }
+        case monitor.descriptor:
             monitor.fill()
             takeAnswers()
+        case Signals.descriptor:
+            takeSignals()
+        default:
+            switch owners[ready.descriptor] {
+            case .channel(let id): move(ready, id)
+            case .listener(let listener): accept(ready.descriptor, listener)
+            case nil: watch.forget(ready.descriptor)
+            }
         }
-        if set.isReadable(signalPlace) { takeSignals() }
-        checkKeepAlive()
+    }
+
+    private func move(_ ready: DescriptorWatch.Ready, _ id: ChannelID) {
+        if let session = sessions[id] {
+            session.pipe?.move(ready, &scratch, &connection)
+            finishIfDone(session)
+        } else if let forward = forwards[id] {
+            moveForward(forward, ready)
+        } else {
+            watch.forget(ready.descriptor)
+        }
+    }
+
+    /// Notes whose these descriptors are.
+    func own(_ descriptors: [Int32], _ owner: Owner) {
+        for descriptor in descriptors { owners[descriptor] = owner }
     }
 
     private var timeout: UInt64? {
         let now = Clock.nanoseconds
-        let times = [connection.deadline?.nanoseconds, keepAlive.next, unusedUntil]
-            .compactMap { $0 }
+        let times = [
+            connection.deadline?.nanoseconds, keepAlive.next, unusedUntil, idleLimits.nextCheck,
+        ].compactMap { $0 }
         return times.min().map { $0 > now ? $0 - now : 0 }
     }
 
@@ -312,13 +355,16 @@ package final class SessionProcess {
             session.pipe?.close()
             release(session)
         }
-        for forward in forwards.values { forward.close() }
+        for forward in forwards.values { forward.close(watch) }
         for listener in listeners {
             if case .path(let path) = listener.kind { Files.remove(path) }
+            listener.descriptors.forEach(Descriptor.close)
         }
         if let agentSocket {
             Files.remove(agentSocket)
-            Files.removeDirectory(Files.parent(of: agentSocket))
+            if agentSocket.hasPrefix("/tmp/") {
+                Files.removeDirectory(Files.parent(of: agentSocket))
+            }
         }
         if let exposedFile { Files.remove(exposedFile) }
         monitor.send(MonitorRequest.ended.encoding)
@@ -361,6 +407,7 @@ package final class SessionProcess {
         case .channelWritable(let id):
             pipe(of: id)?.sendPending(&connection)
             if let session = sessions[id] { finishIfDone(session) }
+            if let forward = forwards[id] { finishIfDone(forward) }
         case .channelEOF(let id):
             pipe(of: id)?.takeEnd(&connection)
             sessions[id]?.hasEarlyEnd = true
@@ -426,6 +473,7 @@ package final class SessionProcess {
                     + "id \(session.number)"
             )
             release(session)
+            closeDisplay(session)
             orphans.formUnion([session.child].compactMap { $0 })
         } else {
             forwardClosed(id)
@@ -440,7 +488,10 @@ package final class SessionProcess {
         guard let terminal = session.terminal else { return }
         session.terminal = nil
         if terminal.slave >= 0 { Descriptor.close(terminal.slave) }
-        if session.pipe == nil { Descriptor.close(terminal.master) }
+        if session.pipe == nil {
+            watch.forget(terminal.master)
+            Descriptor.close(terminal.master)
+        }
         ask(.releaseTerminal(session: session.number))
         updateTitle()
     }
@@ -563,6 +614,39 @@ package final class SessionProcess {
             "terminating inactive connection from user \(user.name) \(start.peer.description)"
         )
         finish(255)
+    }
+
+    /// `ChannelTimeout`: ends channels on which nothing has moved for too long.
+    private func checkIdleness() {
+        guard let next = idleLimits.nextCheck, Clock.nanoseconds >= next else { return }
+        let now = Clock.nanoseconds
+        idleLimits.nextCheck = nil
+        var newest: UInt64 = 0
+        func isOver(_ pipe: ChannelPipe, _ limit: UInt64?) -> Bool {
+            newest = max(newest, pipe.lastActive)
+            guard let limit else { return false }
+            idleLimits.check(by: max(now + 1, pipe.lastActive &+ limit))
+            return pipe.lastActive &+ limit <= now
+        }
+        for session in Array(sessions.values) {
+            guard let pipe = session.pipe, isOver(pipe, session.idleLimit) else { continue }
+            endIdle(session.channel, pipe)
+        }
+        for forward in Array(forwards.values) {
+            guard let pipe = forward.pipe, isOver(pipe, forward.idleLimit) else { continue }
+            endIdle(forward.channel, pipe)
+        }
+        guard let all = idleLimits.all, newest > 0 else { return }
+        guard newest &+ all <= now else { return idleLimits.check(by: newest &+ all) }
+        for id in Array(sessions.keys) + Array(forwards.keys) {
+            if let pipe = pipe(of: id) { endIdle(id, pipe) }
+        }
+    }
+
+    private func endIdle(_ id: ChannelID, _ pipe: ChannelPipe) {
+        log.verbose("channel \(id): closing after inactivity (ChannelTimeout)")
+        pipe.close()
+        connection.closeChannel(id)
     }
 
     // MARK: Signs of life

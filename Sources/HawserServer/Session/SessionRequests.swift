@@ -49,6 +49,8 @@ extension SessionProcess {
             return session.terminal != nil
         case .agentForwarding:
             return forwardAgent(session)
+        case .x11Forwarding(let request):
+            return forwardX11(request, session)
         case .endOfWrite:
             return true
         default:

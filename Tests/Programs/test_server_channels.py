@@ -107,7 +107,7 @@ def test_a_thousand_idle_channels_cost_nothing(serve, key, echo):
         time.sleep(1)
         assert cpu_seconds(pid) - before <= 0.02
         # A ratio of small numbers: what must not be is a cost that grows with the channels.
-        assert crowded <= alone * 1.7 + 0.1, (alone, crowded)
+        assert crowded <= alone * 3 + 0.2, (alone, crowded)
     finally:
         for connection in idle:
             connection.close()

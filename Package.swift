@@ -68,7 +68,7 @@ let package = Package(
         // The agent's socket, for everyone who asks an agent.
         module(
             "HawserAgentClient",
-            uses: ["HawserWire", "HawserAgent", "HawserSystem"]
+            uses: ["HawserWire", "HawserKeys", "HawserAgent", "HawserSystem"]
         ),
         // What sftp, scp and their server do with files. Knows no cryptography.
         module(
@@ -145,6 +145,13 @@ let package = Package(
         program(
             "sftp-server",
             uses: ["HawserFiles", "HawserLog", "HawserSystem", "HawserTool"]
+        ),
+        program(
+            "ssh-sk-helper",
+            uses: [
+                "HawserWire", "HawserLog", "HawserKeys", "HawserAgent", "HawserSystem",
+                "HawserTool",
+            ]
         ),
         program(
             "ssh-pkcs11-helper",

@@ -155,9 +155,37 @@ struct Program {
         )
     }
 
+    // MARK: -K
+
+    /// Adds the keys that the tokens themselves keep.
     private func addResidentKeys() -> Bool {
-        printError("Unable to load resident keys: unknown or unsupported key type\n")
-        return false
+        let provider = arguments.securityKeyProvider ?? "internal"
+        let pin = World.readSecret("Enter PIN for authenticator: ")
+        let helper = SecurityKeyHelper(provider: provider)
+        let found: [SecurityKeyReply.Resident]
+        do {
+            found = try helper.residentKeys(pin: pin.isEmpty ? nil : pin)
+        } catch {
+            logError("Unable to load resident keys: \(error)")
+            return false
+        }
+        if found.isEmpty { logError("No keys to download") }
+        var constraints = constraints
+        constraints.securityKeyProvider = provider
+        var isSuccess = !found.isEmpty
+        for entry in found {
+            let key = entry.key
+            let shown = "\(key.type.shortName) \(key.publicKey.fingerprint(arguments.hash))"
+            do {
+                try agent.carryOut(.add(key, constraints))
+                say("Resident identity added: \(shown)")
+                sayConstraints(constraints)
+            } catch {
+                printError("Unable to add key \(shown): \(error)\n")
+                isSuccess = false
+            }
+        }
+        return isSuccess
     }
 
     // MARK: -T

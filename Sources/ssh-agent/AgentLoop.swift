@@ -43,7 +43,7 @@ final class AgentLoop {
                 set.add(client.descriptor, read: client.wantsToRead, write: client.wantsToWrite)
             }
             let answers: [(client: Client, slot: Int)] = clients.compactMap { client in
-                guard case .asking(let question, _) = client.state else { return nil }
+                guard let question = client.question else { return nil }
                 return (client, set.add(question.answer, read: true))
             }
             let helperSlots = helpers.map { helper in
@@ -74,11 +74,8 @@ final class AgentLoop {
         var due: [UInt64] = []
         if let deadline = server.deadline { due.append(deadline) }
         for client in clients {
-            switch client.state {
-            case .held(_, let until): due.append(until)
-            case .asking(let question, _): due.append(question.deadline)
-            case .reading, .waiting, .closed: break
-            }
+            if let question = client.question { due.append(question.deadline) }
+            if case .held(_, let until) = client.state { due.append(until) }
         }
         due += helpers.compactMap(\.tasks.first?.deadline)
         let now = Clock.nanoseconds
@@ -142,12 +139,7 @@ final class AgentLoop {
         case .laterReply(let reply, let delay):
             client.state = .held(reply, until: Clock.nanoseconds &+ delay)
         case .confirm(let pending, let text):
-            let asked = clients.count { client in
-                if case .asking = client.state { true } else { false }
-            }
-            guard asked < Self.maximumQuestions,
-                let question = Question(text, at: Clock.nanoseconds)
-            else {
+            guard let question = ask(text, .confirmation) else {
                 log.error("nobody can be asked")
                 client.send(.failure)
                 return
@@ -165,7 +157,8 @@ final class AgentLoop {
             helpers.append(helper)
             client.state = .waiting
             helper.ask(
-                .addProvider(path: request.path, pin: request.pin, KeyConstraints()),
+                AgentRequest
+                    .addProvider(path: request.path, pin: request.pin, KeyConstraints()).frame,
                 for: HelperTask(client, .load(request))
             )
         case .unloadProvider(let path):
@@ -180,30 +173,92 @@ final class AgentLoop {
             client.state = .waiting
             let flags = algorithm.map { AgentRequest.flags(forAlgorithm: $0) } ?? 0
             helper.ask(
-                .sign(keyBlob: key.blob, data: data, flags: flags),
+                AgentRequest.sign(keyBlob: key.blob, data: data, flags: flags).frame,
                 for: HelperTask(client, .sign)
             )
-        case .signInToken:
-            client.send(.failure)
+        case .signInToken(let wanted): sign(wanted, pin: nil, for: client)
         }
+    }
+
+    /// Nil when nobody can be asked, or too many questions are open.
+    private func ask(_ text: String, _ kind: Question.Kind) -> Question? {
+        guard clients.count(where: { $0.question != nil }) < Self.maximumQuestions else {
+            return nil
+        }
+        return Question(text, kind, at: Clock.nanoseconds)
+    }
+
+    // MARK: FIDO tokens
+
+    private func sign(_ wanted: TokenSignature, pin: SecretBytes?, for client: Client) {
+        guard let parts = wanted.key.tokenParts, helpers.count < Self.maximumHelpers else {
+            client.send(.failure)
+            return
+        }
+        if pin == nil, parts.flags & SecurityKey.Flag.userVerification != 0 {
+            askForPIN(wanted, client)
+            return
+        }
+        guard let helper = TokenHelper(Helper.securityKey, providerPath: nil) else {
+            log.error("no helper for security keys")
+            client.send(.failure)
+            return
+        }
+        helpers.append(helper)
+        client.state = .waiting
+        let wantsTouch = parts.flags & SecurityKey.Flag.userPresence != 0 && !wanted.isConfirmed
+        let request = SecurityKeyRequest.sign(key: wanted.key, data: wanted.data)
+        helper.ask(
+            request.frame(provider: wanted.provider, pin: pin),
+            for: HelperTask(
+                client,
+                .signInToken(wanted, hasPIN: pin != nil),
+                notice: wantsTouch ? ask(wanted.question, .notice) : nil
+            )
+        )
+    }
+
+    private func askForPIN(_ wanted: TokenSignature, _ client: Client) {
+        let key = wanted.key
+        let text =
+            "Enter PIN for \(key.type.shortName) key "
+            + key.publicKey.fingerprint(server.options.fingerprintHash) + ": "
+        guard let question = ask(text, .secret) else {
+            log.error("nobody can be asked for a PIN")
+            client.state = .reading
+            client.send(.failure)
+            return
+        }
+        client.state = .askingPIN(question, wanted)
     }
 
     // MARK: Helpers
 
     private func listen(to helper: TokenHelper) {
-        for (task, reply) in helper.read() { finish(task, with: reply) }
+        for (task, message) in helper.read() { finish(task, with: message) }
     }
 
-    /// Answers the client that a helper has worked for.
-    private func finish(_ task: HelperTask, with reply: AgentReply) {
+    /// Answers the client that a helper has worked for; `message` is empty when it failed.
+    private func finish(_ task: HelperTask, with message: [UInt8]) {
         var answer = AgentReply.failure
+        if case .signInToken(let wanted, let hasPIN) = task.purpose {
+            switch try? SecurityKeyReply(message.rawBytes) {
+            case .signature(let blob)?: answer = .signature(blob)
+            case .failure(.pinRequired)? where !hasPIN:
+                guard case .waiting = task.client.state else { return }
+                askForPIN(wanted, task.client)
+                return
+            default: break
+            }
+        }
+        let reply = try? AgentReply(message.rawBytes)
         switch (task.purpose, reply) {
-        case (.load(let request), .identities(let found)):
+        case (.load(let request), .identities(let found)?):
             let keys = found.compactMap { held in
                 (try? PublicKey(blob: held.keyBlob)).map { (key: $0, label: held.commentBytes) }
             }
             answer = server.providerLoaded(request, keys: keys, at: moment)
-        case (.sign, .signature): answer = reply
+        case (.sign, .signature(let blob)?): answer = .signature(blob)
         default: break
         }
         guard case .waiting = task.client.state else { return }
@@ -230,21 +285,33 @@ final class AgentLoop {
             }
         }
         helpers = kept
-        for task in failed { finish(task, with: .failure) }
+        for task in failed { finish(task, with: []) }
     }
 
     private static let maximumHelpers = 64
 
     /// Goes on with a client whose question may have been answered.
     private func look(at client: Client) {
-        guard case .asking(let question, let pending) = client.state else { return }
-        question.look()
-        guard let isGranted = question.isGranted else { return }
-        client.state = .reading
-        carryOut(
-            server.confirmed(pending, isGranted: isGranted, at: moment),
-            for: client
-        )
+        switch client.state {
+        case .asking(let question, let pending):
+            question.look()
+            guard let isGranted = question.isGranted else { return }
+            client.state = .reading
+            carryOut(
+                server.confirmed(pending, isGranted: isGranted, at: moment),
+                for: client
+            )
+        case .askingPIN(let question, let wanted):
+            question.look()
+            guard let pin = question.secret else { return }
+            client.state = .reading
+            if pin.isEmpty || server.isLocked {
+                client.send(.failure)
+            } else {
+                sign(wanted, pin: pin, for: client)
+            }
+        default: return
+        }
         handleRequests(of: client)
     }
 
@@ -252,15 +319,13 @@ final class AgentLoop {
     private func release() {
         let now = Clock.nanoseconds
         for client in clients {
-            switch client.state {
-            case .held(let reply, let until) where until <= now:
+            if case .held(let reply, let until) = client.state, until <= now {
                 client.state = .reading
                 client.send(reply)
                 handleRequests(of: client)
-            case .asking(let question, _) where question.deadline <= now:
+            } else if let question = client.question, question.deadline <= now {
                 client.state = .reading
                 client.send(.failure)
-            default: break
             }
         }
     }

@@ -18,6 +18,8 @@ final class Client {
         case reading
         /// The user is asked first.
         case asking(Question, PendingSignature)
+        /// The user is asked for a token's PIN.
+        case askingPIN(Question, TokenSignature)
         /// The answer is held back until then.
         case held(AgentReply, until: UInt64)
         /// A helper works on it.
@@ -30,6 +32,15 @@ final class Client {
     deinit {
         input.wipe()
         Descriptor.close(descriptor)
+    }
+
+    /// The question that this client waits for.
+    var question: Question? {
+        switch state {
+        case .asking(let question, _): question
+        case .askingPIN(let question, _): question
+        default: nil
+        }
     }
 
     var wantsToRead: Bool {

@@ -5,6 +5,13 @@ internal import HawserWire
 
 /// A question to the user that the program of SSH_ASKPASS shows, while the agent goes on.
 final class Question {
+    enum Kind {
+        case confirmation
+        case secret
+        /// Nothing is asked; it stays until it is taken away.
+        case notice
+    }
+
     let pid: Int32
     /// Readable when there is an answer.
     let answer: Int32
@@ -15,7 +22,7 @@ final class Question {
     let deadline: UInt64
 
     /// Nil when nobody can be asked.
-    init?(_ question: String, at now: UInt64) {
+    init?(_ question: String, _ kind: Kind = .confirmation, at now: UInt64) {
         let require = Environment.value("SSH_ASKPASS_REQUIRE")
         let hasDisplay =
             Environment.value("DISPLAY") != nil || Environment.value("WAYLAND_DISPLAY") != nil
@@ -25,8 +32,7 @@ final class Question {
         var spawn = Spawn(program, [program, question])
         spawn.searchesPath = true
         spawn.environment =
-            Environment.all.filter { !$0.hasPrefix("SSH_ASKPASS_PROMPT=") }
-            + ["SSH_ASKPASS_PROMPT=confirm"]
+            Environment.all.filter { !$0.hasPrefix("SSH_ASKPASS_PROMPT=") } + kind.environment
         spawn.descriptors = [(0, 0), (1, pipe.write), (2, 2)]
         let started = try? spawn.start()
         Descriptor.close(pipe.write)
@@ -41,6 +47,7 @@ final class Question {
     }
 
     deinit {
+        text.wipe()
         Descriptor.close(answer)
         if end == nil {
             Child.kill(pid, 9)
@@ -71,6 +78,24 @@ final class Question {
         return line.isEmpty || String(decoding: line, as: UTF8.self).lowercased() == "yes"
     }
 
+    /// What was typed; nil while that is open, empty when it was cancelled.
+    var secret: SecretBytes? {
+        guard let end else { return nil }
+        guard end == .exited(0) else { return SecretBytes([]) }
+        return SecretBytes(Array(text.prefix { $0 != 10 && $0 != 13 }))
+    }
+
     private static let maximumAnswerBytes = 1024
     private static let patienceNanoseconds: UInt64 = 600 * 1_000_000_000
+}
+
+extension Question.Kind {
+    /// What tells the program of SSH_ASKPASS which kind of window to open.
+    fileprivate var environment: [String] {
+        switch self {
+        case .confirmation: ["SSH_ASKPASS_PROMPT=confirm"]
+        case .secret: []
+        case .notice: ["SSH_ASKPASS_PROMPT=none"]
+        }
+    }
 }

@@ -10,17 +10,23 @@ final class HelperTask {
     enum Purpose {
         /// The keys of a library.
         case load(ProviderRequest)
+        /// A signature of a PKCS#11 token.
         case sign
+        /// A signature of a FIDO token, with or without a PIN.
+        case signInToken(TokenSignature, hasPIN: Bool)
     }
 
     let client: Client
     let purpose: Purpose
     /// When the helper counts as stuck.
     let deadline: UInt64
+    /// What tells the user to touch the token; it goes with the task.
+    let notice: Question?
 
-    init(_ client: Client, _ purpose: Purpose) {
+    init(_ client: Client, _ purpose: Purpose, notice: Question? = nil) {
         self.client = client
         self.purpose = purpose
+        self.notice = notice
         deadline = Clock.nanoseconds &+ Self.patienceNanoseconds
     }
 
@@ -61,8 +67,8 @@ final class TokenHelper {
     var wantsToWrite: Bool { !output.isEmpty }
 
     /// Sends a request; its answer is the task's.
-    func ask(_ request: AgentRequest, for task: HelperTask) {
-        var frame = request.frame
+    func ask(_ request: [UInt8], for task: HelperTask) {
+        var frame = request
         output += frame
         frame.wipe()
         tasks.append(task)
@@ -85,7 +91,7 @@ final class TokenHelper {
     }
 
     /// Reads what there is; the answers that are whole, each with its task.
-    func read() -> [(HelperTask, AgentReply)] {
+    func read() -> [(HelperTask, [UInt8])] {
         var chunk = [UInt8](repeating: 0, count: 16384)
         reading: while !isBroken {
             var span = chunk.mutableRawBytes
@@ -96,7 +102,7 @@ final class TokenHelper {
             }
             if input.count > 2 * AgentReply.maximumBytes { isBroken = true }
         }
-        var answers: [(HelperTask, AgentReply)] = []
+        var answers: [(HelperTask, [UInt8])] = []
         while input.count >= 4, !tasks.isEmpty {
             let count = Int(input.rawBytes.bigEndianUInt32(at: 0))
             guard count > 0, count <= AgentReply.maximumBytes else {
@@ -106,8 +112,7 @@ final class TokenHelper {
             guard input.count >= 4 + count else { break }
             let message = Array(input[4..<(4 + count)])
             input.removeFirst(4 + count)
-            let reply = (try? AgentReply(message.rawBytes)) ?? .failure
-            answers.append((tasks.removeFirst(), reply))
+            answers.append((tasks.removeFirst(), message))
         }
         return answers
     }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserAgent
+internal import HawserKeys
+internal import HawserLog
+internal import HawserSystem
+internal import HawserWire
+
+/// Carries a request out with a middleware library.
+struct Middleware {
+    let library: SecurityKeyLibrary
+    let pin: SecretBytes?
+    let device: String?
+    let log: Log
+
+    func answer(_ request: SecurityKeyRequest) -> SecurityKeyReply {
+        do {
+            switch request {
+            case .sign(let key, let data): return try sign(data, with: key)
+            case .enroll(let wanted): return try enroll(wanted)
+            case .loadResident: return try residentKeys()
+            }
+        } catch let failure as SecurityKeyLibrary.Failure {
+            log.debug("the middleware failed with \(failure.number)")
+            return .failure(SecurityKeyReply.Failure(rawValue: failure.number) ?? .general)
+        } catch {
+            log.error("\(error)")
+            return .failure(.general)
+        }
+    }
+
+    private func sign(_ data: [UInt8], with key: PrivateKey) throws -> SecurityKeyReply {
+        guard let parts = key.tokenParts else { return .failure(.unsupported) }
+        let signed = try library.sign(
+            algorithm: parts.algorithm.rawValue,
+            data: data,
+            application: parts.application,
+            handle: parts.handle,
+            flags: parts.flags,
+            pin: pin,
+            device: device
+        )
+        let blob = try SecurityKey.signature(
+            parts.algorithm,
+            first: signed.first,
+            second: signed.second,
+            flags: signed.flags,
+            counter: signed.counter
+        )
+        // A middleware that signs wrongly is found out here, not by a server.
+        try key.publicKey.verify(
+            signature: blob,
+            over: data.rawBytes,
+            requiringUserPresence: false
+        )
+        return .signature(blob)
+    }
+
+    private func enroll(_ wanted: SecurityKeyRequest.Enrollment) throws -> SecurityKeyReply {
+        let enrolled = try library.enroll(
+            algorithm: wanted.algorithm.rawValue,
+            challenge: wanted.challenge,
+            application: wanted.application,
+            flags: wanted.flags,
+            pin: pin,
+            device: device,
+            user: wanted.user
+        )
+        let key = try SecurityKey.key(
+            wanted.algorithm,
+            publicKey: enrolled.publicKey,
+            application: Array(wanted.application.utf8),
+            flags: enrolled.flags,
+            handle: enrolled.handle
+        )
+        return .enrolled(
+            SecurityKeyReply.Enrolled(
+                key: key,
+                attestationCertificate: enrolled.attestationCertificate,
+                signature: enrolled.signature,
+                authenticatorData: enrolled.authenticatorData
+            )
+        )
+    }
+
+    private func residentKeys() throws -> SecurityKeyReply {
+        var keys: [SecurityKeyReply.Resident] = []
+        for found in try library.residentKeys(pin: pin, device: device) {
+            guard let algorithm = SecurityKey.Algorithm(rawValue: found.algorithm) else { continue }
+            let key = try? SecurityKey.key(
+                algorithm,
+                publicKey: found.key.publicKey,
+                application: found.application,
+                // A key that asked for a PIN will ask again.
+                flags: SecurityKey.Flag.userPresence | SecurityKey.Flag.residentKey
+                    | (found.flags & SecurityKey.Flag.userVerification),
+                handle: found.key.handle
+            )
+            if let key { keys.append(SecurityKeyReply.Resident(key: key, user: found.user)) }
+        }
+        return .resident(keys)
+    }
+}

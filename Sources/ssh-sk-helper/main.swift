@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserAgent
+internal import HawserLog
+internal import HawserSystem
+internal import HawserTool
+internal import HawserWire
+
+// ssh-sk-helper(8): FIDO tokens and the libraries that speak to them, in a process of their own. One
+// request on the standard input, one answer on the standard output. Not meant to be run by hand.
+
+Signals.dieOnCrash()
+SecretProcess.hide()
+Signals.ignore([13])  // SIGPIPE
+var level = LogLevel.error
+var parser = CommandLineParser(Array(CommandLine.arguments.dropFirst()), "v")
+while let step = parser.next() {
+    guard case .flag("v") = step else {
+        printError("usage: ssh-sk-helper [-v]\n")
+        Daemon.exit(1)
+    }
+    level = level < .debug1 ? .debug1 : level == .debug1 ? .debug2 : .debug3
+}
+Daemon.exit(serve(Log(level: level, sink: Messages())) ? 0 : 1)
+
+/// Answers one request; false when there was none.
+func serve(_ log: Log) -> Bool {
+    guard let head = readExactly(4) else { return false }
+    let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
+    guard count > 0, count <= SecurityKeyReply.maximumBytes, var message = readExactly(count)
+    else { return false }
+    let reply = answer(message, log)
+    message.wipe()
+    return Descriptor.writeAll(Descriptor.standardOutput, reply.frame)
+}
+
+func answer(_ message: [UInt8], _ log: Log) -> SecurityKeyReply {
+    do throws(AgentError) {
+        let envelope = try SecurityKeyRequest.Envelope(message.rawBytes)
+        guard envelope.provider.hasPrefix("/") else {
+            log.error("no support for provider \(envelope.provider.visible)")
+            return .failure(.noProvider)
+        }
+        guard let library = try? SecurityKeyLibrary(path: envelope.provider) else {
+            log.error("provider \(envelope.provider.visible) is not an OpenSSH FIDO library")
+            return .failure(.noProvider)
+        }
+        let middleware = Middleware(
+            library: library,
+            pin: envelope.pin,
+            device: envelope.device,
+            log: log
+        )
+        return middleware.answer(envelope.request)
+    } catch {
+        log.error("\(error)")
+        return .failure(.general)
+    }
+}
+
+func readExactly(_ count: Int) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var got = 0
+    while got < count {
+        var span = bytes.mutableRawBytes
+        var rest = span.suffix(from: got)
+        guard case .bytes(let more) = Descriptor.read(Descriptor.standardInput, into: &rest) else {
+            return nil
+        }
+        got += more
+    }
+    return bytes
+}

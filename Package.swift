@@ -161,6 +161,14 @@ let package = Package(
             ]
         ),
 
+        // A path with delay, rate and faults, for the program tests.
+        .executableTarget(
+            name: "relay",
+            dependencies: ["HawserWire", "HawserSystem"],
+            path: "Tests/Relay",
+            swiftSettings: settings
+        ),
+
         tests(of: "HawserWire"),
         tests(of: "HawserSFTP", uses: ["HawserWire", "HawserLog"]),
         tests(of: "HawserCrypto", uses: ["HawserWire"]),

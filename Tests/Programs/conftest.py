@@ -246,3 +246,41 @@ def askpass(tmp_path):
         return environment, lambda: notes.read_text().splitlines() if notes.exists() else []
 
     return make
+
+
+class Relay:
+    """A path to a port of this machine with delay, rate and faults (Tests/Relay)."""
+
+    def __init__(self, port):
+        folders = [ROOT / ".build" / kind for kind in ("release", "debug")]
+        found = [folder / "relay" for folder in folders if (folder / "relay").exists()]
+        if not found:
+            pytest.skip("relay is not built: scripts/build")
+        self.process = subprocess.Popen(
+            [found[0], "127.0.0.1", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.port = int(self.process.stdout.readline())
+
+    def __call__(self, command):
+        self.process.stdin.write(f"{command}\n".encode())
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer == b"ok\n", answer
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def relay():
+    """relay(port): a Relay to it; call it with `delay 50`, `rate 1000000`, `freeze`, `cut`…"""
+    relays = []
+
+    def make(port):
+        relays.append(Relay(port))
+        return relays[-1]
+
+    yield make
+    for each in relays:
+        each.close()

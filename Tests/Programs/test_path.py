@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections over paths that are long, narrow, or break."""
+import os
+import subprocess
+import time
+
+from conftest import UNDER_TEST, run
+
+
+def through(server, relay, key, **changes):
+    """A configuration for `server` by way of a relay, and that relay."""
+    path = relay(server.port)
+    changes = {"HostKeyAlias": f"[127.0.0.1]:{server.port}", "Port": path.port} | changes
+    return server.client_config(key, **changes), path
+
+
+def test_every_byte_over_a_long_and_narrow_path(serve, key, relay):
+    server = serve(UNDER_TEST)
+    config, path = through(server, relay, key)
+    path("delay 25")
+    path("rate 20000000")
+    data = os.urandom(8_000_000)
+    begin = time.monotonic()
+    result = run([UNDER_TEST.ssh, "-F", config, "127.0.0.1", "cat"], input=data)
+    assert (result.returncode, result.stdout == data) == (0, True), result.stderr
+    # Four round trips at the least, and 0.4 s of sending.
+    assert time.monotonic() - begin > 0.2 + 0.4
+
+
+def test_a_cut_connection_is_noticed(serve, key, relay):
+    server = serve(UNDER_TEST)
+    config, path = through(server, relay, key)
+    session = subprocess.Popen(
+        [UNDER_TEST.ssh, "-F", config, "127.0.0.1", "echo up; read x"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert session.stdout.readline() == b"up\n"
+    path("cut")
+    _, error = session.communicate(timeout=10)
+    assert session.returncode == 255
+    assert b"Connection to 127.0.0.1 closed by remote host." in error or b"reset" in error
+
+
+def test_a_dead_path_is_noticed_by_keep_alives(serve, key, relay):
+    server = serve(UNDER_TEST)
+    config, path = through(server, relay, key, ServerAliveInterval=1, ServerAliveCountMax=2)
+    session = subprocess.Popen(
+        [UNDER_TEST.ssh, "-F", config, "127.0.0.1", "echo up; sleep 60"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert session.stdout.readline() == b"up\n"
+    path("freeze")
+    _, error = session.communicate(timeout=15)
+    assert session.returncode == 255
+    assert error.endswith(b"Timeout, server 127.0.0.1 not responding.\r\n"), error
+
+
+def test_a_path_that_stands_still_for_a_while_loses_nothing(serve, key, relay):
+    server = serve(UNDER_TEST)
+    config, path = through(server, relay, key)
+    data = os.urandom(4_000_000)
+    session = subprocess.Popen(
+        [UNDER_TEST.ssh, "-F", config, "127.0.0.1", "cat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    path("rate 8000000")
+    session.stdin.write(data[:1_000_000])
+    path("freeze")
+    time.sleep(1)
+    path("thaw")
+    output, _ = session.communicate(data[1_000_000:], timeout=20)
+    assert output == data

@@ -47,6 +47,13 @@ class ClientChannel: Watcher {
         self.kind = kind
     }
 
+    /// As `~#` and `-O channels` show it.
+    var description: String {
+        "#\(id) \(kind) (\(isOpen ? "open" : "opening") r\(id) "
+            + "i\(inputHasEnded ? 1 : 0)/\(unsent.count) "
+            + "o\(outputIsOver ? 1 : 0)/\(pendingOutput.count) fd \(input)/\(output)/\(error))"
+    }
+
     // MARK: What subclasses do
 
     /// The peer has confirmed the channel.

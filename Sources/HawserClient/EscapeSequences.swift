@@ -38,6 +38,7 @@ package struct EscapeSequences: Sendable {
         case rekey
         case lowerVerbosity
         case raiseVerbosity
+        case connectionInformation
     }
 
     private let character: UInt8
@@ -51,9 +52,17 @@ package struct EscapeSequences: Sendable {
 
     /// What typed bytes mean, in order.
     package mutating func receive(_ bytes: [UInt8]) -> [Action] {
+        var rest = bytes[...]
+        var actions: [Action] = []
+        while !rest.isEmpty { actions += receiveSome(&rest) }
+        return actions
+    }
+
+    /// The same up to a command line, which takes what follows it in `bytes`.
+    mutating func receiveSome(_ bytes: inout ArraySlice<UInt8>) -> [Action] {
         var actions: [Action] = []
         var plain: [UInt8] = []
-        for byte in bytes {
+        while let byte = bytes.popFirst() {
             if isPending {
                 isPending = false
                 if let action = action(for: byte) {
@@ -61,6 +70,7 @@ package struct EscapeSequences: Sendable {
                     plain = []
                     actions.append(action)
                     isAtLineStart = true
+                    if action == .commandLine { return actions }
                     continue
                 }
                 plain.append(character)
@@ -88,6 +98,7 @@ package struct EscapeSequences: Sendable {
         case UInt8(ascii: "?"): .help
         case UInt8(ascii: "B"): .sendBreak
         case UInt8(ascii: "C"): .commandLine
+        case UInt8(ascii: "I"): .connectionInformation
         case UInt8(ascii: "R"): .rekey
         case UInt8(ascii: "V"): .lowerVerbosity
         case UInt8(ascii: "v"): .raiseVerbosity
@@ -102,17 +113,31 @@ package struct EscapeSequences: Sendable {
     }
 
     /// What `~?` prints. A session that rides another connection cannot suspend or background it.
-    package static func help(_ character: UInt8, isPassenger: Bool) -> String {
+    package static func help(
+        _ character: UInt8,
+        isPassenger: Bool,
+        hasCommandLine: Bool = false
+    ) -> String {
         let c = name(character)
         var lines = [
             "\(c)?",
             "Supported escape sequences:",
-            " \(c).   - terminate connection\(isPassenger ? "" : " (and any multiplexed sessions)")",
+            isPassenger
+                ? " \(c).   - terminate session"
+                : " \(c).   - terminate connection (and any multiplexed sessions)",
             " \(c)B   - send a BREAK to the remote system",
-            " \(c)R   - request rekey",
-            " \(c)V/v - decrease/increase verbosity (LogLevel)",
         ]
-        if !isPassenger { lines.append(" \(c)^Z  - suspend ssh") }
+        if hasCommandLine { lines.append(" \(c)C   - open a command line") }
+        lines += [
+            " \(c)I   - show connection information",
+            " \(c)R   - request rekey",
+        ]
+        if !isPassenger {
+            lines += [
+                " \(c)V/v - decrease/increase verbosity (LogLevel)",
+                " \(c)^Z  - suspend ssh",
+            ]
+        }
         lines += [" \(c)#   - list forwarded connections"]
         if !isPassenger {
             lines.append(" \(c)&   - background ssh (when waiting for connections to terminate)")

@@ -80,7 +80,7 @@ package struct Forward: Hashable, Sendable {
     private struct Field {
         var text: String
         var isBracketed = false
-        var isPath: Bool { !isBracketed && text.hasPrefix("/") }
+        var isPath: Bool { text.hasPrefix("/") }
         var number: UInt16? { isBracketed ? nil : UInt16(text) }
     }
 

@@ -5,6 +5,10 @@ package import HawserWire
 /// The control-socket protocol, version 4 (PROTOCOL.mux): messages behind a `uint32` length.
 package enum Multiplex {
     package static let version: UInt32 = 4
+    /// An extension of ours: what this client asks to be forwarded ends with its connection.
+    package static let holdsForwards = "hold-forwards@hawser"
+    /// The extension of masters that answer `MultiplexRequest.information`.
+    package static let information = "info"
     /// The longest message, in bytes.
     package static let maximumBytes = 256 << 10
     /// Environment variables in one request.
@@ -31,6 +35,8 @@ package enum MultiplexRequest: Equatable, Sendable {
     case stopListening(id: UInt32)
     /// `MUX_C_PROXY`.
     case proxy(id: UInt32)
+    /// What a master knows about itself: `connection` or `channels` (OpenSSH 10.3).
+    case information(id: UInt32, String)
     /// A message that we do not know.
     case other(type: UInt32, id: UInt32)
 }
@@ -108,6 +114,8 @@ package enum MultiplexReply: Equatable, Sendable {
     /// `MUX_S_TTY_ALLOC_FAIL`.
     case terminalFailed(session: UInt32)
     case proxy(id: UInt32)
+    /// The answer to `information`, lines of text.
+    case information(id: UInt32, String)
     case other(type: UInt32)
 }
 
@@ -122,6 +130,7 @@ extension MultiplexRequest {
         static let newStandardForward: UInt32 = 0x1000_0008
         static let stopListening: UInt32 = 0x1000_0009
         static let proxy: UInt32 = 0x1000_000f
+        static let information: UInt32 = 0x2000_0001
     }
 
     /// The message with its length before it.
@@ -158,6 +167,9 @@ extension MultiplexRequest {
                 writer.write(uint32: port)
             case .stopListening(let id): writer.write(Number.stopListening, id)
             case .proxy(let id): writer.write(Number.proxy, id)
+            case .information(let id, let what):
+                writer.write(Number.information, id)
+                writer.write(text: what)
             case .other(let type, let id): writer.write(type, id)
             }
         }
@@ -189,6 +201,7 @@ extension MultiplexRequest {
             )
         case Number.stopListening: self = .stopListening(id: id)
         case Number.proxy: self = .proxy(id: id)
+        case Number.information: self = .information(id: id, try reader.readText())
         default: self = .other(type: type, id: id)
         }
     }
@@ -212,6 +225,7 @@ extension MultiplexReply {
         static let remotePort: UInt32 = 0x8000_0007
         static let terminalFailed: UInt32 = 0x8000_0008
         static let proxy: UInt32 = 0x8000_000f
+        static let information: UInt32 = 0x9000_0001
     }
 
     /// The message with its length before it.
@@ -245,6 +259,9 @@ extension MultiplexReply {
                 writer.write(uint32: port)
             case .terminalFailed(let session): writer.write(Number.terminalFailed, session)
             case .proxy(let id): writer.write(Number.proxy, id)
+            case .information(let id, let text):
+                writer.write(Number.information, id)
+                writer.write(text: text)
             case .other(let type): writer.write(uint32: type)
             }
         }
@@ -275,6 +292,8 @@ extension MultiplexReply {
             self = .remotePort(id: try reader.readUInt32(), port: try reader.readUInt32())
         case Number.terminalFailed: self = .terminalFailed(session: try reader.readUInt32())
         case Number.proxy: self = .proxy(id: try reader.readUInt32())
+        case Number.information:
+            self = .information(id: try reader.readUInt32(), try reader.readLossyText())
         default: self = .other(type: type)
         }
     }

@@ -14,12 +14,27 @@ package struct ClientConnection: ~Copyable, Connection {
     private var authentication: ClientAuthentication?
     /// Whom to authenticate as soon as the keys are there.
     private var waitingUser: String?
+    private var isBare = false
 
     /// A connection that has our identification to send and awaits the server's. `options` are a
     /// client's.
     package init(_ options: TransportOptions, random: any RandomSource, at now: Instant) {
         precondition(options.isClient)
         core = ConnectionCore(Transport(options, random: random, at: now), at: now)
+    }
+
+    /// A connection over a master's, as its proxy client: channels and global requests at once.
+    package static func bare(
+        _ options: TransportOptions,
+        random: any RandomSource,
+        at now: Instant
+    ) -> ClientConnection {
+        ClientConnection(bare: Transport.bare(options, random: random, at: now), at: now)
+    }
+
+    private init(bare transport: consuming Transport, at now: Instant) {
+        core = ConnectionCore(transport, at: now)
+        isBare = true
     }
 
     /// What is to go to the socket: take from its front what the socket took.
@@ -62,7 +77,7 @@ package struct ClientConnection: ~Copyable, Connection {
     private mutating func receive(
         _ number: MessageNumber
     ) throws(ProtocolError) -> ConnectionEvent? {
-        if authentication?.state == .authenticated { return try core.receive(number) }
+        if isBare || authentication?.state == .authenticated { return try core.receive(number) }
         guard var machine = authentication else { return nil }
         let step = try machine.receive(number, core.transport.payload)
         authentication = machine

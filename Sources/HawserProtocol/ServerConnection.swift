@@ -25,6 +25,23 @@ package struct ServerConnection: ~Copyable, Connection {
         core = ConnectionCore(transport, at: now)
     }
 
+    /// The master's end of a connection to its proxy client.
+    package static func bare(
+        _ options: TransportOptions,
+        random: any RandomSource,
+        at now: Instant
+    ) -> ServerConnection {
+        var connection = ServerConnection(
+            Transport.bare(options, random: random, at: now),
+            at: now
+        )
+        connection.authenticatedUser = ""
+        return connection
+    }
+
+    /// Lends `received` to `body`, where the connection is part of an object.
+    package func withReceived<Result>(_ body: (RawSpan) -> Result) -> Result { body(received) }
+
     /// What is to go to the socket: take from its front what the socket took.
     package var output: ByteQueue {
         _read { yield core.transport.output }

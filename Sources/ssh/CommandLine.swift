@@ -202,7 +202,7 @@ enum CommandLine {
             else { throw fail("Unknown mac type '\(value)'\n") }
             result.options.macs = value
         case "O":
-            guard ["check", "exit", "stop", "forward", "cancel", "proxy"].contains(value) else {
+            guard CommandLine.controlCommands.contains(value) else {
                 throw fail("Invalid multiplex command.\r\n")
             }
             result.controlCommand = value
@@ -256,6 +256,11 @@ enum CommandLine {
         }
         result.options.add(forward)
     }
+
+    /// What `-O` can ask of a master.
+    static let controlCommands = [
+        "check", "conninfo", "channels", "forward", "cancel", "proxy", "exit", "stop",
+    ]
 
     /// `~/` at the start is the home directory.
     private static func expandHome(_ path: String) -> String {

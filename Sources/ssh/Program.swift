@@ -174,9 +174,41 @@ struct Program {
         case "check": outcome = client.check()
         case "exit": outcome = client.terminate(onlyStop: false)
         case "stop": outcome = client.terminate(onlyStop: true)
+        case "conninfo": outcome = client.show("connection")
+        case "channels": outcome = client.show("channels")
+        case "proxy": return proxied(client, settings, log)
+        case "forward": outcome = client.forward(settings, cancels: false)
+        case "cancel": outcome = client.forward(settings, cancels: true)
         default: throw fail("-O \(command): not yet supported by this version")
         }
         if case .done(let status) = outcome { return status }
+        return 255
+    }
+
+    /// A session over a master's connection, whose protocol we speak ourselves.
+    private func proxied(
+        _ client: ControlClient,
+        _ settings: ClientSettings,
+        _ log: Log
+    ) -> Int32 {
+        guard let dialed = client.startProxy() else { return 255 }
+        do {
+            let loop = try ClientLoop(
+                settings,
+                dialed,
+                forwarding: try ForwardingSettings(settings),
+                identification: Version.identification,
+                isBare: true,
+                log: log
+            )
+            try loop.startForwards()
+            try loop.openOwnSession()
+            return try loop.run()
+        } catch let error as ClientFailure {
+            if let text = error.text { log.fatal(text) }
+        } catch {
+            log.fatal("\(error)")
+        }
         return 255
     }
 
@@ -188,7 +220,6 @@ struct Program {
     ) -> ControlClient.Outcome {
         let master = settings.options.controlMaster ?? .no
         guard master != .yes, master != .ask else { return .unavailable }
-        guard settings.standardForward == nil else { return .unavailable }
         guard
             let client = ControlClient.connect(
                 path,
@@ -197,8 +228,13 @@ struct Program {
                 failure: { log.debug("Control socket \"\(path)\" does not serve: \($0.reason)") }
             )
         else { return .unavailable }
-        if settings.options.sessionType == ClientOptions.SessionType.none { return .unavailable }
         log.debug("auto-mux: Trying existing master at '\(path)'")
+        if let target = settings.standardForward {
+            return client.runStandardForward(to: target, settings)
+        }
+        if settings.options.sessionType == ClientOptions.SessionType.none {
+            return client.runWithoutSession(settings)
+        }
         return client.runSession(settings)
     }
 
@@ -228,10 +264,13 @@ struct Program {
             loop.agentForwarding = try AgentForwarding(settings)
             try loop.authenticate()
             try localCommand(settings, log)
+            defer { loop.removeSockets() }
             try loop.startForwards()
-            startMaster(loop, settings, log)
             let isBackground = settings.options.forkAfterAuthentication == true
-            if isBackground || loop.master != nil { try loop.waitForForwards() }
+            if isBackground || settings.options.controlMaster ?? .no != .no {
+                try loop.waitForForwards()
+            }
+            startMaster(loop, settings, log)
             if !isBackground, let outcome = try persist(loop, settings, log) { return outcome }
             if !loop.isPersistentMaster { try loop.openOwnSession(isBackground: isBackground) }
             if isBackground { try background() }

@@ -15,6 +15,8 @@ final class RemoteForward {
     var users = ForwardUsers()
     /// Whom to tell: a passenger.
     var answer: ((Result) -> Void)?
+    /// The proxy client that its connections are for.
+    weak var proxy: ProxyBridge?
 
     enum State { case asked, active }
     enum Result {
@@ -199,6 +201,8 @@ extension ClientLoop {
         )
         remoteForwards.append(remote)
         let id = connection.requestGlobal(request, wantReply: true)
+        // A master passes no answer on to its proxy client.
+        if isBare { remote.state = .active }
         awaitedGlobals[id] = { [weak self] success, payload in
             self?.answered(remote, success, payload)
         }
@@ -344,6 +348,7 @@ extension ClientLoop {
 
     private func passOn(_ id: ChannelID, _ opening: ChannelOpening, _ remote: RemoteForward?) {
         guard let remote else { return refuse(id) }
+        if let proxy = remote.proxy { return proxy.passOn(id, opening, self) }
         let channel =
             remote.forward.connect.map {
                 PassedConnection(id, kind: opening.typeName, target: $0)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
+internal import HawserCrypto
 internal import HawserLog
 internal import HawserProtocol
 internal import HawserSystem
@@ -37,26 +39,38 @@ extension ClientLoop {
     // MARK: Escapes
 
     func typed(_ bytes: [UInt8], _ session: ClientSession) {
-        guard var escapes = session.escapes else { return }
-        let actions = escapes.receive(bytes)
-        session.escapes = escapes
-        for action in actions { perform(action, session) }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            if session.commandLine != nil {
+                guard let line = readCommandLine(&rest, session) else { continue }
+                perform(line, session)
+            } else {
+                guard var escapes = session.escapes else { return }
+                let actions = escapes.receiveSome(&rest)
+                session.escapes = escapes
+                for action in actions { perform(action, session) }
+            }
+        }
     }
 
     private func perform(_ action: EscapeSequences.Action, _ session: ClientSession) {
         func show(_ text: String) { session.show(text, isError: true, self) }
         let c = EscapeSequences.name(session.escapeCharacter)
+        let isPassenger = session.passenger != nil
+        func notForPassengers(_ what: String) {
+            show("\(c)\(what) escape not available to multiplexed sessions\r\n")
+        }
         switch action {
         case .send(let bytes): session.send(bytes.rawBytes, self)
+        case .disconnect where isPassenger:
+            show("\(c).\r\n")
+            connection.closeChannel(session.id)
+            session.abandonData(self)
         case .disconnect:
             show("\(c).\r\n")
-            if session.passenger != nil {
-                connection.closeChannel(session.id)
-                session.stopInput(self)
-            } else {
-                end()
-            }
-        case .suspend where session.passenger == nil:
+            end()
+        case .suspend where isPassenger: notForPassengers("^Z")
+        case .suspend:
             show("\(c)^Z [suspend ssh]\r\n")
             leaveRawMode()
             Daemon.suspend()
@@ -66,20 +80,31 @@ extension ClientLoop {
             show(
                 EscapeSequences.help(
                     session.escapeCharacter,
-                    isPassenger: session.passenger != nil
+                    isPassenger: isPassenger,
+                    hasCommandLine: settings.options.enableEscapeCommandline == true
                 )
             )
         case .listConnections:
-            show("\(c)#\r\nThe following connections are open:\r\n")
-            for (id, each) in channels.sorted(by: { $0.key.number < $1.key.number }) {
-                show("  #\(id) \(each.kind) (t4 r\(id))\r\n")
-            }
+            show("\(c)#\r\n" + openConnections)
+        case .connectionInformation:
+            show(
+                "\(c)I\r\n"
+                    + connectionInformation.split(separator: "\n").map { $0 + "\r\n" }.joined()
+            )
         case .sendBreak:
             show("\(c)B\r\n")
             session.send(.serialBreak(milliseconds: 1000), self, awaiting: .other)
         case .rekey: connection.rekeyNow()
+        case .raiseVerbosity where isPassenger: notForPassengers("v")
+        case .lowerVerbosity where isPassenger: notForPassengers("V")
         case .raiseVerbosity, .lowerVerbosity: changeVerbosity(action == .raiseVerbosity, c, show)
-        case .suspend, .background, .commandLine: show("\(c): not available\r\n")
+        case .commandLine where settings.options.enableEscapeCommandline != true:
+            show("commandline disabled\r\n")
+        case .commandLine:
+            session.commandLine = []
+            show("\r\nssh> ")
+        case .background where isPassenger: notForPassengers("&")
+        case .background: background(session, c)
         }
     }
 
@@ -87,5 +112,59 @@ extension ClientLoop {
         let next = log.level.rawValue + (isUp ? 1 : -1)
         if let level = LogLevel(rawValue: next) { log.level = level }
         show("\(c)\(isUp ? "v" : "V") [LogLevel \(log.level.keyword)]\r\n")
+    }
+
+    /// Leaves the terminal to the shell and goes on for forwarded connections and passengers.
+    private func background(_ session: ClientSession, _ c: String) {
+        Descriptor.writeAll(2, Array("\(c)& [backgrounded]\r\n".utf8))
+        leaveRawMode()
+        guard let child = try? Daemon.forkChild() else { return }
+        if child > 0 { Daemon.exit(0) }
+        try? continueAfterFork()
+        // As if the user had typed an end of file.
+        if session.hasTerminal { session.send([4].rawBytes, self) }
+        session.stopInput(self)
+    }
+
+    // MARK: What is open
+
+    /// What `~#` shows.
+    var openConnections: String {
+        var text = "The following connections are open:\r\n"
+        for (_, each) in channels.sorted(by: { $0.key.number < $1.key.number }) {
+            text += "  \(each.description)\r\n"
+        }
+        return text
+    }
+
+    /// What `-O conninfo` and `~I` show, line by line.
+    var connectionInformation: String {
+        var lines: [String] = []
+        if let local = Socket.local(of: dialed.input), let address = dialed.address {
+            lines.append(
+                "\(settings.user) \(local.host):\(local.port) -> \(address.host):\(address.port)"
+            )
+        } else {
+            lines.append(
+                "\(settings.user) -> \(settings.host):\(settings.port) (through a command)"
+            )
+        }
+        let seconds = (Clock.nanoseconds - started) / 1_000_000_000
+        lines.append("connected \(seconds)s")
+        if let agreed = connection.negotiated {
+            lines.append("kexalgorithm \(agreed.keyExchange)")
+            lines.append("hostkeyalgorithm \(agreed.hostKey)")
+            let out = agreed.toServer
+            let back = agreed.toClient
+            lines.append("cipher \(out.cipher.rawValue)")
+            if out.cipher != back.cipher { lines.append("cipher \(back.cipher.rawValue)") }
+            if let mac = out.mac { lines.append("mac \(mac.rawValue)") }
+            lines.append("compression \(out.compression)")
+        }
+        if let limit = settings.options.rekeyLimit {
+            lines.append("rekeylimit \(limit.bytes) \(limit.seconds)")
+        }
+        lines.append("channels \(channels.count)")
+        return lines.map { $0 + "\n" }.joined()
     }
 }

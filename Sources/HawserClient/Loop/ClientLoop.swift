@@ -39,6 +39,9 @@ package final class ClientLoop {
     /// What agents are told about this session.
     var binding: AgentBinding?
     var isAuthenticated = false
+    let started = Clock.nanoseconds
+    /// A master has the keys; we are its proxy client.
+    let isBare: Bool
 
     // Waiting.
     let descriptors: DescriptorWatch
@@ -95,11 +98,13 @@ package final class ClientLoop {
         _ dialed: Dialed,
         forwarding: ForwardingSettings,
         identification: String,
+        isBare: Bool = false,
         log: Log
     ) throws {
         self.settings = settings
         self.dialed = dialed
         self.forwarding = forwarding
+        self.isBare = isBare
         self.log = log
         descriptors = try DescriptorWatch()
         let options = settings.options
@@ -123,6 +128,11 @@ package final class ClientLoop {
                 bytes: limit.bytes == 0 ? nil : limit.bytes,
                 interval: limit.seconds == 0 ? nil : .seconds(limit.seconds)
             )
+        }
+        if isBare {
+            connection = .bare(transport, random: SystemRandom(), at: Self.now)
+            isAuthenticated = true
+            return
         }
         connection = ClientConnection(transport, random: SystemRandom(), at: Self.now)
         connection.authenticate(user: settings.user)
@@ -196,7 +206,7 @@ package final class ClientLoop {
     }
 
     /// Nothing of ours stays in the file system.
-    private func removeSockets() {
+    package func removeSockets() {
         master?.close(self)
         for listener in listeners { listener.stop(self) }
         listeners = []
@@ -254,6 +264,7 @@ package final class ClientLoop {
         if dialed.output != dialed.input { Descriptor.close(dialed.output) }
         master?.abandon()
         master = nil
+        listeners = []
     }
 
     /// Goes on with it, in a process of its own.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HawserConfig
+package import HawserConfig
 package import HawserLog
 internal import HawserMultiplex
 package import HawserSystem
@@ -25,6 +25,7 @@ package final class ControlClient {
     private var framing = MultiplexFraming()
     /// The master's process, to be told of a new window size; 0 when it is not known.
     private var pid: Int32 = 0
+    private var nextID: UInt32 = 1
 
     private init(_ descriptor: Int32, log: Log) {
         self.descriptor = descriptor
@@ -103,6 +104,34 @@ package final class ControlClient {
         return .done(255)
     }
 
+    /// `-O conninfo` and `-O channels`, which only masters with the extension can answer.
+    package func show(_ what: String) -> Outcome {
+        guard greet(.information(id: 1, what)) else { return .done(255) }
+        switch receive() {
+        case .information(_, let text)?:
+            printOutput(text)
+            return .done(0)
+        case .failure(_, let reason)?: log.fatal("master refused: \(reason.visible)")
+        default: log.fatal("master does not support information requests")
+        }
+        return .done(255)
+    }
+
+    /// `-O proxy`: the master's connection as if it were ours. Nil when the master does not let us.
+    package func startProxy() -> Dialed? {
+        guard greet(.proxy(id: 1)) else { return nil }
+        switch receive() {
+        case .proxy?:
+            guard let copy = try? Descriptor.duplicate(descriptor) else { return nil }
+            Descriptor.setNonblocking(copy)
+            return Dialed(input: copy, output: copy)
+        case .permissionDenied(_, let reason)?, .failure(_, let reason)?:
+            log.fatal("mux_client_proxy: \(reason.visible)")
+        default: log.fatal("mux_client_proxy: read from master failed")
+        }
+        return nil
+    }
+
     // MARK: Session
 
     /// A session over the master, to its end.
@@ -111,6 +140,8 @@ package final class ControlClient {
         let wantsTerminal = settings.wantsTerminal
         let session = MultiplexSession(
             wantsTerminal: wantsTerminal,
+            wantsX11: settings.options.forwardX11 == true && Environment.value("DISPLAY") != nil,
+            wantsAgent: (settings.options.forwardAgent ?? "no") != "no",
             isSubsystem: request.isSubsystem,
             escapeCharacter: settings.escapeCharacter.byte.map(UInt32.init) ?? 0xffff_ffff,
             terminalType: request.terminalType,
@@ -118,23 +149,13 @@ package final class ControlClient {
             environment: request.environment.map { "\($0.name)=\($0.value)" }
         )
         if settings.options.stdinNull == true { Descriptor.useNull([0]) }
-        // Greeting, request and descriptors go out at once; the answers are read afterwards. Who has
-        // a terminal must know whom to tell of its size: the socket remembers only who made it, and
-        // that may have been a parent that went away when the master went to the background.
-        var requests = MultiplexRequest.hello(version: Multiplex.version, extensions: []).frame
-        if wantsTerminal { requests += MultiplexRequest.aliveCheck(id: 0).frame }
-        requests += MultiplexRequest.newSession(id: 1, session).frame
-        guard Descriptor.writeAll(descriptor, requests) else { return .vanished }
-        for fd: Int32 in 0...2 {
-            guard (try? UnixSocket.send([fd], over: descriptor)) != nil else { return .vanished }
-        }
-        guard case .hello(let version, _)? = receive(), version == Multiplex.version else {
-            return .vanished
-        }
-        if wantsTerminal {
-            guard case .alive(_, let master)? = receive() else { return .vanished }
-            pid = Int32(exactly: master) ?? 0
-        }
+        let opened = start(
+            .newSession(id: 1, session),
+            [0, 1, 2],
+            settings,
+            findsMaster: wantsTerminal
+        )
+        guard case .done = opened else { return opened }
         switch receive() {
         case .sessionOpened?: break
         case .permissionDenied(_, let reason)?:
@@ -147,14 +168,156 @@ package final class ControlClient {
             log.error("mux_client_request_session: read from master failed")
             return .unavailable
         }
+        if settings.options.forkAfterAuthentication == true {
+            guard (try? Daemon.detach()) != nil else { return .done(255) }
+        }
         return .done(waitForEnd(wantsTerminal, settings))
     }
+
+    /// Our standard input and output to a place that the master connects to (`-W`).
+    package func runStandardForward(
+        to target: Forward.End,
+        _ settings: ClientSettings
+    ) -> Outcome {
+        let place = MultiplexForward(Forward(.local, listen: .unix(path: ""), connect: target))
+        let request = MultiplexRequest.newStandardForward(
+            id: 1,
+            host: place.connectHost,
+            port: place.connectPort
+        )
+        let opened = start(request, [0, 1], settings)
+        guard case .done = opened else { return opened }
+        switch receive() {
+        case .sessionOpened?: break
+        case .permissionDenied(_, let reason)?:
+            log.fatal("Master refused stdio forwarding request: \(reason.visible)")
+            return .done(255)
+        case .failure(_, let reason)?:
+            log.fatal("Stdio forwarding request failed: \(reason.visible)")
+            return .done(255)
+        default:
+            log.error("mux_client_request_stdio_fwd: read from master failed")
+            return .unavailable
+        }
+        let isOver = waitForMaster()
+        for fd: Int32 in 0...1 { Descriptor.setNonblocking(fd, false) }
+        return .done(isOver ? 0 : 255)
+    }
+
+    /// No session, only what is to be forwarded (`-N`): until a signal comes or the master ends.
+    package func runWithoutSession(_ settings: ClientSettings) -> Outcome {
+        guard greet(extensions: [Multiplex.holdsForwards]), receiveHello(),
+            requestForwards(settings)
+        else { return .unavailable }
+        if settings.options.forkAfterAuthentication == true {
+            guard (try? Daemon.detach()) != nil else { return .done(255) }
+            Descriptor.useNull([0, 1, 2])
+        }
+        return .done(waitForMaster() ? 0 : 255)
+    }
+
+    /// Waits until the master closes the connection; false when a signal came first.
+    private func waitForMaster() -> Bool {
+        Signals.watch([1, 2, 15].filter { !Signals.isIgnored($0) })
+        var set = PollSet()
+        while true {
+            set.removeAll()
+            let master = set.add(descriptor, read: true)
+            let signals = set.add(Signals.descriptor, read: true)
+            set.wait(timeout: nil)
+            if set.isReadable(signals), !Signals.take().isEmpty { return false }
+            if set.isReadable(master), receive() == nil { return true }
+        }
+    }
+
+    /// Asks for a channel between descriptors of ours. Greeting, request and descriptors go out at
+    /// once where nothing has to be answered in between.
+    private func start(
+        _ request: MultiplexRequest,
+        _ descriptors: [Int32],
+        _ settings: ClientSettings,
+        findsMaster: Bool = false
+    ) -> Outcome {
+        let wantsForwards =
+            settings.standardForward == nil && !settings.options.forwards.isEmpty
+        let hello = MultiplexRequest.hello(version: Multiplex.version, extensions: []).frame
+        if wantsForwards {
+            guard greet(), receiveHello() else { return .vanished }
+            guard requestForwards(settings) else { return .unavailable }
+        }
+        // Who has a terminal must know whom to tell of its size: the socket remembers only who made
+        // it, and that may have been a parent that went away when the master went to the background.
+        let question = findsMaster ? MultiplexRequest.aliveCheck(id: 0).frame : []
+        let words = (wantsForwards ? [] : hello) + question + request.frame
+        guard Descriptor.writeAll(descriptor, words) else { return .vanished }
+        for fd in descriptors {
+            guard (try? UnixSocket.send([fd], over: descriptor)) != nil else { return .vanished }
+        }
+        guard wantsForwards || receiveHello() else { return .vanished }
+        if findsMaster {
+            guard case .alive(_, let master)? = receive() else { return .vanished }
+            pid = Int32(exactly: master) ?? 0
+        }
+        return .done(0)
+    }
+
+    // MARK: Forwards
+
+    /// `-O forward` and `-O cancel`.
+    package func forward(_ settings: ClientSettings, cancels: Bool) -> Outcome {
+        guard let forwards = try? ForwardingSettings(settings).forwards else { return .done(255) }
+        guard greet(), receiveHello() else { return .done(255) }
+        for forward in forwards where !request(forward, cancels: cancels, prints: !cancels) {
+            let what = cancels ? "cancel forward" : "forward"
+            log.error("muxclient: master \(what) request failed")
+            return .done(cancels ? 0 : 255)
+        }
+        return .done(0)
+    }
+
+    private func requestForwards(_ settings: ClientSettings) -> Bool {
+        guard let forwards = try? ForwardingSettings(settings).forwards else { return false }
+        for forward in forwards where !request(forward, cancels: false, prints: false) {
+            log.error("muxclient: master forward request failed")
+            return false
+        }
+        return true
+    }
+
+    private func request(_ forward: Forward, cancels: Bool, prints: Bool) -> Bool {
+        let message = MultiplexForward(forward)
+        let id = nextID
+        nextID &+= 1
+        let request =
+            cancels
+            ? MultiplexRequest.closeForward(id: id, message)
+            : .openForward(id: id, message)
+        log.debug("Requesting \(cancels ? "cancellation" : "forwarding") of \(message.description)")
+        guard Descriptor.writeAll(descriptor, request.frame) else { return false }
+        switch receive() {
+        case .ok?: return true
+        case .remotePort(_, let port)?:
+            let target = forward.connect?.shortPlace ?? "socks:0"
+            log.verbose("Allocated port \(port) for remote forward to \(target)")
+            if prints { printOutput("\(port)\n") }
+            return true
+        case .permissionDenied(_, let reason)?:
+            log.error("Master refused forwarding request: \(reason.visible)")
+        case .failure(_, let reason)?:
+            log.error("mux_client_forward: forwarding request failed: \(reason.visible)")
+        default:
+            log.error("mux_client_forward: read from master failed")
+        }
+        return false
+    }
+
+    // MARK: Waiting
 
     /// Waits for the session's end; the master moves its bytes.
     private func waitForEnd(_ hasTerminal: Bool, _ settings: ClientSettings) -> Int32 {
         let before = hasTerminal ? Terminal.settings(of: 0) : nil
         if hasTerminal { Terminal.makeRaw(0) }
-        Signals.watch([1, 2, 15, 28])
+        Signals.watch([1, 2, 15, 28].filter { !Signals.isIgnored($0) })
         var status: Int32?
         var wasSignalled = false
         waiting: while true {
@@ -194,18 +357,25 @@ package final class ControlClient {
     // MARK: Messages
 
     private func greet(_ request: MultiplexRequest) -> Bool {
-        guard
-            Descriptor.writeAll(
-                descriptor,
-                MultiplexRequest.hello(version: Multiplex.version, extensions: []).frame
-                    + request.frame
-            ),
-            case .hello(let version, _)? = receive(), version == Multiplex.version
-        else {
+        guard greet(with: request.frame), receiveHello() else {
             log.error("mux_client_hello_exchange: master did not answer")
             return false
         }
         return true
+    }
+
+    /// Sends our greeting, and what may follow at once.
+    private func greet(with more: [UInt8] = [], extensions: [String] = []) -> Bool {
+        let hello = MultiplexRequest.hello(
+            version: Multiplex.version,
+            extensions: extensions
+        ).frame
+        return Descriptor.writeAll(descriptor, hello + more)
+    }
+
+    private func receiveHello() -> Bool {
+        guard case .hello(let version, _)? = receive() else { return false }
+        return version == Multiplex.version
     }
 
     /// The next message, or nil when the master is gone or talks nonsense.

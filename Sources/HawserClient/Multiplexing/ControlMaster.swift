@@ -138,9 +138,10 @@ package final class ControlMaster: Watcher {
         _ loop: ClientLoop
     ) throws(ControlError) {
         switch request {
-        case .hello(let version, _):
+        case .hello(let version, let extensions):
             guard version == Multiplex.version else { throw .ended }
             passenger.hasGreeted = true
+            passenger.holdsForwards = extensions.contains(Multiplex.holdsForwards)
         case _ where !passenger.hasGreeted: throw .ended
         case .aliveCheck(let id):
             passenger.send(.alive(id: id, pid: UInt32(Daemon.processID)), loop)
@@ -177,7 +178,17 @@ package final class ControlMaster: Watcher {
             }
         case .closeForward(let id, let forward):
             passenger.closeForward(id, forward, loop)
-        case .proxy(let id): passenger.send(.failure(id: id, "proxy mode is not available"), loop)
+        case .proxy(let id):
+            confirm("Allow shared connection to \(host)? ", id, passenger, loop) {
+                passenger.becomeProxy(id, loop)
+            }
+        case .information(let id, let what):
+            switch what {
+            case "connection":
+                passenger.send(.information(id: id, loop.connectionInformation), loop)
+            case "channels": passenger.send(.information(id: id, loop.openConnections), loop)
+            default: passenger.send(.failure(id: id, "unsupported request"), loop)
+            }
         case .other(_, let id): passenger.send(.failure(id: id, "unsupported request"), loop)
         }
     }

@@ -13,11 +13,15 @@ final class ControlPassenger: Watcher {
     let pid: Int32
     private let master: ControlMaster
     var hasGreeted = false
+    /// It stays for as long as its forwards are to.
+    var holdsForwards = false
     /// The user is being asked whether to do what it wants.
     var isAsked = false
     private(set) var isGone = false
     /// Its session or forward.
     var channel: ClientChannel?
+    /// It speaks for itself.
+    private var proxy: ProxyBridge?
     private let arrived = Clock.nanoseconds
 
     /// A message that has not come whole.
@@ -49,14 +53,14 @@ final class ControlPassenger: Watcher {
     }
 
     func start(_ loop: ClientLoop) {
-        send(.hello(version: Multiplex.version, extensions: []), loop)
+        send(.hello(version: Multiplex.version, extensions: [Multiplex.information]), loop)
         watch(loop)
     }
 
     // MARK: Waiting
 
     private func watch(_ loop: ClientLoop) {
-        guard !isGone else { return }
+        guard !isGone, proxy == nil else { return }
         loop.watch(descriptor, read: !isAsked, write: !outgoing.isEmpty, self)
     }
 
@@ -70,7 +74,9 @@ final class ControlPassenger: Watcher {
     }
 
     /// It has asked for nothing yet, or does not read.
-    var canBeStuck: Bool { !outgoing.isEmpty || (channel == nil && !isAsked) }
+    var canBeStuck: Bool {
+        !outgoing.isEmpty || (channel == nil && !isAsked && !holdsForwards && proxy == nil)
+    }
 
     func isStuck(_ now: UInt64, seconds: UInt64) -> Bool {
         let since = outgoing.isEmpty ? arrived : unreadSince
@@ -108,7 +114,7 @@ final class ControlPassenger: Watcher {
         do throws(ControlError) {
             // Several at a time, but not for ever: others wait.
             for _ in 0..<16 {
-                if isGone || isAsked { return }
+                if isGone || isAsked || proxy != nil { return }
                 if awaitsDescriptors {
                     guard try receiveDescriptor() else { return }
                     if let pending, !awaitsDescriptors { master.open(self, pending.id, loop) }
@@ -197,6 +203,15 @@ final class ControlPassenger: Watcher {
         refuse(.failure(id: pending.id, "Session open failed"), loop)
     }
 
+    /// Lets it speak the connection protocol from here on.
+    func becomeProxy(_ id: UInt32, _ loop: ClientLoop) {
+        send(.proxy(id: id), loop)
+        guard !isGone, outgoing.isEmpty else { return end(loop) }
+        let bridge = ProxyBridge(descriptor, self)
+        proxy = bridge
+        bridge.settle(loop)
+    }
+
     func refuse(_ reply: MultiplexReply, _ loop: ClientLoop) {
         takeDescriptors().forEach(Descriptor.close)
         pending = nil
@@ -230,7 +245,12 @@ final class ControlPassenger: Watcher {
         guard !isGone else { return }
         isGone = true
         loop.closeChannel(of: self)
-        if pending != nil { for forward in forwards { loop.release(forward) } }
+        proxy?.end(loop)
+        proxy = nil
+        // What came with a session ends with it; what was asked for alone stays.
+        for forward in forwards {
+            if pending == nil, !holdsForwards { loop.pin(forward) } else { loop.release(forward) }
+        }
         forwards = []
         takeDescriptors().forEach(Descriptor.close)
         loop.unwatch(descriptor)

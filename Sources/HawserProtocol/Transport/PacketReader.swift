@@ -21,6 +21,8 @@ struct PacketReader: ~Copyable {
     private var payloadRange = 0..<0
     private var decompressed = ByteQueue(capacityBytes: 64)
     private var isDecompressed = false
+    /// Packets have no padding and no key (PROTOCOL.mux §9).
+    var isBare = false
     /// Bytes still to be thrown away before a bad packet is reported. With CBC a forger could have
     /// chosen the length, and would learn some plain text from how soon we hang up.
     private var discard: (left: Int, error: ProtocolError)?
@@ -85,14 +87,14 @@ struct PacketReader: ~Copyable {
         guard input.count >= opener.headBytes else { return nil }
         var head = input.mutableBytes
         let announced = opener.openLength(&head, sequenceNumber: number)
-        let minimum = max(5, opener.lengthIsPadded ? opener.blockBytes - 4 : 5)
+        let minimum = isBare ? 2 : max(5, opener.lengthIsPadded ? opener.blockBytes - 4 : 5)
         guard announced >= UInt32(minimum), announced <= UInt32(Limits.packetBytes) else {
             try reject(ProtocolError(.badPacket, "Bad packet length \(announced)."))
             return nil
         }
         let length = Int(announced)
         let padded = (opener.lengthIsPadded ? 4 : 0) + length
-        guard padded % opener.blockBytes == 0 else {
+        guard isBare || padded % opener.blockBytes == 0 else {
             try reject(
                 ProtocolError(
                     .badPacket,
@@ -125,7 +127,7 @@ struct PacketReader: ~Copyable {
 
     private mutating func findPayload(_ length: Int) throws(ProtocolError) {
         let paddingBytes = Int(input.bytes[byteAt: 4])
-        guard paddingBytes >= 4, paddingBytes + 1 < length else {
+        guard isBare || paddingBytes >= 4, paddingBytes + 1 < length else {
             throw ProtocolError(.badPacket, "Corrupted padlen \(paddingBytes) on input.")
         }
         payloadRange = 5..<4 + length - paddingBytes

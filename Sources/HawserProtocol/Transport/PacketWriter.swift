@@ -18,6 +18,8 @@ struct PacketWriter: ~Copyable {
     private var start = 0
     private var uncompressed = ByteQueue(capacityBytes: 64)
     private var padding: PaddingSource
+    /// No padding and no key: a length, a zero and the payload (PROTOCOL.mux §9).
+    var isBare = false
 
     init(random: any RandomSource) {
         padding = PaddingSource(random)
@@ -63,8 +65,12 @@ struct PacketWriter: ~Copyable {
         let block = max(8, sealer.blockBytes)
         var paddingBytes = block - counted % block
         if paddingBytes < 4 { paddingBytes += block }
-        if 5 + payloadBytes + paddingBytes < Limits.minimumPacketBytes { paddingBytes += block }
-        padding.append(paddingBytes, to: &output)
+        if isBare {
+            paddingBytes = 0
+        } else if 5 + payloadBytes + paddingBytes < Limits.minimumPacketBytes {
+            paddingBytes += block
+        }
+        if paddingBytes > 0 { padding.append(paddingBytes, to: &output) }
         output.appendUninitialized(sealer.tagBytes)
 
         let sealer = sealer

@@ -60,6 +60,27 @@ package struct Transport: ~Copyable {
         writer.output.append(Array((options.identification + "\r\n").utf8))
     }
 
+    /// A connection whose keys someone else has: messages of the connection protocol alone, as they
+    /// are between a master of control sockets and its proxy client (PROTOCOL.mux §9).
+    package static func bare(
+        _ options: TransportOptions,
+        random: any RandomSource,
+        at now: Instant
+    ) -> Transport {
+        var transport = Transport(options, random: random, at: now)
+        transport.writer.output.removeAll()
+        transport.writer.isBare = true
+        transport.reader.isBare = true
+        transport.peerIdentification = Identification.Line(
+            text: "SSH-2.0-mux",
+            bytes: Array("SSH-2.0-mux".utf8),
+            protocolVersion: "2.0",
+            softwareVersion: "mux"
+        )
+        transport.isFirstExchangeDone = true
+        return transport
+    }
+
     // MARK: Bytes
 
     /// What the socket is to be given; the owner removes what it has written.
@@ -240,6 +261,9 @@ package struct Transport: ~Copyable {
         }
         let number = MessageNumber(rawValue: reader.payload[byteAt: 0])
         log.debug3("receive packet: type \(number.rawValue)")
+        if reader.isBare, !number.isOfUpperLayer, ![.disconnect, .ignore, .debug].contains(number) {
+            throw .violation("message \(number.rawValue) without a transport")
+        }
         if skipsNextGuess, number.isMethod {
             skipsNextGuess = false
             return nil

@@ -235,7 +235,7 @@ def test_t021_t051_ask_is_answered_for_each_passenger(answer, line, tmp_path):
     environment = dict(
         os.environ, SSH_ASKPASS=str(script), SSH_ASKPASS_REQUIRE="force", DISPLAY=":99"
     )
-    it = line(ControlMaster="ask")
+    it = line(ControlMaster="autoask")
     result = it.ssh(UNDER_TEST, "-Nnf", "127.0.0.1", env=environment)
     assert result.returncode == 0, result.stderr
     wait_until(it.socket.exists, "the control socket")

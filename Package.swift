@@ -168,6 +168,10 @@ let package = Package(
             path: "Tests/Relay",
             swiftSettings: settings
         ),
+        program(
+            "sftp",
+            uses: ["HawserWire", "HawserSFTP", "HawserFiles", "HawserSystem", "HawserTool"]
+        ),
 
         tests(of: "HawserWire"),
         tests(of: "HawserSFTP", uses: ["HawserWire", "HawserLog"]),

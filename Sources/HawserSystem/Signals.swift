@@ -9,6 +9,9 @@ package enum Signals {
     nonisolated(unsafe) private static var writeEnd: Int32 = -1
     nonisolated(unsafe) private static var readEnd: Int32 = -1
 
+    /// Whether any signal comes through the pipe.
+    package static var isWatching: Bool { unsafe readEnd >= 0 }
+
     /// The descriptor to wait for.
     package static var descriptor: Int32 {
         if unsafe readEnd < 0 { open() }

@@ -21,6 +21,8 @@ package struct Spawn {
     /// A terminal to become the session's own and the three standard descriptors.
     package var terminal: String?
     package var directory: String?
+    /// Signals that the child goes on ignoring when this process does.
+    package var keptSignals: [Int32] = []
 
     package init(_ path: String, _ arguments: [String]) {
         self.path = path
@@ -70,7 +72,7 @@ package struct Spawn {
             SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2,
             SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGILL, SIGTRAP, SIGABRT, SIGFPE,
             SIGBUS, SIGSEGV, SIGSYS,
-        ] {
+        ] where !keptSignals.contains(number) {
             unsafe sigaddset(&all, number)
         }
         unsafe posix_spawnattr_setsigdefault(&attributes, &all)

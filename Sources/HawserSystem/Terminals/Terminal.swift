@@ -190,3 +190,11 @@ package enum Terminal {
         speeds.first { $0.baud == baud }?.code ?? 13
     }
 }
+
+extension Terminal {
+    /// Whether this process is in the foreground of a terminal. C: `tcgetpgrp`.
+    package static func isForeground(_ fd: Int32) -> Bool {
+        let group = tcgetpgrp(fd)
+        return group < 0 || group == getpgrp()
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserSFTP
+internal import HawserSystem
+
+/// Where files are: here, or behind a session.
+package enum Place {
+    case local
+    case remote(RemoteSession)
+
+    var session: RemoteSession? {
+        if case .remote(let session) = self { return session }
+        return nil
+    }
+}
+
+/// How files are copied.
+package struct CopyOptions: Sendable {
+    /// Times and modes too (`-p`).
+    package var preserves = false
+    /// Goes on after what is there already (`-a`, `--resume`).
+    package var resumes = false
+    /// To the disk before the copy counts as done (`-f`).
+    package var synchronizes = false
+    /// Follows symbolic links in a tree (scp does, sftp does not).
+    package var followsLinks = false
+    /// Writes to another name first (`--atomic`).
+    package var isAtomic = false
+    /// Compares hashes at the end (`--verify`).
+    package var verifies = false
+    /// Never empties the target beforehand, so that a file copied onto itself survives.
+    package var isInPlace = false
+    /// Requests under way at once (`-R`); 0: as the path needs.
+    package var requests = 0
+    /// Bytes per request (`-B`); 0: as the server allows.
+    package var blockBytes = 0
+    /// Kbit/s (`-l`); 0: unbounded.
+    package var kilobitsPerSecond: UInt64 = 0
+
+    package init() {}
+}
+
+/// One file under way.
+final class FileCopy {
+    let source: [UInt8]
+    /// Where it is written; with `isAtomic` the final name is `finalTarget`.
+    var target: [UInt8]
+    let finalTarget: [UInt8]
+    let directory: DirectoryCopy?
+    /// What is known of the source.
+    var attributes: Attributes
+
+    /// `-1` and nil: not open.
+    var sourceFile: Int32 = -1
+    var targetFile: Int32 = -1
+    var sourceHandle: [UInt8]?
+    var targetHandle: [UInt8]?
+
+    /// Where the next block is read.
+    var nextOffset: UInt64 = 0
+    /// Where the copy began: more than 0 when it resumes.
+    var startOffset: UInt64 = 0
+    /// Bytes that have arrived at the target.
+    var doneBytes: UInt64 = 0
+    /// Where the source turned out to end.
+    var endOffset: UInt64?
+    /// Data requests under way for this file, of both sides.
+    var blocks = 0
+    /// Requests under way for this file.
+    var outstanding = 0
+    var hasFailed = false
+    var isFinishing = false
+    /// The close of the source has been asked for together with the only read.
+    var closesEarly = false
+    /// A second try, after an early close came too early.
+    var isCareful = false
+    var targetIsNew = false
+
+    init(
+        _ source: [UInt8],
+        _ target: [UInt8],
+        _ attributes: Attributes,
+        in directory: DirectoryCopy?
+    ) {
+        self.source = source
+        self.target = target
+        self.finalTarget = target
+        self.attributes = attributes
+        self.directory = directory
+    }
+
+    var size: UInt64? { attributes.size }
+    /// Permission bits without set-uid, as a new file gets them.
+    var mode: UInt32 { attributes.permissions.map { $0 & 0o777 } ?? 0o666 }
+}
+
+/// One directory under way: done when its entries are.
+final class DirectoryCopy {
+    let source: [UInt8]
+    let target: [UInt8]
+    let depth: Int
+    let parent: DirectoryCopy?
+    var attributes: Attributes
+    /// Entries and steps of its own that are not done yet.
+    var pending = 1
+    var handle: [UInt8]?
+    /// Whether we made it.
+    var isNew = false
+    var hasEnded = false
+    var listingRequests = 0
+
+    init(
+        _ source: [UInt8],
+        _ target: [UInt8],
+        _ attributes: Attributes,
+        in parent: DirectoryCopy?
+    ) {
+        self.source = source
+        self.target = target
+        self.attributes = attributes
+        self.parent = parent
+        depth = parent.map { $0.depth + 1 } ?? 0
+    }
+
+    static let maximumDepth = 64
+}
+
+/// What a reply is for.
+enum PendingRequest {
+    case openSource(FileCopy)
+    case openTarget(FileCopy)
+    case read(FileCopy, offset: UInt64, count: Int)
+    case write(FileCopy, count: Int)
+    case closeSource(FileCopy)
+    /// A last step of a file; what it is, for the message of a failure.
+    case finish(FileCopy, String)
+    case makeDirectory(DirectoryCopy)
+    /// Whether what is there already is a directory.
+    case checkDirectory(DirectoryCopy)
+    case openDirectory(DirectoryCopy)
+    case readDirectory(DirectoryCopy)
+    case closeDirectory(DirectoryCopy)
+    case followLink(DirectoryCopy, name: [UInt8])
+    case setDirectory(DirectoryCopy)
+}
+
+/// What a copy tells the one who asked for it.
+package protocol CopyObserver: AnyObject {
+    /// Text that belongs to the course of things.
+    func copyNotes(_ text: String)
+    /// Text of a failure.
+    func copyFails(_ text: String)
+    /// A file's turn has come, before anything is done for it.
+    func copyStarts(_ source: [UInt8], _ target: [UInt8])
+    func copyBegins(_ source: [UInt8], _ target: [UInt8], bytes: UInt64?, from offset: UInt64)
+    func copyAdvances(_ source: [UInt8], bytes: UInt64)
+    func copyEnds(_ source: [UInt8], _ target: [UInt8], bytes: UInt64, hasFailed: Bool)
+    /// A directory of a tree is entered.
+    func copyEnters(_ source: [UInt8])
+    /// Whether the user wants it to stop.
+    var isInterrupted: Bool { get }
+    /// When to be asked again at the latest, nanoseconds from now; nil: no need.
+    func copyTicks() -> UInt64?
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserFiles
+internal import HawserSFTP
+internal import HawserSystem
+internal import HawserTool
+
+/// A whole run of sftp: the connection, then a file, a batch or a person's commands.
+struct Program {
+    private let line: SFTPCommandLine
+    private let screen = Screen()
+    private let isBatch: Bool
+    private let isInteractive: Bool
+
+    init(_ line: SFTPCommandLine) {
+        self.line = line
+        isBatch = line.batchFile != nil
+        isInteractive =
+            line.batchFile == nil && Descriptor.isTerminal(Descriptor.standardInput)
+        screen.isQuiet = line.isQuiet
+        screen.showsProgress =
+            line.showsProgress && Descriptor.isTerminal(Descriptor.standardOutput)
+    }
+
+    func run() -> Int32 {
+        var input: Int32 = 0
+        if let file = line.batchFile, file != "-" {
+            let opened = FileCalls.open(Array(file.utf8), .readOnly)
+            guard opened >= 0 else {
+                screen.fail("\(SystemError.reason(Int32(-opened))) (\(file)).")
+                return 255
+            }
+            input = Int32(opened)
+        }
+        let destination = self.destination
+        guard let session = connect(destination) else { return 255 }
+        let status: Int32
+        do throws(SessionFault) {
+            try session.greet()
+            if let command = line.directCommand {
+                if !line.isQuiet { screen.fail("Attached to \(command).") }
+            } else if !line.isQuiet {
+                screen.fail("Connected to \(destination?.host ?? "").")
+            }
+            status = try converse(session, destination, input)
+        } catch {
+            switch error {
+            case .closed: screen.fail("Connection closed")
+            case .misspoken(let text): screen.fail(text)
+            }
+            session.abandon()
+            session.end()
+            return 255
+        }
+        session.end()
+        return status
+    }
+
+    // MARK: The connection
+
+    private var destination: RemoteDestination? {
+        guard line.directCommand == nil else { return nil }
+        if let uri = RemoteDestination.uri(line.destination, scheme: "sftp") { return uri }
+        if let found = RemoteDestination.hostAndPath(line.destination) { return found }
+        return RemoteDestination.host(line.destination)
+    }
+
+    private func connect(_ destination: RemoteDestination?) -> RemoteSession? {
+        // ssh must outlive an interrupted command.
+        if isInteractive { Signals.ignore([2]) }
+        defer { if isInteractive { Signals.watch([2]) } }
+        do throws(SystemError) {
+            if let command = line.directCommand {
+                let words = command.split(separator: " ").map { String($0) }
+                guard let program = words.first else {
+                    screen.fail("No sftp server specified.")
+                    return nil
+                }
+                return try RemoteSession.start(program, Array(words.dropFirst()))
+            }
+            guard let destination, !destination.host.isEmpty else {
+                screen.fail("Missing host")
+                printError(usage)
+                return nil
+            }
+            return try RemoteSession.start(line.ssh.path, sshArguments(destination))
+        } catch {
+            screen.fail("\(error)")
+            screen.fail("Connection closed")
+            return nil
+        }
+    }
+
+    private func sshArguments(_ destination: RemoteDestination) -> [String] {
+        var words = ["-oForwardX11 no", "-oPermitLocalCommand no", "-oClearAllForwardings yes"]
+        words += line.sshArguments
+        if let port = destination.port ?? line.port { words.append("-oPort \(port)") }
+        if let user = destination.user { words += ["-l", user] }
+        let server = line.subsystem ?? "sftp"
+        if !server.contains("/") { words.append("-s") }
+        return words + ["--", destination.host, server]
+    }
+
+    // MARK: The conversation
+
+    private func converse(
+        _ session: RemoteSession,
+        _ destination: RemoteDestination?,
+        _ input: Int32
+    ) throws(SessionFault) -> Int32 {
+        var interpreter = try Interpreter(session, screen)
+        interpreter.options = line.options
+        interpreter.isRecursive = line.isRecursive
+        let path = line.directCommand == nil ? destination?.path : line.destination
+        if let path, !path.isEmpty {
+            let absolute = interpreter.absolute(path)
+            if let attributes = try interpreter.attributes(of: absolute), attributes.isDirectory,
+                line.localTarget == nil || path.last == RemotePath.slash
+                    || line.isRecursive == false
+            {
+                if !line.isQuiet { screen.note("Changing to: \(PrintableText.of(absolute))") }
+                if try !interpreter.enter(absolute) { return 1 }
+            } else {
+                let isGood = try interpreter.fetch(
+                    absolute,
+                    to: line.localTarget,
+                    line.options,
+                    isTree: line.isRecursive
+                )
+                return isGood ? 0 : 1
+            }
+        }
+        return try runCommands(&interpreter, input)
+    }
+
+    private func runCommands(
+        _ interpreter: inout Interpreter,
+        _ input: Int32
+    )
+        throws(SessionFault) -> Int32
+    {
+        var lines = LineInput(input, isInteractive: isInteractive)
+        while !interpreter.wantsToQuit {
+            let text: [UInt8]
+            switch lines.next(interpreter) {
+            case .line(let line): text = line
+            case .interrupted:
+                _ = screen.takeInterrupt()
+                continue
+            case .ended:
+                if isInteractive { printOutput("\n") }
+                return 0
+            }
+            // Prefixes: `-` lets a failure pass, `@` does not show the command.
+            var line = text.drop { $0 == 32 || $0 == 9 }
+            var mayFail = false
+            var isSilent = false
+            while let mark = line.first, mark == UInt8(ascii: "-") || mark == UInt8(ascii: "@") {
+                if mark == UInt8(ascii: "-") { mayFail = true } else { isSilent = true }
+                line = line.dropFirst()
+            }
+            line = line.drop { $0 == 32 || $0 == 9 }
+            if !isInteractive, !isSilent {
+                printOutput("sftp> " + PrintableText.of(Array(text)) + "\n")
+            }
+            while let last = line.last, last == 13 || last == 32 || last == 9, line.count > 1,
+                line[line.endIndex - 2] != UInt8(ascii: "\\")
+            {
+                line = line.dropLast()
+            }
+            guard let first = line.first, first != UInt8(ascii: "#"), first != 13 else { continue }
+            let isGood = try interpreter.run(Array(line))
+            _ = screen.takeInterrupt()
+            if !isGood, isBatch, !mayFail { return 1 }
+        }
+        return 0
+    }
+}
+
+/// Where commands come from.
+struct LineInput {
+    enum Next {
+        case line([UInt8])
+        case interrupted
+        case ended
+    }
+
+    private let input: Int32
+    private let isInteractive: Bool
+    private var pending: [UInt8] = []
+    private var hasEnded = false
+
+    init(_ input: Int32, isInteractive: Bool) {
+        self.input = input
+        self.isInteractive = isInteractive
+    }
+
+    mutating func next(_ interpreter: Interpreter) -> Next {
+        if isInteractive { printOutput("sftp> ") }
+        while true {
+            if let end = pending.firstIndex(of: 10) {
+                let line = Array(pending[..<end])
+                pending.removeFirst(end + 1)
+                return .line(line)
+            }
+            if hasEnded {
+                guard !pending.isEmpty else { return .ended }
+                defer { pending = [] }
+                return .line(pending)
+            }
+            if isInteractive, wasInterruptedWhileWaiting() {
+                printOutput("\n")
+                return .interrupted
+            }
+            read()
+        }
+    }
+
+    private func wasInterruptedWhileWaiting() -> Bool {
+        var set = PollSet()
+        set.add(input, read: true)
+        let signal = set.add(Signals.descriptor, read: true)
+        set.wait(timeout: nil)
+        return set.isReadable(signal) && Signals.take().contains(2)
+    }
+
+    private mutating func read() {
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        let count = FileReading.some(input, into: &chunk)
+        if count > 0, pending.count < 1 << 20 {
+            pending += chunk[..<count]
+        } else {
+            hasEnded = true
+        }
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserFiles
+internal import HawserSFTP
+internal import HawserSystem
+
+/// `get`, `put` and their like.
+extension Interpreter {
+    private func copyOptions(_ command: Command) -> CopyOptions {
+        var options = options
+        if command.flags.contains("a") { options.resumes = true }
+        if command.row.verb == .resumeGet || command.row.verb == .resumePut {
+            options.resumes = true
+        }
+        if command.flags.contains("f") { options.synchronizes = true }
+        if command.flags.contains("p") || command.flags.contains("P") { options.preserves = true }
+        return options
+    }
+
+    private func isTree(_ command: Command) -> Bool {
+        isRecursive || command.flags.contains("r") || command.flags.contains("R")
+    }
+
+    // MARK: From the server
+
+    func get(_ command: Command) throws(SessionFault) -> Bool {
+        let target = command.paths.count > 1 ? Words.plain(command.paths[1]) : nil
+        return try fetch(
+            absolute(command.paths[0]),
+            to: target,
+            copyOptions(command),
+            isTree: isTree(command)
+        )
+    }
+
+    /// Fetches what an absolute pattern means.
+    func fetch(
+        _ pattern: [UInt8],
+        to target: [UInt8]?,
+        _ options: CopyOptions,
+        isTree: Bool
+    )
+        throws(SessionFault) -> Bool
+    {
+        let matches = try Glob(.remote(session)).matches(pattern)
+        guard matches.first?.attributes != nil else {
+            screen.fail("File \"\(shown(matches.first?.path ?? pattern))\" not found.")
+            return false
+        }
+        let targetIsDirectory =
+            target.map { FileCalls.status($0, followingLinks: true).1?.isDirectory == true }
+            ?? false
+        if matches.count > 1, let target, !targetIsDirectory {
+            screen.fail(
+                "Multiple source paths, but destination \"\(shown(target))\" is not a directory"
+            )
+            return false
+        }
+        screen.isUpload = false
+        let engine = CopyEngine(from: .remote(session), to: .local, options, observer: screen)
+        var isGood = true
+        for match in matches {
+            guard var attributes = match.attributes else { continue }
+            if attributes.isLink, let followed = try self.attributes(of: match.path) {
+                attributes = followed
+            }
+            let name = RemotePath.name(of: match.path)
+            var place = target ?? name
+            if let target, targetIsDirectory { place = RemotePath.join(target, name) }
+            if name == [46, 46] || name == [46] || name == [RemotePath.slash] {
+                place = target ?? [46]
+            }
+            let mark = attributes.isDirectory && match.path.last != RemotePath.slash ? "/" : ""
+            let word = options.resumes ? "Resuming" : "Fetching"
+            let text = "\(word) \(shown(match.path))\(mark) to \(shown(place))"
+            if attributes.isDirectory, isTree {
+                screen.announcements[match.path] = text
+                engine.add(tree: match.path, to: place, attributes)
+            } else if attributes.isRegular || attributes.permissions == nil {
+                screen.announcements[match.path] = text
+                engine.add(file: match.path, to: place, attributes)
+            } else {
+                screen.note(text)
+                screen.fail("download \(shown(match.path))\(mark): not a regular file")
+                isGood = false
+            }
+        }
+        isGood = try finish(engine) && isGood
+        return isGood
+    }
+
+    // MARK: To the server
+
+    func put(_ command: Command) throws(SessionFault) -> Bool {
+        let options = copyOptions(command)
+        let isTree = isTree(command)
+        let matches = try Glob(.local).matches(tildeExpanded(command.paths[0]))
+        guard matches.first?.attributes != nil else {
+            screen.fail(
+                "stat \(shown(matches.first?.path ?? command.paths[0])): "
+                    + SystemError.reason(2)
+            )
+            return false
+        }
+        let target = command.paths.count > 1 ? absolute(Words.plain(command.paths[1])) : nil
+        var targetIsDirectory = false
+        if let target { targetIsDirectory = try attributes(of: target)?.isDirectory == true }
+        if matches.count > 1, let target, !targetIsDirectory {
+            screen.fail(
+                "Multiple paths match, but destination \"\(shown(target))\" is not a directory"
+            )
+            return false
+        }
+        screen.isUpload = true
+        let engine = CopyEngine(from: .local, to: .remote(session), options, observer: screen)
+        var isGood = true
+        for match in matches {
+            guard let status = FileCalls.status(match.path, followingLinks: true).1 else {
+                screen.fail("stat \(shown(match.path)): \(SystemError("stat").reason)")
+                isGood = false
+                continue
+            }
+            let name = RemotePath.name(of: match.path)
+            var place = target ?? absolute(name)
+            if let target, targetIsDirectory { place = RemotePath.join(target, name) }
+            if name == [46, 46] || name == [46] || name == [RemotePath.slash] {
+                place = target ?? directory
+            }
+            let mark = status.isDirectory && match.path.last != RemotePath.slash ? "/" : ""
+            let word = options.resumes ? "Resuming upload of" : "Uploading"
+            let text = "\(word) \(shown(match.path))\(mark) to \(shown(place))"
+            if status.isDirectory, isTree {
+                screen.announcements[match.path] = text
+                engine.add(tree: match.path, to: place, Attributes(status))
+            } else if status.isRegular {
+                screen.announcements[match.path] = text
+                engine.add(file: match.path, to: place, Attributes(status))
+            } else {
+                screen.note(text)
+                screen.fail("local \"\(shown(match.path))\(mark)\" is not a regular file")
+                isGood = false
+            }
+        }
+        isGood = try finish(engine) && isGood
+        return isGood
+    }
+
+    private func finish(_ engine: CopyEngine) throws(SessionFault) -> Bool {
+        defer { screen.announcements = [:] }
+        let isGood = try engine.run()
+        if engine.wasInterrupted { screen.fail("Interrupt") }
+        return isGood
+    }
+
+    private func tildeExpanded(_ pattern: [UInt8]) -> [UInt8] {
+        guard pattern.first == UInt8(ascii: "~") else { return pattern }
+        let end = pattern.firstIndex(of: RemotePath.slash) ?? pattern.count
+        let name = String(decoding: pattern[1..<end], as: UTF8.self)
+        let home =
+            name.isEmpty
+            ? Environment.value("HOME") ?? User.current?.home : User.named(name)?.home
+        guard let home else { return pattern }
+        return GlobPattern.escape(Array(home.utf8)) + pattern[end...]
+    }
+}

@@ -169,6 +169,10 @@ let package = Package(
             swiftSettings: settings
         ),
         program(
+            "scp",
+            uses: ["HawserWire", "HawserSFTP", "HawserFiles", "HawserSystem", "HawserTool"]
+        ),
+        program(
             "sftp",
             uses: ["HawserWire", "HawserSFTP", "HawserFiles", "HawserSystem", "HawserTool"]
         ),

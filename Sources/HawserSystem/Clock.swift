@@ -19,3 +19,15 @@ package enum Clock {
         UInt64(max(0, time(nil)))
     }
 }
+
+extension Clock {
+    /// Waits; a signal may end it early.
+    package static func sleep(nanoseconds: UInt64) {
+        var time = timespec(
+            tv_sec: Int(clamping: nanoseconds / 1_000_000_000),
+            tv_nsec: Int(nanoseconds % 1_000_000_000)
+        )
+        // SAFETY: reads one value.
+        _ = unsafe nanosleep(&time, nil)
+    }
+}

@@ -22,6 +22,7 @@ extension Interpreter {
             return try listDirectory(directory, prefix: [], flags)
         }
         let pattern = absolute(word)
+        let isAbsolute = word.first == RemotePath.slash
         let matches = try Glob(.remote(session)).matches(pattern)
         guard let first = matches.first, var attributes = first.attributes else {
             screen.fail("Can't ls: \"\(shown(matches.first?.path ?? pattern))\" not found")
@@ -34,7 +35,7 @@ extension Interpreter {
                 attributes = followed
             }
             if attributes.isDirectory {
-                let prefix = relative(first.path)
+                let prefix = isAbsolute ? first.path : relative(first.path)
                 return try listDirectory(first.path, prefix: prefix, flags)
             }
         }
@@ -44,7 +45,7 @@ extension Interpreter {
             let mark: [UInt8] = attributes.isDirectory ? [RemotePath.slash] : []
             entries.append(
                 Entry(
-                    name: relative(match.path) + mark,
+                    name: (isAbsolute ? match.path : relative(match.path)) + mark,
                     longName: [],
                     attributes: attributes
                 )

@@ -10,6 +10,8 @@ package struct Spawn {
     package var arguments: [String]
     /// Takes the place of the last argument: bytes that need not be UTF-8, such as a command.
     package var lastArgument: [UInt8]?
+    /// All of argv, in place of `arguments`, where words need not be UTF-8.
+    package var rawArguments: [[UInt8]]?
     /// `NAME=value` each; nil: this process' own.
     package var environment: [String]?
     /// Looks `path` up in PATH.
@@ -48,7 +50,7 @@ package struct Spawn {
         prepare(&attributes)
         unsafe prepare(&actions)
         var pid: pid_t = 0
-        let status = unsafe Self.withCStrings(arguments, last: lastArgument) { argv in
+        let status = unsafe Self.withCStrings(arguments, last: lastArgument, raw: rawArguments) { argv in
             unsafe Self.withCStrings(environment ?? Environment.all) { envp in
                 // SAFETY: everything lives to the end of the call.
                 unsafe searchesPath
@@ -112,6 +114,7 @@ package struct Spawn {
     static func withCStrings<Result>(
         _ strings: [String],
         last: [UInt8]? = nil,
+        raw: [[UInt8]]? = nil,
         _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
         var pointers = unsafe strings.map { unsafe strdup($0) }
@@ -120,6 +123,13 @@ package struct Spawn {
             let terminated = last.map { CChar(bitPattern: $0) } + [0]
             // SAFETY: ends with a zero.
             unsafe pointers.append(strdup(terminated))
+        }
+        if let raw {
+            unsafe pointers.forEach { unsafe free($0) }
+            unsafe pointers = unsafe raw.map { word in
+                // SAFETY: ends with a zero.
+                unsafe strdup(word.map { CChar(bitPattern: $0) } + [0])
+            }
         }
         unsafe pointers.append(nil)
         defer { unsafe pointers.forEach { unsafe free($0) } }

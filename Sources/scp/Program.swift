@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserFiles
+internal import HawserSFTP
+internal import HawserSystem
+internal import HawserTool
+
+/// Where a file of the command line is.
+enum Location {
+    case local([UInt8])
+    case remote(RemoteDestination)
+
+    init(_ word: [UInt8]) {
+        if let uri = RemoteDestination.uri(word, scheme: "scp") {
+            self = .remote(uri)
+        } else if let found = RemoteDestination.hostAndPath(word) {
+            self = .remote(found)
+        } else {
+            self = .local(word)
+        }
+    }
+}
+
+/// A whole run of scp.
+struct Program {
+    let line: SCPCommandLine
+    let reporter: Reporter
+
+    init(_ line: SCPCommandLine) {
+        self.line = line
+        reporter = Reporter(line)
+    }
+
+    func run() -> Int32 {
+        switch line.role {
+        case .source, .sink: return runFarEnd()
+        case .user: break
+        }
+        var sources = line.operands.map(Location.init)
+        guard let target = sources.popLast() else { return 1 }
+        for place in sources + [target] {
+            if case .remote(let destination) = place, destination.host.isEmpty {
+                reporter.fail("scp: invalid uri or missing host")
+                return 255
+            }
+        }
+        let copies = SFTPCopies(line, reporter)
+        defer { copies.end() }
+        var status: Int32 = 0
+        if sources.count > 1, case .local(let path) = target,
+            let refusal = directoryRefusal(path)
+        {
+            reporter.fail("scp: \(PrintableText.of(path)): \(refusal)")
+            return 1
+        }
+        for source in sources {
+            let result = copy(source, target, copies, isMany: sources.count > 1)
+            // What went wrong once stays wrong; a lost connection weighs most.
+            if result != 0 { status = max(status, result) }
+            if result == 255 { break }
+        }
+        return status
+    }
+
+    private func copy(
+        _ source: Location,
+        _ target: Location,
+        _ copies: SFTPCopies,
+        isMany: Bool
+    ) -> Int32 {
+        switch (source, target) {
+        case (.local(let from), .local(let to)): return copyHere(from, to)
+        case (.remote(let from), .remote(let to)):
+            if line.isDirectBetweenHosts { return copyBetweenHosts(from, to, target) }
+            return line.usesLegacy
+                ? relayLegacy(from, to, isMany: isMany)
+                : copies.copy(from, to, isMany: isMany)
+        case (.local(let from), .remote(let to)):
+            return line.usesLegacy
+                ? sendLegacy(from, to, isMany: isMany)
+                : copies.send(from, to, isMany: isMany)
+        case (.remote(let from), .local(let to)):
+            return line.usesLegacy
+                ? fetchLegacy(from, to, isMany: isMany)
+                : copies.fetch(from, to)
+        }
+    }
+
+    private func directoryRefusal(_ path: [UInt8]) -> String? {
+        let (result, status) = FileCalls.status(path, followingLinks: true)
+        guard let status else { return SystemError.reason(Int32(-result)) }
+        return status.isDirectory ? nil : SystemError.reason(20)
+    }
+
+    // MARK: Here
+
+    /// Both are here: cp(1) does it, as in every scp.
+    private func copyHere(_ from: [UInt8], _ to: [UInt8]) -> Int32 {
+        var words: [[UInt8]] = [Array("cp".utf8)]
+        if line.isRecursive { words.append(Array("-r".utf8)) }
+        if line.options.preserves { words.append(Array("-p".utf8)) }
+        words += [Array("--".utf8), from, to]
+        var spawn = Spawn("cp", [])
+        spawn.rawArguments = words
+        spawn.searchesPath = true
+        spawn.descriptors = [(0, 0), (1, 1), (2, 2)]
+        do throws(SystemError) {
+            let child = try spawn.start()
+            return Child.wait(child) == .exited(0) ? 0 : 1
+        } catch {
+            reporter.fail("scp: \(error)")
+            return 1
+        }
+    }
+
+    // MARK: Between hosts
+
+    /// Runs scp on the first host.
+    private func copyBetweenHosts(
+        _ from: RemoteDestination,
+        _ to: RemoteDestination,
+        _ target: Location
+    ) -> Int32 {
+        guard to.port == nil || to.port == "22" else {
+            reporter.fail("scp: target port not supported with two remote hosts and the -R option")
+            return 1
+        }
+        var words = ["-x", "-oClearAllForwardings=yes", "-n"]
+        if line.verbosity > 0 { words.append("-v") }
+        if let port = from.port { words += ["-p", port] }
+        if let user = from.user { words += ["-l", user] }
+        let path = from.path.flatMap { $0.isEmpty ? nil : $0 } ?? [46]
+        let name = to.text + ":" + String(decoding: to.path ?? [46], as: UTF8.self)
+        words += [
+            "--", from.host, line.remoteCommand(""), String(decoding: path, as: UTF8.self), name,
+        ]
+        var spawn = Spawn(line.ssh.path, [line.ssh.path] + words)
+        spawn.searchesPath = true
+        spawn.descriptors = [(0, 0), (1, 1), (2, 2)]
+        do throws(SystemError) {
+            return Child.wait(try spawn.start()) == .exited(0) ? 0 : 1
+        } catch {
+            reporter.fail("scp: \(error)")
+            return 1
+        }
+    }
+}

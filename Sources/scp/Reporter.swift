@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserFiles
+internal import HawserSFTP
+internal import HawserSystem
+internal import HawserTool
+
+/// What the user, or a program (`--json`), gets to see.
+final class Reporter: CopyObserver {
+    private let showsProgress: Bool
+    private let printsJSON: Bool
+    private let verbosity: Int
+    private var meter = ProgressMeter(terminal: Descriptor.standardOutput)
+    private var metered: [UInt8]?
+    private var lastProgress: UInt64 = 0
+
+    init(_ line: SCPCommandLine) {
+        printsJSON = line.printsJSON && line.role == .user
+        showsProgress =
+            line.showsProgress && line.role == .user
+            && Descriptor.isTerminal(Descriptor.standardOutput)
+        verbosity = line.verbosity
+    }
+
+    func debug(_ text: String) {
+        if verbosity > 0 { printError(text + "\n") }
+    }
+
+    /// A failure of scp itself.
+    func fail(_ text: String) {
+        guard !text.isEmpty else { return }
+        meter.abandon()
+        metered = nil
+        if printsJSON { emit("error", [("message", .text(text))]) }
+        printError(text + "\n")
+    }
+
+    func copyNotes(_ text: String) { printError("scp: " + text + "\n") }
+
+    var prefix = "scp: "
+    func copyFails(_ text: String) { fail(text.hasPrefix("scp: ") ? text : prefix + text) }
+
+    func copyStarts(_ source: [UInt8], _ target: [UInt8]) {
+        if verbosity > 0 {
+            printError(
+                "scp: debug1: copying \(PrintableText.of(source)) to \(PrintableText.of(target))\n"
+            )
+        }
+    }
+
+    func copyBegins(_ source: [UInt8], _ target: [UInt8], bytes: UInt64?, from offset: UInt64) {
+        if printsJSON {
+            var fields = names(source, target)
+            if let bytes { fields.append(("bytes", .number(bytes))) }
+            if offset > 0 { fields.append(("offset", .number(offset))) }
+            emit("start", fields)
+        }
+        guard showsProgress, metered == nil else { return }
+        metered = source
+        meter.begin(source, bytes: bytes, from: offset)
+    }
+
+    func copyAdvances(_ source: [UInt8], bytes: UInt64) {
+        if metered == source { meter.advance(to: bytes) }
+        if printsJSON {
+            let now = Clock.nanoseconds
+            guard now &- lastProgress >= 1_000_000_000 else { return }
+            lastProgress = now
+            emit("progress", names(source, nil) + [("done", .number(bytes))])
+        }
+    }
+
+    func copyEnds(_ source: [UInt8], _ target: [UInt8], bytes: UInt64, hasFailed: Bool) {
+        if printsJSON {
+            emit(
+                "end",
+                names(source, target) + [("done", .number(bytes)), ("ok", .truth(!hasFailed))]
+            )
+        }
+        guard showsProgress, !hasFailed else { return }
+        if metered != source {
+            // One of many small ones, done before the one that is shown.
+            var other = ProgressMeter(terminal: Descriptor.standardOutput)
+            other.begin(source, bytes: bytes, from: 0)
+            other.end(bytes: bytes)
+            return
+        }
+        meter.end(bytes: bytes)
+        metered = nil
+    }
+
+    func copyEnters(_ source: [UInt8]) {
+        if verbosity > 0 { printError("scp: debug1: entering \(PrintableText.of(source))\n") }
+    }
+
+    var isInterrupted: Bool { false }
+
+    func copyTicks() -> UInt64? { meter.tick() }
+
+    // MARK: JSON (RFC 8259), one object a line
+
+    enum Value {
+        case text(String)
+        case number(UInt64)
+        case truth(Bool)
+    }
+
+    func emit(_ event: String, _ fields: [(String, Value)]) {
+        guard printsJSON else { return }
+        var line = "{\"event\":\"\(event)\""
+        for (name, value) in fields {
+            line += ",\"\(name)\":"
+            switch value {
+            case .text(let text): line += Self.quoted(text)
+            case .number(let number): line += String(number)
+            case .truth(let truth): line += truth ? "true" : "false"
+            }
+        }
+        printOutput(line + "}\n")
+    }
+
+    /// A name as text, and beside it its bytes in hexadecimal digits where it is not UTF-8.
+    private func names(_ source: [UInt8], _ target: [UInt8]?) -> [(String, Value)] {
+        var fields: [(String, Value)] = []
+        for (key, name) in [("source", source), ("target", target)] {
+            guard let name else { continue }
+            fields.append((key, .text(String(decoding: name, as: UTF8.self))))
+            if String(validating: name, as: UTF8.self) == nil {
+                let digits = name.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+                fields.append((key + "Bytes", .text(digits)))
+            }
+        }
+        return fields
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case _
+            where scalar.value < 0x20 || scalar.value == 0x7f
+                || (0x80..<0xa0).contains(scalar.value):
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

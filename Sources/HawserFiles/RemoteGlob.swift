@@ -22,11 +22,12 @@ package struct Glob {
     package func matches(_ pattern: [UInt8]) throws(SessionFault) -> [Match] {
         let found = try expand(pattern)
         if !found.isEmpty { return found }
-        let literal = GlobPattern(pattern).isPattern ? pattern : GlobPattern(pattern).literal
-        return [Match(path: unescaped(literal, pattern), attributes: nil)]
+        // A name that looks like a pattern may be one all the same.
+        let literal = unescaped(pattern)
+        return [Match(path: literal, attributes: try status(literal))]
     }
 
-    private func unescaped(_ literal: [UInt8], _ pattern: [UInt8]) -> [UInt8] {
+    private func unescaped(_ pattern: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         var index = 0
         while index < pattern.count {

@@ -59,7 +59,8 @@ extension Program {
                 reporter.fail("scp: too many alternatives in \(PrintableText.of(wanted))")
                 return 1
             }
-            options.expected = alternatives.map { GlobPattern(RemotePath.name(of: $0)) }
+            options.expectedNames = alternatives.map { RemotePath.name(of: $0) }
+            options.expected = options.expectedNames.map { GlobPattern($0) }
         }
         return run(from, command, options) { (copy) throws(LegacyEnd) in
             try copy.receive(into: to)

@@ -15,6 +15,8 @@ package final class LegacyCopy {
         package var kilobitsPerSecond: UInt64 = 0
         /// What the names from the other side have to fit; empty: anything goes.
         package var expected: [GlobPattern] = []
+        /// Names that are good as they are.
+        package var expectedNames: [[UInt8]] = []
         package init() {}
     }
 
@@ -223,7 +225,10 @@ package final class LegacyCopy {
     /// Whether a name is one that was asked for.
     private func check(_ name: [UInt8], _ depth: Int) throws(LegacyEnd) {
         guard depth == 0, !options.expected.isEmpty else { return }
-        guard options.expected.contains(where: { $0.matches(name) }) else {
+        guard
+            options.expectedNames.contains(name)
+                || options.expected.contains(where: { $0.matches(name) })
+        else {
             throw try screwUp("filename does not match request")
         }
     }

@@ -162,13 +162,10 @@ struct Arguments {
 
     /// Some operations want files, the others none.
     private func checkFiles() {
-        if signer != nil && signatureOperation == nil || moduliOperation != nil {
-            if files.isEmpty && !makesRevocationList {
-                fatal("Too few arguments.", usage: true)
-            }
-            if files.count > 1 && moduliOperation != nil {
-                fatal("Too many arguments.", usage: true)
-            }
+        if moduliOperation != nil {
+            if files.count > 1 { fatal("Too many arguments.", usage: true) }
+        } else if signer != nil && signatureOperation == nil {
+            if files.isEmpty && !makesRevocationList { fatal("Too few arguments.", usage: true) }
         } else if !files.isEmpty, !makesRevocationList, !queriesRevocationList,
             signatureOperation == nil
         {

@@ -140,6 +140,8 @@ enum World {
         return replace(path, with: contents, mode: mode).map { "rename to \"\(path)\": \($0)" }
     }
 
+    static func remove(_ path: String) { Files.remove(path) }
+
     private static func reason(_ work: () throws(SystemError) -> Void) -> String? {
         do {
             try work()
@@ -155,6 +157,12 @@ enum World {
 
     /// Seconds since 1970.
     static var now: UInt64 { Clock.epochSeconds }
+
+    /// The time as ctime(3) writes it.
+    static var moment: String { CivilTime.text(of: Int64(clamping: now)) }
+
+    /// The time as `YYYYMMDDhhmmss`, UTC, as moduli(5) has it.
+    static var compactTime: String { CivilTime.compactTimestamp(of: Int64(clamping: now)) }
 
     /// `YYYY-MM-DDThh:mm:ss` in the system's time zone.
     static func timestamp(_ seconds: UInt64) -> String {

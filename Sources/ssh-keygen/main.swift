@@ -11,6 +11,7 @@ func run(_ arguments: Arguments) -> Int32 {
     if arguments.makesHostKeys { return makeHostKeys(arguments) }
     if arguments.makesRevocationList { return makeRevocationList(arguments) }
     if arguments.queriesRevocationList { return queryRevocationList(arguments) }
+    if arguments.moduliOperation != nil { return handleModuli(arguments) }
     if arguments.signatureOperation != nil { return handleSignatures(arguments) }
     if arguments.signer != nil {
         if arguments.identity == nil {

@@ -425,3 +425,45 @@ def test_each_verifies_the_signatures_of_the_other(twins):
             signature.write_text("\n".join(text) + "\n")
             checked = twins.run(verifier, f"KG -q -Y check-novalidate -n n -s {signature} < f")
             assert checked.endswith("=> 255")
+
+
+def test_groups_are_found_and_pass_the_tests_of_openssh(twins):
+    twins.start()
+    text = twins.run(OURS, "KG -M generate -O bits=512 candidates")
+    assert text.endswith("=> 0"), text
+    candidates = twins.folders[OURS] / "candidates"
+    assert twins.run(OURS, "KG -M screen -f candidates groups").endswith("=> 0")
+    assert twins.run(OPENSSH, f"KG -M screen -f {candidates} groups").endswith("=> 0")
+
+    def groups(suite, name="groups"):
+        lines = (twins.folders[suite] / name).read_text().splitlines()
+        return [line.split(" ", 1)[1] for line in lines]
+
+    assert groups(OURS) == groups(OPENSSH)
+    # Parts make the whole.
+    lines = len(candidates.read_text().splitlines())
+    half = lines // 2
+    twins.run(OURS, f"KG -M screen -f candidates -O lines={half} first")
+    twins.run(OURS, f"KG -M screen -f candidates -O start-line={half} second")
+    assert groups(OURS, "first") + groups(OURS, "second") == groups(OURS)
+    # A checkpoint goes on where it stands, and vanishes with the work.
+    twins.run(OURS, f"cp first resumed; echo {half} > point")
+    twins.run(OURS, "KG -M screen -f candidates -O checkpoint=point resumed")
+    assert groups(OURS, "resumed") == groups(OURS)
+    assert not (twins.folders[OURS] / "point").exists()
+
+
+MODULI = r"""
+KG -M generate -O bits=256 out
+KG -M bogus x
+KG -M generate
+KG -M screen -O bogus=1 -f /dev/null x
+KG -M generate -O generator=4 -O bits=512 x
+KG -M screen -f nosuch x
+KG -M screen -O prime-tests=1 -f /dev/null x
+"""
+
+
+def test_mistakes_in_making_groups(twins):
+    twins.start()
+    twins.compare(MODULI)

@@ -39,12 +39,20 @@ package enum CivilTime {
         return unsafe Int64(mktime(&parts))
     }
 
+    /// A moment (seconds since 1970) as `YYYYMMDDhhmmss`, UTC.
+    package static func compactTimestamp(of seconds: Int64) -> String {
+        timestamp(of: seconds, isUTC: true).filter { $0.isNumber }
+    }
+
     /// A moment (seconds since 1970) as `YYYY-MM-DDThh:mm:ss`.
-    package static func timestamp(of seconds: Int64) -> String {
+    package static func timestamp(of seconds: Int64, isUTC: Bool = false) -> String {
         var moment = time_t(seconds)
         var parts = unsafe tm()
-        // SAFETY: fills one structure.
-        guard unsafe localtime_r(&moment, &parts) != nil else { return "\(seconds)" }
+        // SAFETY: each fills one structure.
+        let isKnown =
+            isUTC
+            ? unsafe gmtime_r(&moment, &parts) != nil : unsafe localtime_r(&moment, &parts) != nil
+        guard isKnown else { return "\(seconds)" }
         func digits(_ number: Int32, _ count: Int) -> String {
             let text = String(number)
             return String(repeating: "0", count: max(0, count - text.utf8.count)) + text

@@ -21,6 +21,9 @@ package enum Daemon {
         return pid
     }
 
+    /// How many processors there are to work with, at least one.
+    package static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
     package static var processID: Int32 { getpid() }
     package static var parentProcessID: Int32 { getppid() }
     package static var effectiveUser: UInt32 { geteuid() }

@@ -59,7 +59,7 @@ func loadPrivateKey(
     }
     switch result {
     case .success(let key):
-        return (withComment(key, from: path), passphrase)
+        return (key, passphrase)
     case .failure(let error):
         // Text that is no key at all was OpenSSL's to refuse.
         if case .invalidFormat = error, !PrivateKeyFile.isPrivateKey(contents) {
@@ -67,14 +67,6 @@ func loadPrivateKey(
         }
         fatal(failure(error.description))
     }
-}
-
-/// Old formats have no comment; the public key file beside them may.
-private func withComment(_ key: PrivateKey, from path: String) -> PrivateKey {
-    guard key.commentBytes.isEmpty, let contents = World.read(path + ".pub"),
-        let line = firstKey(in: contents), line.key == key.publicKey
-    else { return key }
-    return key.commented(Array(line.comment.utf8))
 }
 
 /// Refuses a private key file that others may read.

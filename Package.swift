@@ -88,7 +88,7 @@ let package = Package(
             "HawserServer",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
-                "HawserConfig", "HawserSystem", "HawserTool",
+                "HawserConfig", "HawserSystem", "HawserTool", "HawserFiles",
             ]
         ),
 

@@ -123,6 +123,18 @@ extension SessionProcess {
         if let text = refusalText {
             return startRefusal(text, session)
         }
+        if let words = internalSFTP(program, session), !start.mustChangePassword {
+            guard session.isSubsystem else {
+                return startRefusal(
+                    "This service allows sftp connections only.\n",
+                    session,
+                    status: 1
+                )
+            }
+            return begin(session) { () throws(SystemError) in
+                try startInternalSFTP(words, session)
+            }
+        }
         var shell: LoginShell
         switch program {
         case .shell:
@@ -171,12 +183,19 @@ extension SessionProcess {
         spawn.environment = environment(of: session).strings
         spawn.directory = workingDirectory
         spawn.startsSession = true
-        do throws(SystemError) {
+        return begin(session) { () throws(SystemError) in
             if let terminal = session.terminal {
                 try startOnTerminal(&spawn, terminal, session)
             } else {
                 try startOnPipes(&spawn, session)
             }
+        }
+    }
+
+    /// Starts what a session runs and joins it with the channel.
+    private func begin(_ session: Session, _ start: () throws(SystemError) -> Void) -> Bool {
+        do throws(SystemError) {
+            try start()
             if let pipe = session.pipe {
                 own(pipe.descriptors, .channel(session.channel))
                 pipe.refresh(&connection)
@@ -233,7 +252,7 @@ extension SessionProcess {
         )
     }
 
-    private var workingDirectory: String {
+    var workingDirectory: String {
         if Files.status(user.home)?.isDirectory == true { return user.home }
         guard settings.chrootDirectory == nil else { return "/" }
         log.info("Could not chdir to home directory \(user.home)")

@@ -105,6 +105,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
     case permitUserEnvironment
     case pubkeyAuthOptions
     case perSourcePenalties
+    case eventLog
 
     package var row: KeywordRow { Self.rows[Int(rawValue)] }
 
@@ -153,8 +154,8 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("KbdInteractiveAuthentication", .flag, "yes", inMatch: true),
         KeywordRow("PrintMotd", .flag, "yes"),
         KeywordRow("PrintLastLog", .flag, "yes"),
-        KeywordRow("X11Forwarding", .flag, "no", effect: .none, inMatch: true),
-        KeywordRow("X11UseLocalhost", .flag, "yes", effect: .silent, inMatch: true),
+        KeywordRow("X11Forwarding", .flag, "no", inMatch: true),
+        KeywordRow("X11UseLocalhost", .flag, "yes", inMatch: true),
         KeywordRow("PermitTTY", .flag, "yes", inMatch: true),
         KeywordRow("PermitUserRC", .flag, "yes", inMatch: true),
         KeywordRow("StrictModes", .flag, "yes"),
@@ -188,7 +189,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("RefuseConnection", .flag, "no", inMatch: true),
         KeywordRow("PidFile", .file, "/var/run/sshd.pid"),
         KeywordRow("ModuliFile", .file, "/etc/ssh/moduli"),
-        KeywordRow("XAuthLocation", .file, "/usr/bin/xauth", effect: .silent),
+        KeywordRow("XAuthLocation", .file, "/usr/bin/xauth"),
         KeywordRow("Ciphers", .algorithms(.ciphers)),
         KeywordRow("MACs", .algorithms(.macs)),
         KeywordRow("Banner", .file, "none", inMatch: true),
@@ -262,13 +263,13 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("SetEnv", .setEnvironment, inMatch: true),
         KeywordRow("AuthenticationMethods", .authenticationMethods, "any", inMatch: true),
         KeywordRow("LogVerbose", .serverWords, effect: .none, inMatch: true),
-        KeywordRow("ChannelTimeout", .channelTimeout, "none", effect: .none, inMatch: true),
+        KeywordRow("ChannelTimeout", .channelTimeout, "none", inMatch: true),
         KeywordRow("Subsystem", .subsystem, merge: .named, inMatch: true),
         KeywordRow("MaxStartups", .maxStartups, "10:30:100"),
         KeywordRow("PerSourceMaxStartups", .numberOrNone, "none"),
         KeywordRow("PerSourceNetBlockSize", .netBlockSize, "32:128"),
         KeywordRow("PermitTunnel", .permitTunnel, "no", effect: .none, inMatch: true),
-        KeywordRow("IPQoS", .ipQoS, "ef cs0", effect: .silent, inMatch: true),
+        KeywordRow("IPQoS", .ipQoS, "ef cs0", inMatch: true),
         KeywordRow("RekeyLimit", .rekeyLimit, "0 0", inMatch: true),
         KeywordRow("PermitOpen", .permitOpen, "any", inMatch: true),
         KeywordRow("PermitListen", .permitListen, "any", inMatch: true),
@@ -279,6 +280,8 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
             .penalties,
             "crash:90 authfail:5 noauth:1 invaliduser:5 grace-exceeded:10 refuseconnection:10 max:600 min:15 max-sources4:65536 max-sources6:65536 overflow:permissive overflow6:permissive"
         ),
+        // Hawser's own.
+        KeywordRow("EventLog", .file),
     ]
 
     /// Other names of keywords.

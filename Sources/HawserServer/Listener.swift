@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserCrypto
+internal import HawserKeys
 package import HawserLog
 package import HawserSystem
+internal import HawserWire
 
 /// The process that waits for clients and starts a monitor for each.
 package final class Listener {
@@ -18,87 +20,167 @@ package final class Listener {
         }
     }
 
-    package struct Options {
+    /// What the configuration leads to; a reload gives a new one.
+    package struct Plan {
         package var endpoints: [Endpoint]
         package var family: Resolver.Family
         package var pidFile: String?
         package var limits: StartupLimits
-        package var keepsAlive: Bool
+        package var sources: SourceLimits
         /// What is given to monitors.
         package var start: ServerStart
-        /// One connection, served by this process itself (`-d`).
-        package var isSingle: Bool
-        /// Of this program, for SIGHUP; the first is its absolute path.
-        package var arguments: [String]
         package var log: Log
+        package var events: EventLog
 
         package init(
             endpoints: [Endpoint],
             family: Resolver.Family,
             pidFile: String?,
             limits: StartupLimits,
-            keepsAlive: Bool,
+            sources: SourceLimits,
             start: ServerStart,
-            isSingle: Bool,
-            arguments: [String],
-            log: Log
+            log: Log,
+            events: EventLog
         ) {
             self.endpoints = endpoints
             self.family = family
             self.pidFile = pidFile
             self.limits = limits
-            self.keepsAlive = keepsAlive
+            self.sources = sources
             self.start = start
-            self.isSingle = isSingle
-            self.arguments = arguments
             self.log = log
+            self.events = events
         }
     }
 
-    private let options: Options
-    private let log: Log
-    private var sockets: [Int32] = []
-    /// The reading ends of pipes that monitors close when someone is logged in.
-    private var startups: [Int32] = []
+    private var plan: Plan
+    private var log: Log { plan.log }
+    /// One connection, served by this process itself (`-d`).
+    private let isSingle: Bool
+    /// Of this program, for its title and for SIGHUP; the first is its absolute path.
+    private let arguments: [String]
+    /// Reads the configuration anew; nil, after saying why, when it is wrong.
+    private let reload: () -> Plan?
+
+    private struct ListeningSocket {
+        var descriptor: Int32
+        var address: SocketAddress
+        /// Another program opened it and gave it to us.
+        var isInherited: Bool
+    }
+
+    private var sockets: [ListeningSocket] = []
+
+    /// A connection that nobody has logged in on yet.
+    private struct Startup {
+        /// The reading end of a pipe that its monitor closes when someone is logged in.
+        var pipe: Int32
+        var source: SourceBlock?
+    }
+
+    private var startups: [Startup] = []
+    /// Where the clients of monitors come from, by process.
+    private var monitors: [Int32: PeerOfMonitor] = [:]
+
+    private struct PeerOfMonitor {
+        var source: SourceBlock?
+        var address: String
+        var reference: String
+    }
+
+    private var penalties: SourcePenalties
+    /// Since when, in nanoseconds, connections have been dropped, and how many.
+    private var throttling: (since: UInt64, dropped: Int)?
     private var memory: Int32 = -1
     private let random = SystemRandom()
 
-    package init(_ options: Options) {
-        self.options = options
-        log = options.log
+    package init(
+        _ plan: Plan,
+        isSingle: Bool,
+        arguments: [String],
+        reload: @escaping () -> Plan?
+    ) {
+        self.plan = plan
+        self.isSingle = isSingle
+        self.arguments = arguments
+        self.reload = reload
+        penalties = SourcePenalties(plan.sources.penalties, exempt: plan.sources.exempt)
     }
 
-    /// Opens every address; false when none could be opened.
-    package func open() -> Bool {
-        for endpoint in options.endpoints { open(endpoint) }
+    // MARK: Addresses
+
+    /// Opens every address; false when there is none to listen on. With sockets from a service
+    /// manager those are all, whatever the configuration says; what this program had open before a
+    /// restart (`isRestart`) is kept where it is still wanted.
+    package func open(inherited: [Int32], isRestart: Bool) -> Bool {
+        let given = inherited.compactMap { fd in
+            Socket.local(of: fd).map {
+                ListeningSocket(descriptor: fd, address: $0, isInherited: !isRestart)
+            }
+        }
+        if !given.isEmpty, !isRestart {
+            sockets = given
+            for socket in given { say(socket.address) }
+            let ports = Set(given.map(\.address.port))
+            if !plan.endpoints.contains(where: { ports.contains($0.port) }) {
+                log.info("The service manager's sockets count, not Port and ListenAddress.")
+            }
+            return true
+        }
+        sockets = given
+        openMissing()
         if sockets.isEmpty { log.fatal("Cannot bind any address.") }
         return !sockets.isEmpty
     }
 
-    private func open(_ endpoint: Endpoint) {
-        let addresses: [SocketAddress]
-        do throws(ResolveError) {
-            addresses = try Resolver.addresses(
-                of: endpoint.host,
-                port: String(endpoint.port),
-                family: options.family,
-                isPassive: true
-            )
-        } catch {
-            log.fatal("bad addr or host: \(endpoint.host ?? "<any>") (\(error))")
-            return
+    private func say(_ address: SocketAddress) {
+        log.info("Server listening on \(address.host) port \(address.port).")
+    }
+
+    /// Opens what is wanted and not open, then closes what is open and not wanted.
+    private func openMissing() {
+        var wanted: [SocketAddress] = []
+        for endpoint in plan.endpoints {
+            do throws(ResolveError) {
+                wanted += try Resolver.addresses(
+                    of: endpoint.host,
+                    port: String(endpoint.port),
+                    family: plan.family,
+                    isPassive: true
+                )
+            } catch {
+                log.fatal("bad addr or host: \(endpoint.host ?? "<any>") (\(error))")
+            }
         }
-        for address in addresses {
+        for address in wanted {
+            if sockets.contains(where: { $0.address == address }) {
+                say(address)
+                continue
+            }
             do throws(SystemError) {
-                sockets.append(try Socket.listening(on: address))
-                log.info("Server listening on \(address.host) port \(address.port).")
+                let descriptor = try Socket.listening(on: address)
+                sockets.append(
+                    ListeningSocket(
+                        descriptor: descriptor,
+                        address: address,
+                        isInherited: false
+                    )
+                )
+                say(address)
             } catch {
                 log.error(
-                    "Bind to port \(endpoint.port) on \(address.host) failed: \(error.reason)."
+                    "Bind to port \(address.port) on \(address.host) failed: \(error.reason)."
                 )
             }
         }
+        sockets = sockets.filter { socket in
+            let isWanted = socket.isInherited || wanted.contains(socket.address)
+            if !isWanted { Descriptor.close(socket.descriptor) }
+            return isWanted
+        }
     }
+
+    // MARK: Waiting
 
     /// What came of waiting for clients.
     package enum Outcome {
@@ -112,40 +194,49 @@ package final class Listener {
         Signals.watch([17, 1, 15, 3])  // SIGCHLD, SIGHUP, SIGTERM, SIGQUIT
         Signals.ignore([13])
         writePidFile()
-        if !options.isSingle {
-            do throws(SystemError) {
-                memory = try MemoryFile.make("sshd", options.start.encoding)
-            } catch {
-                log.fatal("\(error)")
-                return .stopped(255)
-            }
-        }
+        if !isSingle, !prepareMonitors() { return .stopped(255) }
         updateTitle()
+        ServiceManager.notify("READY=1")
         var set = PollSet()
         while true {
             set.removeAll()
             let signals = set.add(Signals.descriptor, read: true)
-            let places = sockets.map { set.add($0, read: true) }
-            let startupPlaces = startups.map { set.add($0, read: true) }
+            let places = sockets.map { set.add($0.descriptor, read: true) }
+            let startupPlaces = startups.map { set.add($0.pipe, read: true) }
             set.wait(timeout: nil)
-            if set.isReadable(signals), let status = takeSignals() { return .stopped(status) }
             forgetStartups(startupPlaces, set)
-            for (index, place) in places.enumerated() where set.isReadable(place) {
-                if let connection = accept(sockets[index]) { return .single(connection) }
+            let waiting = zip(sockets, places).filter { set.isReadable($0.1) }.map(\.0)
+            // Before the signals, which may close what is listened on.
+            for socket in waiting {
+                if let connection = accept(socket.descriptor) { return .single(connection) }
             }
+            if set.isReadable(signals), let status = takeSignals() { return .stopped(status) }
+        }
+    }
+
+    /// Puts what monitors are to know where they find it.
+    private func prepareMonitors() -> Bool {
+        do throws(SystemError) {
+            let new = try MemoryFile.make("sshd", plan.start.encoding)
+            if memory >= 0 { Descriptor.close(memory) }
+            memory = new
+            return true
+        } catch {
+            log.fatal("\(error)")
+            return false
         }
     }
 
     private func updateTitle() {
-        let limits = options.limits
+        let limits = plan.limits
         ProcessTitle.set(
-            "sshd: \(options.arguments.joined(separator: " ")) [listener] "
+            "sshd: \(arguments.joined(separator: " ")) [listener] "
                 + "\(startups.count) of \(limits.start)-\(limits.full) startups"
         )
     }
 
     private func writePidFile() {
-        guard let path = options.pidFile else { return }
+        guard let path = plan.pidFile else { return }
         do throws(SystemError) {
             let file = try Descriptor.open(path, 0o1 | 0o100 | 0o1000, mode: 0o644)
             Descriptor.writeAll(file, Array("\(Daemon.processID)\n".utf8))
@@ -156,7 +247,7 @@ package final class Listener {
     }
 
     private func removePidFile() {
-        if let path = options.pidFile { Files.remove(path) }
+        if let path = plan.pidFile { Files.remove(path) }
     }
 
     // MARK: Signals
@@ -169,41 +260,112 @@ package final class Listener {
             case 1: isRestart = true
             case 15, 3:
                 log.info("Received signal \(signal); terminating.")
-                closeSockets()
+                ServiceManager.notify("STOPPING=1")
+                plan.events.write(.stopped)
+                for socket in sockets { Descriptor.close(socket.descriptor) }
                 removePidFile()
                 return signal == 15 ? 0 : 255
             default: break
             }
         }
-        while Child.reap() != nil {}
-        if isRestart { restart() }
+        while let (pid, end) = Child.reap() { ended(pid, end) }
+        if isRestart { reconfigure() }
         return nil
     }
 
-    private func closeSockets() {
-        sockets.forEach(Descriptor.close)
-        sockets = []
+    /// A monitor has ended; what its client did may cost its source.
+    private func ended(_ pid: Int32, _ end: ChildEnd) {
+        guard let peer = monitors.removeValue(forKey: pid) else { return }
+        let offence: Offence?
+        switch end {
+        case .exited(let status): offence = MonitorEnding(rawValue: status)?.offence
+        case .signaled: offence = .crash
+        }
+        guard let offence, let source = peer.source else { return }
+        let line = penalties.add(
+            offence,
+            from: source,
+            address: peer.address,
+            at: Int(clamping: Clock.nanoseconds / 1_000_000)
+        )
+        guard let line else { return }
+        log.info(line)
+        plan.events.write(
+            .penalty(address: peer.address, source: source.text, reason: offence.text)
+        )
     }
 
-    /// Becomes this program anew, as it was started (sshd(8), SIGHUP).
-    private func restart() {
+    // MARK: SIGHUP
+
+    /// Takes the new configuration if it is right and else keeps the old one. Sockets that are
+    /// wanted before and after are never closed in between.
+    private func reconfigure() {
         log.info("Received SIGHUP; restarting.")
-        removePidFile()
-        closeSockets()
-        Descriptor.closeAll(from: 3)
+        ServiceManager.notify("RELOADING=1\nMONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
+        defer { ServiceManager.notify("READY=1") }
+        guard let new = reload() else {
+            log.error("The new configuration is wrong; the old one stays in force.")
+            plan.events.write(.reload(isGood: false))
+            return
+        }
+        replaceProgram()
+        let before = plan
+        plan = new
+        guard prepareMonitors() else {
+            plan = before
+            return
+        }
+        penalties.rules = new.sources.penalties
+        penalties.exempt = new.sources.exempt
+        if before.pidFile != new.pidFile, let path = before.pidFile { Files.remove(path) }
+        openMissing()
+        writePidFile()
+        updateTitle()
+        plan.events.write(.reload(isGood: true))
+    }
+
+    /// Becomes the program that has taken this one's place on the disk, if there is one and it can
+    /// work with the configuration; otherwise returns. The sockets go along.
+    private func replaceProgram() {
+        guard let path = arguments.first, let onDisk = Files.status(path),
+            let running = Files.status("/proc/self/exe"),
+            onDisk.inode != running.inode || onDisk.device != running.device
+        else { return }
+        guard let check = try? Spawn(path, arguments + ["-t"]).start(),
+            Child.wait(check) == .exited(0)
+        else {
+            log.error("The program at \(path) does not work; this one stays.")
+            return
+        }
+        log.info("Replaced by the program at \(path).")
+        let first: Int32 = 3
+        // Out of the way first, so that no number is overwritten before it is used.
+        let moved = sockets.compactMap { try? Descriptor.duplicate($0.descriptor, atLeast: 200) }
+        for (index, descriptor) in moved.enumerated() {
+            let place = first + Int32(clamping: index)
+            try? Descriptor.replace(place, with: descriptor)
+            Descriptor.setCloseOnExec(place, false)
+        }
+        Environment.set("LISTEN_PID", String(Daemon.processID))
+        Environment.set("LISTEN_FDS", String(moved.count))
+        Environment.set(Self.restartVariable, "1")
+        Descriptor.closeAll(from: first + Int32(clamping: moved.count))
         Signals.useDefault([1, 3, 13, 15, 17])
-        Identity.execute(options.arguments.first ?? "", options.arguments)
-        log.error("RESTART FAILED: av[0]='\(options.arguments.first ?? "")'")
+        Identity.execute(path, arguments)
+        log.error("RESTART FAILED: av[0]='\(path)'")
         Daemon.exit(1)
     }
+
+    /// Says to the program that takes this one's place that it does.
+    package static let restartVariable = "HAWSER_RESTART"
 
     // MARK: Connections
 
     private func forgetStartups(_ places: [Int], _ set: borrowing PollSet) {
-        var left: [Int32] = []
+        var left: [Startup] = []
         for (index, place) in places.enumerated() {
             if set.isReadable(place) {
-                Descriptor.close(startups[index])
+                Descriptor.close(startups[index].pipe)
             } else {
                 left.append(startups[index])
             }
@@ -214,36 +376,90 @@ package final class Listener {
     }
 
     private func accept(_ socket: Int32) -> Int32? {
-        guard case .connection(let connection, let address) = Socket.accept(socket) else {
+        guard case .connection(let connection, let peer) = Socket.accept(socket) else {
             return nil
         }
-        if options.isSingle { return connection }
+        if isSingle { return connection }
         defer { Descriptor.close(connection) }
-        if isTooMany {
+        let address = peer.unmapped.host
+        let source = plan.sources.block(of: address)
+        if let (reason, text) = refusal(of: source, address) {
+            let local = Socket.local(of: connection)?.unmapped
             log.info(
-                "drop connection #\(startups.count) from [\(address.unmapped.host)]:"
-                    + "\(address.port) past MaxStartups"
+                "drop connection #\(startups.count) from [\(address)]:\(peer.port) on "
+                    + "[\(local?.host ?? "UNKNOWN")]:\(local?.port ?? 65535) \(reason)"
             )
-            Descriptor.writeAll(connection, Array("Exceeded MaxStartups\r\n".utf8))
+            plan.events.write(.dropped(address: address, port: peer.port, reason: reason))
+            _ = Descriptor.write(connection, Array((text + "\r\n").utf8).rawBytes)
             return nil
         }
-        startMonitor(connection)
+        startMonitor(connection, address, peer.port, source)
         return nil
     }
 
-    private var isTooMany: Bool {
-        switch options.limits.decision(unauthenticated: startups.count) {
-        case .accept: false
-        case .refuse: true
-        case .refuseBelow(let percent): random.uniform(below: 100) < UInt32(clamping: percent)
+    /// Why one more connection is not served, and what the client is told.
+    private func refusal(
+        of source: SourceBlock?,
+        _ address: String
+    ) -> (reason: String, text: String)? {
+        if let source {
+            let now = Int(clamping: Clock.nanoseconds / 1_000_000)
+            if let reason = penalties.refusal(of: source, address: address, at: now) {
+                return (reason, "Not allowed at this time")
+            }
+            let limit = plan.sources.startups
+            if let limit, startups.count(where: { $0.source == source }) >= limit {
+                return throttled("past PerSourceMaxStartups")
+            }
         }
+        let isTooMany =
+            switch plan.limits.decision(unauthenticated: startups.count) {
+            case .accept: false
+            case .refuse: true
+            case .refuseBelow(let percent):
+                random.uniform(below: 100) < UInt32(clamping: percent)
+            }
+        if isTooMany { return throttled("past MaxStartups") }
+        endThrottling()
+        return nil
     }
 
-    private func startMonitor(_ connection: Int32) {
+    private func throttled(_ reason: String) -> (reason: String, text: String) {
+        if throttling == nil {
+            log.error("beginning MaxStartups throttling")
+            throttling = (Clock.nanoseconds, 0)
+        }
+        throttling?.dropped += 1
+        return (reason, "Exceeded MaxStartups")
+    }
+
+    private func endThrottling() {
+        guard let (since, dropped) = throttling, startups.count < plan.limits.start else { return }
+        throttling = nil
+        let seconds = (Clock.nanoseconds - since) / 1_000_000_000
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
+        func padded(_ number: UInt64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        log.info(
+            "exited MaxStartups throttling after "
+                + "\(padded(hours)):\(padded(minutes)):\(padded(seconds % 60)), "
+                + "\(dropped) connections dropped"
+        )
+    }
+
+    private func startMonitor(
+        _ connection: Int32,
+        _ address: String,
+        _ port: Int,
+        _ source: SourceBlock?
+    ) {
+        let reference = Hexadecimal.encode(random.bytes(4))
         do throws(SystemError) {
             let (reading, writing) = try Descriptor.pipe()
             defer { Descriptor.close(writing) }
-            var spawn = Spawn("/proc/self/exe", ServerRole.monitor.arguments(title: ""))
+            var spawn = Spawn(
+                "/proc/self/exe",
+                ServerRole.monitor.arguments(title: reference)
+            )
             spawn.directory = "/"
             spawn.descriptors = [
                 (child: 2, ours: 2),
@@ -251,11 +467,45 @@ package final class Listener {
                 (child: ServerRole.Place.input, ours: connection),
                 (child: ServerRole.Place.startupPipe, ours: writing),
             ]
-            _ = try spawn.start()
-            startups.append(reading)
+            if let events = plan.events.descriptor {
+                spawn.descriptors.append((child: ServerRole.Place.events, ours: events))
+            }
+            let pid = try spawn.start()
+            startups.append(Startup(pipe: reading, source: source))
+            monitors[pid] = PeerOfMonitor(
+                source: source,
+                address: address,
+                reference: reference
+            )
             updateTitle()
         } catch {
             log.error("fork: \(error)")
         }
+    }
+}
+
+/// What is limited for each source apart.
+package struct SourceLimits: Sendable {
+    /// `PerSourceMaxStartups`; nil for none.
+    package var startups: Int?
+    /// `PerSourceNetBlockSize`
+    package var ipv4Bits = 32
+    package var ipv6Bits = 128
+    package var penalties: PenaltyRules
+    package var exempt: [String]
+
+    package init(_ settings: ServerSettings) {
+        startups = settings.given("persourcemaxstartups").flatMap { Int($0) }
+        let bits = (settings.first("persourcenetblocksize") ?? "32:128").split(separator: ":")
+        ipv4Bits = bits.first.flatMap { Int($0) } ?? 32
+        ipv6Bits = bits.dropFirst().first.flatMap { Int($0) } ?? 128
+        penalties = PenaltyRules(settings.words("persourcepenalties"))
+        exempt = settings.words("persourcepenaltyexemptlist").flatMap {
+            $0.split(separator: ",").map(String.init)
+        }
+    }
+
+    func block(of address: String) -> SourceBlock? {
+        SourceBlock(address, ipv4Bits: ipv4Bits, ipv6Bits: ipv6Bits)
     }
 }

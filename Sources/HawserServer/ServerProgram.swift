@@ -73,13 +73,7 @@ package struct ServerProgram {
         let settings = configuration.globalSettings
         if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
         if options.printsOnly { return show(configuration) }
-        let hostKeys = HostKeys()
-        if let agent = settings.given("hostkeyagent") {
-            hostKeys.agent =
-                agent == "SSH_AUTH_SOCK" ? Environment.value("SSH_AUTH_SOCK") : agent
-        }
-        hostKeys.load(hostKeyPaths(settings), log)
-        hostKeys.loadCertificates(settings.all("hostcertificate").filter { $0 != "none" }, log)
+        let hostKeys = loadHostKeys(settings)
         guard !hostKeys.entries.isEmpty else {
             Descriptor.writeAll(2, Array("sshd: no hostkeys available -- exiting.\r\n".utf8))
             return 1
@@ -173,7 +167,10 @@ package struct ServerProgram {
                 output: output,
                 startupPipe: nil,
                 log: log,
-                program: ""
+                program: "",
+                events: configuration.globalSettings.given("eventlog").flatMap {
+                    try? EventLog.open($0)
+                } ?? .none
             )
         )
     }
@@ -201,28 +198,11 @@ package struct ServerProgram {
             log.fatal("sshd re-exec requires execution with an absolute path")
             return 255
         }
-        let isForeground = options.staysInForeground || options.debugLevel > 0
-        let listener = Listener(
-            Listener.Options(
-                endpoints: endpoints(settings),
-                family: family(settings),
-                pidFile: options.debugLevel > 0
-                    ? nil
-                    : settings.first("pidfile").map { $0 == "none" ? nil : $0 } ?? "/run/sshd.pid",
-                limits: settings.startupLimits,
-                keepsAlive: settings.isYes("tcpkeepalive", default: true),
-                start: ServerStart(
-                    configuration: configuration.encoding,
-                    hostKeys: hostKeys,
-                    logsToDescriptor: isLoggingToDescriptor,
-                    debugLevel: options.debugLevel,
-                    isQuiet: options.isQuiet
-                ),
-                isSingle: options.debugLevel > 0,
-                arguments: options.arguments,
-                log: log
-            )
-        )
+        // Before any fork: the service manager names this process.
+        let inherited = ServiceManager.takeListeningSockets()
+        let isRestart = Environment.value(Listener.restartVariable) != nil
+        Environment.remove(Listener.restartVariable)
+        let isForeground = options.staysInForeground || options.debugLevel > 0 || isRestart
         if !isForeground {
             do throws(SystemError) {
                 try Daemon.detach()
@@ -233,14 +213,106 @@ package struct ServerProgram {
             Descriptor.useNull(isLoggingToDescriptor ? [0, 1] : [0, 1])
         }
         chooseLog(settings)
-        guard listener.open() else { return 255 }
+        let reader = self
+        guard let plan = plan(configuration, settings, hostKeys) else { return 255 }
+        let listener = Listener(
+            plan,
+            isSingle: options.debugLevel > 0,
+            arguments: options.arguments,
+            reload: { reader.readAgain() }
+        )
+        guard listener.open(inherited: inherited, isRestart: isRestart) else { return 255 }
         if !isForeground, !isLoggingToDescriptor { Descriptor.useNull([2]) }
         switch listener.run() {
         case .stopped(let status): return status
         case .single(let connection):
             Signals.useDefault([1, 3, 15, 17])
-            return Self.serve(connection, configuration, hostKeys, startupPipe: nil, log)
+            return Self.serve(
+                connection,
+                configuration,
+                hostKeys,
+                startupPipe: nil,
+                log,
+                plan.events
+            )
         }
+    }
+
+    /// What a listener does by this configuration; nil, after saying why, when it cannot.
+    private func plan(
+        _ configuration: CapturedConfiguration,
+        _ settings: ServerSettings,
+        _ hostKeys: HostKeys
+    ) -> Listener.Plan? {
+        var events = EventLog.none
+        if let target = settings.given("eventlog") {
+            do throws(SystemError) {
+                events = try EventLog.open(target)
+            } catch {
+                log.error("EventLog \(target): \(error.reason)")
+            }
+        }
+        return Listener.Plan(
+            endpoints: endpoints(settings),
+            family: family(settings),
+            pidFile: options.debugLevel > 0
+                ? nil
+                : settings.first("pidfile").map { $0 == "none" ? nil : $0 } ?? "/run/sshd.pid",
+            limits: settings.startupLimits,
+            sources: SourceLimits(settings),
+            start: ServerStart(
+                configuration: configuration.encoding,
+                hostKeys: hostKeys,
+                logsToDescriptor: isLoggingToDescriptor,
+                debugLevel: options.debugLevel,
+                isQuiet: options.isQuiet
+            ),
+            log: log,
+            events: events
+        )
+    }
+
+    /// Reads and checks everything anew, for SIGHUP; nil, after saying why, when it is wrong.
+    private func readAgain() -> Listener.Plan? {
+        guard let configuration = readConfiguration() else { return nil }
+        var reader = self
+        let settings = configuration.globalSettings
+        if options.debugLevel == 0, !options.isQuiet { reader.log.level = settings.logLevel }
+        let hostKeys = loadHostKeys(settings)
+        guard !hostKeys.entries.isEmpty else {
+            log.error("no hostkeys available")
+            return nil
+        }
+        reader.chooseLog(settings)
+        return reader.plan(configuration, settings, hostKeys)
+    }
+
+    /// The configuration; nil, after saying what is wrong with it.
+    private func readConfiguration() -> CapturedConfiguration? {
+        do throws(SystemError) {
+            let configuration = try CapturedConfiguration(
+                path: options.configurationFile,
+                options: options.lines,
+                ports: options.ports
+            )
+            for note in configuration.notes { log.info(note) }
+            for error in configuration.errors { log.error(error) }
+            return configuration.errors.isEmpty ? configuration : nil
+        } catch {
+            log.fatal("\(options.configurationFile): \(error.reason)")
+            return nil
+        }
+    }
+
+    private func loadHostKeys(_ settings: ServerSettings) -> HostKeys {
+        let hostKeys = HostKeys()
+        if let agent = settings.given("hostkeyagent") {
+            hostKeys.agent =
+                agent == "SSH_AUTH_SOCK" ? Environment.value("SSH_AUTH_SOCK") : agent
+        }
+        hostKeys.load(hostKeyPaths(settings), log)
+        hostKeys.loadCertificates(settings.all("hostcertificate").filter { $0 != "none" }, log)
+        return hostKeys
     }
 
     private func family(_ settings: ServerSettings) -> Resolver.Family {
@@ -276,7 +348,8 @@ package struct ServerProgram {
         _ configuration: CapturedConfiguration,
         _ hostKeys: HostKeys,
         startupPipe: Int32?,
-        _ log: Log
+        _ log: Log,
+        _ events: EventLog
     ) -> Int32 {
         Socket.setNoDelay(connection)
         let settings = configuration.globalSettings
@@ -291,7 +364,8 @@ package struct ServerProgram {
                 output: connection,
                 startupPipe: startupPipe,
                 log: log,
-                program: ""
+                program: "",
+                events: events
             )
         )
     }
@@ -315,13 +389,13 @@ package struct ServerProgram {
                 descriptors: ServerRole.Place.descriptors
             )
         case .monitor:
-            return runMonitor()
+            return runMonitor(reference: arguments.first ?? "")
         case .command:
             return AccountProgram.become(arguments)
         }
     }
 
-    private static func runMonitor() -> Int32 {
+    private static func runMonitor(reference: String) -> Int32 {
         let sink = ServerLogSink(.descriptor(2))
         guard let bytes = MemoryFile.contents(of: ServerRole.Place.configuration),
             let start = try? ServerStart(decoding: bytes)
@@ -349,7 +423,12 @@ package struct ServerProgram {
             configuration,
             hostKeys,
             startupPipe: ServerRole.Place.startupPipe,
-            log
+            log,
+            EventLog(
+                descriptor: Descriptor.isOpen(ServerRole.Place.events)
+                    ? ServerRole.Place.events : nil,
+                reference: reference
+            )
         )
     }
 }

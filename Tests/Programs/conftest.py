@@ -105,6 +105,9 @@ class Server:
             # there (a version manager's lock, say) is not what these tests are about.
             "SetEnv SHLVL=3",
         ]
+        if suite is OURS:
+            # Tests fail to log in on purpose; OpenSSH 9.2 knows no penalties.
+            lines.append("PerSourcePenalties no")
         extra_names = {line.split()[0].lower() for line in extra}
         lines = [line for line in lines if line.split()[0].lower() not in extra_names]
         lines += [f"HostKey {key}" for key in self.host_keys]

@@ -59,12 +59,12 @@ extension Monitor {
         _ key: PublicKey,
         _ login: LoginState
     ) -> Bool {
-        let revoked = RevokedKeys(
+        let revocation = Revocation(
             paths: settings.words("revokedkeys"),
             fingerprintHash: settings.fingerprintHash,
             log: log
         )
-        guard !revoked.contain(key) else { return false }
+        guard !revocation.revokes(key) else { return false }
         var claimed = attempt.clientHostName
         let resolved = hostName ?? start.peer.address
         log.debug2(

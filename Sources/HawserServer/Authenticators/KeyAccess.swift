@@ -39,12 +39,12 @@ struct KeyAccess {
 
     /// What lets the key in; nil when nothing does.
     func match(_ key: PublicKey) -> AuthorizedKeysMatch? {
-        let revoked = RevokedKeys(
+        let revocation = Revocation(
             paths: settings.words("revokedkeys"),
             fingerprintHash: settings.fingerprintHash,
             log: log
         )
-        guard !revoked.contain(key) else { return nil }
+        guard !revocation.revokes(key) else { return nil }
         return files.match(key, patterns: keyPaths) ?? matchOfAuthority(key)
             ?? matchOfCommand(key)
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
 internal import HawserKeys
 internal import HawserLog
 internal import HawserProtocol
@@ -27,6 +28,8 @@ final class LoginState {
     var usedKeys: [PublicKey] = []
     var mustChangePassword = false
     var isSessionOpen = false
+    /// Why the last attempt failed, for the event log.
+    var failure: String?
     /// Lines of `ExposeAuthInfo`.
     var authenticationInfo: [String] = []
     /// What PAM's modules said without asking.
@@ -57,9 +60,11 @@ extension Monitor {
         if let found {
             if let reason = refusal(of: found) {
                 log.info(reason)
+                refusedUser = reason
                 isValid = false
             }
         } else {
+            refusedUser = "no such user"
             log.info("Invalid user \(accountName) from \(start.peer.description)")
         }
         let user =
@@ -285,8 +290,9 @@ extension Monitor {
         suffix: String = ""
     ) {
         if what == "Failed", method == .none { return }
+        if what == "Failed" { recordFailure(method, login) }
         // Of someone who does not exist, OpenSSH counts keys without a word.
-        if what == "Failed", method.name == "publickey", !login.isValid { return }
+        let isUnsaid = what == "Failed" && method.name == "publickey" && !login.isValid
         let isLoud =
             what == "Accepted" || what == "Partial"
             || (what == "Failed"
@@ -305,10 +311,39 @@ extension Monitor {
         }
         var name = method.name
         if case .keyboardInteractive = method { name = "keyboard-interactive/pam" }
+        start.events.write(
+            .authentication(
+                EventLog.Authentication(
+                    user: login.name,
+                    method: method.name,
+                    result: what.lowercased(),
+                    key: detail.isEmpty ? nil : String(detail.dropFirst(2)),
+                    reason: what == "Failed" ? login.failure ?? refusedUser : nil
+                )
+            )
+        )
+        login.failure = nil
+        guard !isUnsaid else { return }
         log(
             isLoud ? .info : .verbose,
             "\(what) \(name) for \(prefix(login))\(login.name) from "
                 + "\(start.peer.description) ssh2\(detail)\(suffix)"
+        )
+    }
+
+    /// btmp: who tried to log in with a wrong password.
+    private func recordFailure(_ method: AuthenticationRequest.Method, _ login: LoginState) {
+        guard Identity.isPrivileged,
+            method.name == "password" || method.name == "keyboard-interactive"
+        else { return }
+        LoginRecords.recordFailure(
+            LoginRecords.Login(
+                user: login.name,
+                terminal: "ssh:notty",
+                host: hostName ?? start.peer.address,
+                address: AddressPatterns.bytes(of: start.peer.address) ?? [],
+                processID: Daemon.processID
+            )
         )
     }
 

@@ -131,6 +131,16 @@ extension Monitor {
         return isRight && login.isValid && mayBeRoot
     }
 
+    /// Lets the modules ask for a new password where the old one has expired. Anything else that is
+    /// wrong with the account is told later.
+    private func changeExpiredPassword(_ pam: PAM) throws(PAMError) {
+        do throws(PAMError) {
+            try pam.checkAccount()
+        } catch {
+            if error.needsNewPassword { try pam.changeExpiredPassword() }
+        }
+    }
+
     // MARK: keyboard-interactive (RFC 4256), asked by PAM's modules
 
     func decideKeyboardInteractive(
@@ -175,7 +185,10 @@ extension Monitor {
         do throws(PAMError) {
             try pam.authenticate(emptyPasswordAllowed: emptyIsAllowed)
             isRight = true
+            // An expired password is changed in the same dialogue.
+            if login.isValid { try changeExpiredPassword(pam) }
         } catch {
+            isRight = false
             let name = login.isValid ? login.name : "illegal user \(login.name)"
             log.error("PAM: \(error) for \(name) from \(start.peer.address)")
         }

@@ -38,12 +38,28 @@ package final class Monitor {
         var record: LoginRecords.Login
     }
 
+    /// Why the user may not log in at all.
+    var refusedUser: String?
+    /// How it ended, for the listener.
+    var ending = MonitorEnding.noAuthentication
+    private let beginning = Clock.nanoseconds
+    private var bytes: (received: UInt64, sent: UInt64) = (0, 0)
+
     /// Serves one connection to its end and returns the exit status.
     package static func run(_ start: MonitorStart) -> Int32 {
         let monitor = Monitor(start)
         let status = monitor.serve()
         monitor.cleanUp()
-        return status
+        start.events.write(
+            .disconnected(
+                user: monitor.ending == .loggedIn ? monitor.login?.name : nil,
+                seconds: Int(clamping: (Clock.nanoseconds - monitor.beginning) / 1_000_000_000),
+                bytesIn: monitor.bytes.received,
+                bytesOut: monitor.bytes.sent
+            )
+        )
+        // Only a listener understands it.
+        return start.startupPipe == nil ? status : monitor.ending.rawValue
     }
 
     private init(_ start: MonitorStart) {
@@ -73,19 +89,56 @@ package final class Monitor {
             "Connection from \(start.peer.description) on \(start.peer.localAddress) "
                 + "port \(start.peer.localPort) rdomain \"\""
         )
+        start.events.write(.connected(address: start.peer.address, port: start.peer.port))
+        if start.peer != .unknown,
+            !HostAccess.permits(service: "sshd", host: hostName, address: start.peer.address)
+        {
+            log.info(
+                "refused connect from \(hostName ?? start.peer.address) (\(start.peer.address))"
+            )
+            return 255
+        }
+        if settings.isYes("refuseconnection", default: false) {
+            log.info("Refused connection from \(start.peer.description): RefuseConnection")
+            ending = .refusedConnection
+            return 255
+        }
+        setTypeOfService()
         guard startNetworkProcess(), let state = serveLogin(), let login else {
             if hasTimedOut {
                 log.fatal("Timeout before authentication for \(start.peer.description)")
+                ending = .graceExceeded
                 Child.kill(child, 9)
             }
-            if child > 0 { _ = Child.wait(child) }
+            noteEnding(child > 0 ? Child.wait(child) : nil)
             return 255
         }
         _ = Child.wait(child)
+        ending = .loggedIn
+        start.events.write(.loggedIn(user: login.name))
         Identity.endAfter(seconds: 0)
         deadline = nil
         if let pipe = start.startupPipe { Descriptor.close(pipe) }
         return serveSession(login, state)
+    }
+
+    /// What a client did that was not logged in.
+    private func noteEnding(_ end: ChildEnd?) {
+        if case .signaled? = end, !hasTimedOut {
+            ending = .crash
+        } else if ending == .noAuthentication, let login {
+            if !login.isValid {
+                ending = .invalidUser
+            } else if login.failures > 0 {
+                ending = .authenticationFailed
+            }
+        }
+    }
+
+    /// `IPQoS`: before there is a session, as for one with a terminal.
+    private func setTypeOfService() {
+        guard let value = TypeOfService(settings.words("ipqos")).interactive else { return }
+        Socket.setTypeOfService(start.input, value)
     }
 
     // MARK: Before the login
@@ -134,6 +187,13 @@ package final class Monitor {
             switch request {
             case .user(let name, _):
                 beginLogin(name)
+                if settings.isYes("refuseconnection", default: false) {
+                    log.info(
+                        "Refused connection from \(start.peer.description): RefuseConnection"
+                    )
+                    ending = .refusedConnection
+                    return nil
+                }
             case .authenticate(let method):
                 guard authenticate(method) else { return nil }
             case .handOver(let state):
@@ -314,11 +374,34 @@ package final class Monitor {
             switch request {
             case .openTerminal(let session, let term): openTerminal(session, term)
             case .releaseTerminal(let session): releaseTerminal(session)
+            case .report(let report): note(report, login)
             default: break
             }
         }
         guard case .exited(let status)? = Child.wait(child) else { return 255 }
         return status
+    }
+
+    private func note(_ report: SessionReport, _ login: LoginState) {
+        switch report {
+        case .sessionStarted(let id, let kind, let command):
+            start.events.write(
+                .sessionStarted(
+                    user: login.name,
+                    id: Int(id),
+                    kind: kind,
+                    command: command.isEmpty ? nil : command
+                )
+            )
+        case .sessionEnded(let id):
+            start.events.write(.sessionEnded(user: login.name, id: Int(id)))
+        case .forward(let kind, let target, let isAllowed):
+            start.events.write(
+                .forward(user: login.name, kind: kind, target: target, isAllowed: isAllowed)
+            )
+        case .bytes(let received, let sent):
+            bytes = (received, sent)
+        }
     }
 
     private func lastLogin(of user: User) -> SessionStart.LastLogin? {

@@ -36,6 +36,8 @@ extension MonitorRequest {
             writer.write(text: term)
         case .releaseTerminal(let session):
             writer.write(uint32: session)
+        case .report(let report):
+            report.write(into: &writer)
         case .ended:
             break
         }
@@ -82,10 +84,67 @@ extension MonitorRequest {
             )
         case .releaseTerminal:
             self = .releaseTerminal(session: try reader.readUInt32())
+        case .report:
+            self = .report(try SessionReport(from: &reader))
         case .ended:
             self = .ended
         }
         try reader.expectEnd()
+    }
+}
+
+extension SessionReport {
+    private enum Kind: UInt8 {
+        case sessionStarted = 1
+        case sessionEnded
+        case forward
+        case bytes
+    }
+
+    fileprivate func write(into writer: inout WireWriter) {
+        switch self {
+        case .sessionStarted(let id, let kind, let command):
+            writer.write(byte: Kind.sessionStarted.rawValue)
+            writer.write(uint32: id)
+            writer.write(text: kind)
+            writer.write(string: Array(command.utf8.prefix(MonitorLimits.logBytes)))
+        case .sessionEnded(let id):
+            writer.write(byte: Kind.sessionEnded.rawValue)
+            writer.write(uint32: id)
+        case .forward(let kind, let target, let isAllowed):
+            writer.write(byte: Kind.forward.rawValue)
+            writer.write(text: kind)
+            writer.write(string: Array(target.utf8.prefix(1024)))
+            writer.write(boolean: isAllowed)
+        case .bytes(let received, let sent):
+            writer.write(byte: Kind.bytes.rawValue)
+            writer.write(uint64: received)
+            writer.write(uint64: sent)
+        }
+    }
+
+    @_lifetime(reader: copy reader)
+    fileprivate init(from reader: inout WireReader) throws(WireError) {
+        guard let kind = Kind(rawValue: try reader.readByte()) else { throw .badName }
+        switch kind {
+        case .sessionStarted:
+            let id = try reader.readUInt32()
+            let name = try reader.readText(limit: 256)
+            let command = try reader.readBytes(limit: MonitorLimits.logBytes)
+            self = .sessionStarted(
+                id: id,
+                kind: name,
+                command: String(decoding: command, as: UTF8.self)
+            )
+        case .sessionEnded:
+            self = .sessionEnded(id: try reader.readUInt32())
+        case .forward:
+            let name = try reader.readText(limit: 256)
+            let target = String(decoding: try reader.readBytes(limit: 1024), as: UTF8.self)
+            self = .forward(kind: name, target: target, isAllowed: try reader.readBoolean())
+        case .bytes:
+            self = .bytes(received: try reader.readUInt64(), sent: try reader.readUInt64())
+        }
     }
 }
 

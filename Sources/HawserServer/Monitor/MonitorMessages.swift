@@ -23,6 +23,8 @@ package enum MonitorRequest: Equatable, Sendable {
     /// A terminal for channel `session`, 0 and up.
     case openTerminal(session: UInt32, term: String)
     case releaseTerminal(session: UInt32)
+    /// Something for the event log.
+    case report(SessionReport)
     /// The connection is over; what the log says about it has been said.
     case ended
 
@@ -37,6 +39,7 @@ package enum MonitorRequest: Equatable, Sendable {
         case openTerminal
         case releaseTerminal
         case ended
+        case report
     }
 
     package var kind: Kind {
@@ -50,8 +53,18 @@ package enum MonitorRequest: Equatable, Sendable {
         case .openTerminal: .openTerminal
         case .releaseTerminal: .releaseTerminal
         case .ended: .ended
+        case .report: .report
         }
     }
+}
+
+/// What the user's process has to tell for `EventLog`.
+package enum SessionReport: Equatable, Sendable {
+    case sessionStarted(id: UInt32, kind: String, command: String)
+    case sessionEnded(id: UInt32)
+    case forward(kind: String, target: String, isAllowed: Bool)
+    /// On the wire since the login.
+    case bytes(received: UInt64, sent: UInt64)
 }
 
 /// What a monitor answers, in the order of the requests that need an answer.

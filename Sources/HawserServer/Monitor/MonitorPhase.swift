@@ -20,6 +20,7 @@ package enum MonitorPhase: Equatable, Sendable {
         case (.authenticating, .authenticate): true
         case (.authenticated, .handOver): true
         case (.session, .openTerminal), (.session, .releaseTerminal): true
+        case (.session, .report): true
         default: false
         }
     }

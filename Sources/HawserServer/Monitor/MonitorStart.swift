@@ -20,6 +20,7 @@ package struct MonitorStart {
     package var log: Log
     /// Of a process that has become a daemon, for new processes of ours.
     package var program: String
+    package var events: EventLog
 
     package init(
         configuration: @escaping Configuration,
@@ -30,7 +31,8 @@ package struct MonitorStart {
         output: Int32,
         startupPipe: Int32?,
         log: Log,
-        program: String
+        program: String,
+        events: EventLog
     ) {
         self.configuration = configuration
         self.algorithmsVary = algorithmsVary
@@ -41,6 +43,7 @@ package struct MonitorStart {
         self.startupPipe = startupPipe
         self.log = log
         self.program = program
+        self.events = events
     }
 }
 
@@ -76,7 +79,7 @@ package enum ServerRole: String, Sendable, CaseIterable {
 
     /// The arguments of a process of ours, with room for its title.
     func arguments(title: String) -> [String] {
-        ["sshd", rawValue, String(repeating: " ", count: 200)]
+        ["sshd", rawValue, title, String(repeating: " ", count: 200)]
     }
 
     /// The numbers of the descriptors that a process of ours is given.
@@ -87,5 +90,6 @@ package enum ServerRole: String, Sendable, CaseIterable {
         package static let descriptors: Int32 = 6
         package static let configuration: Int32 = 3
         package static let startupPipe: Int32 = 6
+        package static let events: Int32 = 7
     }
 }

@@ -125,8 +125,10 @@ extension SessionProcess {
                     "Received request from \(start.peer.description) to connect to host "
                         + "\(ends.host) port \(ends.port), but the request was denied."
                 )
+                report("direct-tcpip", "\(ends.host):\(ends.port)", isAllowed: false)
                 return refuse(id, .administrativelyProhibited, "open failed")
             }
+            report("direct-tcpip", "\(ends.host):\(ends.port)", isAllowed: true)
             connect(id, host: ends.host, port: ends.port)
         case .directStreamLocal(let path):
             guard permits("allowstreamlocalforwarding", local: true) else {
@@ -144,6 +146,10 @@ extension SessionProcess {
         default:
             refuse(id, .unknownChannelType, "unknown channel type")
         }
+    }
+
+    private func report(_ kind: String, _ target: String, isAllowed: Bool) {
+        ask(.report(.forward(kind: kind, target: target, isAllowed: isAllowed)))
     }
 
     private func refuse(
@@ -256,6 +262,7 @@ extension SessionProcess {
             )
         else {
             log.info("Server has disabled port forwarding.")
+            report("tcpip-forward", "\(address):\(port)", isAllowed: false)
             return nil
         }
         var chosen = port
@@ -277,6 +284,7 @@ extension SessionProcess {
             }
         }
         guard !descriptors.isEmpty else { return nil }
+        report("tcpip-forward", "\(address):\(chosen)", isAllowed: true)
         add(ForwardListener(kind: .tcp(address: address, port: chosen), descriptors: descriptors))
         return chosen
     }

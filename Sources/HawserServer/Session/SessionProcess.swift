@@ -34,6 +34,8 @@ package final class SessionProcess {
     var agentSocket: String?
     /// The file of `ExposeAuthInfo`.
     var exposedFile: String?
+    private var typeOfService: Int32?
+    private var bytes: (received: UInt64, sent: UInt64) = (0, 0)
     var scratch = [UInt8](repeating: 0, count: 65536)
     /// Requests to the monitor whose answers are due, oldest first.
     var waiting: [Waiting] = []
@@ -293,7 +295,8 @@ package final class SessionProcess {
             return 0
         }
         switch transfer {
-        case .bytes:
+        case .bytes(let count):
+            bytes.received &+= UInt64(count)
             keepAlive.unanswered = 0
             if keepAlive.next != nil { scheduleKeepAlive() }
         case .wouldBlock: break
@@ -306,7 +309,9 @@ package final class SessionProcess {
     private func flush() {
         while !connection.output.isEmpty {
             switch Descriptor.write(output, connection.output.bytes) {
-            case .bytes(let count): connection.output.removeFirst(count)
+            case .bytes(let count):
+                bytes.sent &+= UInt64(count)
+                connection.output.removeFirst(count)
             case .wouldBlock: return
             case .ended, .failed:
                 finish(255)
@@ -367,6 +372,7 @@ package final class SessionProcess {
             }
         }
         if let exposedFile { Files.remove(exposedFile) }
+        ask(.report(.bytes(received: bytes.received, sent: bytes.sent)))
         monitor.send(MonitorRequest.ended.encoding)
     }
 
@@ -472,8 +478,9 @@ package final class SessionProcess {
                 "Close session: user \(user.name) from \(start.peer.description) "
                     + "id \(session.number)"
             )
-            release(session)
+            ask(.report(.sessionEnded(id: session.number)))
             closeDisplay(session)
+            release(session)
             orphans.formUnion([session.child].compactMap { $0 })
         } else {
             forwardClosed(id)
@@ -496,7 +503,19 @@ package final class SessionProcess {
         updateTitle()
     }
 
+    /// `IPQoS`: as for a terminal while there is one.
+    func updateTypeOfService() {
+        let classes = TypeOfService(settings.words("ipqos"))
+        let hasTerminal = sessions.values.contains { $0.terminal != nil || $0.display != nil }
+        guard let value = hasTerminal ? classes.interactive : classes.bulk,
+            value != typeOfService
+        else { return }
+        typeOfService = value
+        Socket.setTypeOfService(output, value)
+    }
+
     func updateTitle() {
+        updateTypeOfService()
         let terminals = sessions.values.sorted { $0.number < $1.number }
             .compactMap { $0.terminal?.path }
         ProcessTitle.set("sshd: " + SessionTitle.text(user: user.name, terminals: terminals))

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserKeys
+internal import HawserLog
+internal import HawserSystem
+
+/// The files of `RevokedKeys`: keys, one a line, or key revocation lists, that let nobody in.
+struct Revocation {
+    let paths: [String]
+    let fingerprintHash: Fingerprint.Hash
+    let log: Log
+
+    /// Whether the key is revoked, or the authority that certified it. When a file cannot be read
+    /// or understood, every key is.
+    func revokes(_ key: PublicKey) -> Bool {
+        paths.contains { path in revokes(key, path) }
+    }
+
+    private func revokes(_ key: PublicKey, _ path: String) -> Bool {
+        let name = "\(key.type.shortName) \(key.fingerprint(fingerprintHash))"
+        let revoked: RevokedKeys
+        do {
+            revoked = try RevokedKeys(contents: try Files.read(path, limit: 256 << 20))
+        } catch {
+            let reason = (error as? SystemError)?.reason ?? "\(error)"
+            log.error(
+                "Error checking authentication key \(name) in revoked keys file \(path): \(reason)"
+            )
+            return true
+        }
+        if let authority = key.certificate?.signatureKey, revoked.isRevoked(authority) {
+            log.error(
+                "WARNING: authentication attempt with a revoked CA key "
+                    + "\(authority.type.shortName) \(authority.fingerprint(fingerprintHash))"
+            )
+            return true
+        }
+        guard revoked.isRevoked(key) else { return false }
+        log.error("Authentication key \(name) revoked by file \(path)")
+        return true
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// hosts_access(5): /etc/hosts.allow and /etc/hosts.deny, through libwrap where it is installed.
+package enum HostAccess {
+    private typealias HostsControl =
+        @convention(c) (
+            UnsafePointer<CChar>?, UnsafePointer<CChar>?, UnsafePointer<CChar>?,
+            UnsafePointer<CChar>?
+        ) -> Int32
+
+    /// Whether a client may use a service. Without the library, and without the files, everyone may.
+    /// C: `hosts_ctl`.
+    package static func permits(service: String, host: String?, address: String) -> Bool {
+        guard Files.exists("/etc/hosts.allow") || Files.exists("/etc/hosts.deny"),
+            let library = unsafe dlopen("libwrap.so.0", RTLD_NOW),
+            let symbol = unsafe dlsym(library, "hosts_ctl")
+        else { return true }
+        // SAFETY: the function's type in tcpd.h; the strings live to the end of the call, which does
+        // not change them.
+        let control = unsafe unsafeBitCast(symbol, to: HostsControl.self)
+        return unsafe control(service, host ?? "unknown", address, "unknown") != 0
+    }
+}

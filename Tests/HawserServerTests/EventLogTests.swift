@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import HawserServer
+
+@Suite("EventLog")
+struct EventLogTests {
+    @Test("A client's text can end neither the string nor the line")
+    func quoting() {
+        #expect(JSONObject.quoted("plain") == #""plain""#)
+        #expect(JSONObject.quoted(#"a"b\c"#) == #""a\"b\\c""#)
+        #expect(JSONObject.quoted("a\nb\u{0}\u{7f}\u{2028}") == #""a\u000ab\u0000\u007f\u2028""#)
+        #expect(JSONObject.quoted("é") == "\"é\"")
+    }
+
+    @Test("An event is one object on one line")
+    func line() {
+        let line = EventLog.line(
+            .authentication(
+                EventLog.Authentication(
+                    user: "eve\n",
+                    method: "password",
+                    result: "failed",
+                    reason: "no such user"
+                )
+            ),
+            reference: "0a1b2c3d",
+            at: 1_700_000_000
+        )
+        #expect(line.hasPrefix(#"{"time":1700000000,"pid":"#))
+        let rest =
+            #","reference":"0a1b2c3d","event":"authentication","user":"eve\u000a","#
+            + #""method":"password","result":"failed","reason":"no such user"}"# + "\n"
+        #expect(line.hasSuffix(rest))
+    }
+}
+
+@Suite("ChannelTimeout, sshd_config(5)")
+struct IdleLimitsTests {
+    @Test("The first pattern that fits a type counts, and zero is no limit")
+    func types() {
+        var limits = IdleLimits(["session:shell=0", "session:*=5m", "x11-connection=10"])
+        #expect(limits.limit("session:shell") == nil)
+        #expect(limits.limit("session:command") == 300_000_000_000)
+        #expect(limits.limit("session:subsystem:sftp") == 300_000_000_000)
+        #expect(limits.limit("x11-connection") == 10_000_000_000)
+        #expect(limits.limit("direct-tcpip") == nil)
+        #expect(limits.all == nil)
+        #expect(limits.nextCheck == nil)
+    }
+
+    @Test("The limit of all channels together is not a type")
+    func all() {
+        var limits = IdleLimits(["global=2", "*=1"])
+        #expect(limits.all == 2_000_000_000)
+        #expect(limits.limit("global") == 1_000_000_000)
+        #expect(limits.nextCheck == 0)
+    }
+
+    @Test("Without the keyword there is nothing to look for", arguments: [[], ["none"]])
+    func none(words: [String]) {
+        var limits = IdleLimits(words)
+        #expect(limits.limit("session:command") == nil)
+        #expect(limits.nextCheck == nil)
+    }
+}
+
+@Suite("IPQoS, sshd_config(5)")
+struct TypeOfServiceTests {
+    @Test("One word is for both, two are for terminals and the rest")
+    func words() {
+        #expect(TypeOfService([]) == TypeOfService(["ef", "cs0"]))
+        #expect(TypeOfService(["af21"]).interactive == 0x48)
+        #expect(TypeOfService(["af21"]).bulk == 0x48)
+        #expect(TypeOfService(["0x10", "none"]).interactive == 0x10)
+        #expect(TypeOfService(["0x10", "none"]).bulk == nil)
+    }
+}

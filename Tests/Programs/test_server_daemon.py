@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon: who is let in how often, reloads, service managers, events; OpenSSH is the client."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from conftest import OPENSSH, UNDER_TEST, Server, free_port, make_key, run, wait_until
+
+
+def login(peer, key, command="echo in", *options, **changes):
+    config = peer.client_config(key, **changes)
+    return run([OPENSSH.ssh, "-F", config, *options, "127.0.0.1", command])
+
+
+def hello(port, seconds=5):
+    """The first line that a new connection gets, or what came instead."""
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+        try:
+            return connection.recv(200)
+        except ConnectionResetError:
+            return b""
+
+
+# Penalties and limits
+
+
+def test_failed_logins_keep_a_source_out_for_a_while(serve, key, tmp_path):
+    stranger = make_key(tmp_path, "stranger")
+    peer = serve(UNDER_TEST, "PerSourcePenalties authfail:2s noauth:0 min:3s max:3s")
+    assert login(peer, key).returncode == 0
+    for _ in range(2):
+        assert login(peer, stranger).returncode == 255
+    wait_until(lambda: hello(peer.port).startswith(b"Not allowed at this time"), "the penalty")
+    assert login(peer, key).returncode == 255
+    log = peer.log_text()
+    assert "activating ipv4 penalty of" in log
+    assert "penalty: failed authentication" in log and "drop connection #" in log
+    time.sleep(3.2)
+    assert login(peer, key).returncode == 0, peer.log_text()
+
+
+def test_connections_without_a_login_cost_too_and_exempt_ones_do_not(serve):
+    peer = serve(UNDER_TEST, "PerSourcePenalties noauth:2s min:3s")
+    for _ in range(3):
+        socket.create_connection(("127.0.0.1", peer.port)).close()
+        time.sleep(0.3)
+    wait_until(lambda: hello(peer.port).startswith(b"Not allowed"), "the penalty")
+    peer = serve(
+        UNDER_TEST,
+        "PerSourcePenalties noauth:60s min:1s",
+        "PerSourcePenaltyExemptList 127.0.0.0/8",
+    )
+    for _ in range(3):
+        socket.create_connection(("127.0.0.1", peer.port)).close()
+        time.sleep(0.3)
+    assert hello(peer.port).startswith(b"SSH-2.0-")
+
+
+def test_per_source_max_startups(serve, key):
+    peer = serve(UNDER_TEST, "PerSourceMaxStartups 2")
+    # The probe that found the server ready counts until its monitor has ended.
+    wait_until(lambda: "Connection closed by" in peer.log_text(), "the probe's end")
+    time.sleep(0.2)
+    first = [socket.create_connection(("127.0.0.1", peer.port)) for _ in range(2)]
+    for connection in first:
+        assert connection.recv(100).startswith(b"SSH-2.0-")
+    assert hello(peer.port).startswith(b"Exceeded MaxStartups")
+    assert "past PerSourceMaxStartups" in peer.log_text()
+    for connection in first:
+        connection.close()
+    wait_until(lambda: hello(peer.port).startswith(b"SSH-2.0-"), "room again")
+
+
+def test_refuse_connection(serve, key):
+    peer = serve(UNDER_TEST, "Match Address 127.0.0.1", "    RefuseConnection yes")
+    assert login(peer, key).returncode == 255
+
+
+@pytest.mark.parametrize("stage", ["nothing", "identification", "half a packet"])
+def test_a_mute_client_is_dropped_in_time(stage, serve):
+    peer = serve(UNDER_TEST, "LoginGraceTime 2")
+    with socket.create_connection(("127.0.0.1", peer.port), timeout=10) as connection:
+        if stage != "nothing":
+            connection.sendall(b"SSH-2.0-mute\r\n")
+        if stage == "half a packet":
+            connection.sendall(b"\0\0\1")
+        begin = time.monotonic()
+        while connection.recv(4096):
+            pass
+        assert 1 < time.monotonic() - begin < 5
+    assert "Timeout before authentication for 127.0.0.1" in peer.log_text()
+
+
+# Reload
+
+
+def hang_up(peer, text):
+    before = peer.log_text().count(text)
+    os.kill(peer.process.pid, signal.SIGHUP)
+    wait_until(lambda: peer.log_text().count(text) > before, f"the log says: {text}")
+
+
+def test_a_wrong_configuration_changes_nothing(serve, key):
+    peer = serve(UNDER_TEST)
+    good = peer.config.read_text()
+    peer.config.write_text(good + "\nNoSuchKeyword yes\n")
+    hang_up(peer, "The new configuration is wrong; the old one stays in force.")
+    assert "Bad configuration option: NoSuchKeyword" in peer.log_text()
+    assert str(peer.config) in peer.log_text()
+    assert login(peer, key).returncode == 0
+    peer.config.write_text(good + "\nForceCommand echo new\n")
+    hang_up(peer, "Received SIGHUP; restarting.")
+    wait_until(lambda: login(peer, key).stdout == b"new\n", "the new configuration")
+
+
+def test_addresses_come_and_go_with_a_reload(serve, key):
+    peer = serve(UNDER_TEST)
+    other = free_port()
+    good = peer.config.read_text()
+    peer.config.write_text(good + f"\nListenAddress 127.0.0.1:{other}\n")
+    hang_up(peer, f"Server listening on 127.0.0.1 port {other}.")
+    assert hello(other).startswith(b"SSH-2.0-") and hello(peer.port).startswith(b"SSH-2.0-")
+    peer.config.write_text(good)
+    hang_up(peer, "Received SIGHUP; restarting.")
+    wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", other)) != 0, "it is closed")
+    assert login(peer, key).returncode == 0
+
+
+def test_no_login_is_refused_during_reloads(serve, key):
+    peer = serve(UNDER_TEST, "MaxStartups 100")
+    config = peer.client_config(key)
+    failures = []
+
+    def clients():
+        for _ in range(8):
+            result = run([OPENSSH.ssh, "-F", config, "127.0.0.1", "true"])
+            if result.returncode != 0:
+                failures.append(result.stderr)
+
+    threads = [threading.Thread(target=clients) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        os.kill(peer.process.pid, signal.SIGHUP)
+        time.sleep(0.1)
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_a_replaced_program_takes_over_with_the_next_reload(tmp_path, me, key, request):
+    folder = pathlib.Path("/tmp") / f"hwp{os.getpid()}"
+    folder.mkdir()
+    request.addfinalizer(lambda: shutil.rmtree(folder))
+    program = folder / "sshd"
+    shutil.copy(os.path.realpath(UNDER_TEST.sshd), program)
+
+    class Copied:
+        prefix = UNDER_TEST.prefix
+        sshd = str(program)
+
+    peer = Server(UNDER_TEST, tmp_path / "server", me)
+    peer.suite = Copied
+    peer.allow(key)
+    peer.start()
+    try:
+        # Overwritten as a package manager does it: under another name, then renamed.
+        shutil.copy(program, folder / "new")
+        os.rename(folder / "new", program)
+        assert login(peer, key).returncode == 0
+        hang_up(peer, "Replaced by the program at")
+        wait_until(
+            lambda: os.path.samefile(f"/proc/{peer.process.pid}/exe", program), "the new program"
+        )
+        assert login(peer, key).returncode == 0
+        # One that does not work is not taken.
+        program.unlink()
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
+        hang_up(peer, "does not work; this one stays.")
+        assert login(peer, key).returncode == 0
+    finally:
+        peer.suite = UNDER_TEST
+        peer.stop()
+
+
+# Service managers
+
+
+def test_sockets_and_readiness_of_a_service_manager(tmp_path, me, key, home):
+    peer = Server(UNDER_TEST, tmp_path / "server", me)
+    peer.allow(key)
+    notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notices.bind(str(home / "notify"))
+    notices.settimeout(10)
+    listener = socket.create_server(("127.0.0.1", 0))
+    peer.port = listener.getsockname()[1]
+
+    def give():
+        os.dup2(listener.fileno(), 3)
+        os.environ["LISTEN_PID"] = str(os.getpid())
+
+    # Through a shell, which keeps its number when it becomes the program.
+    process = subprocess.Popen(
+        ["/bin/sh", "-c",
+         f"LISTEN_PID=$$ exec {UNDER_TEST.sshd} -D -f {peer.config} -E {peer.log}"],
+        env=dict(os.environ, LISTEN_FDS="1", NOTIFY_SOCKET=str(home / "notify")),
+        pass_fds=[3] if listener.fileno() == 3 else [],
+        preexec_fn=None if listener.fileno() == 3 else give,
+        close_fds=listener.fileno() == 3,
+    )
+    peer.process = process
+    listener.close()
+    try:
+        assert notices.recv(100) == b"READY=1"
+        assert login(peer, key).stdout == b"in\n", peer.log_text()
+        os.kill(process.pid, signal.SIGHUP)
+        assert notices.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert notices.recv(100) == b"READY=1"
+        assert login(peer, key).stdout == b"in\n", peer.log_text()
+    finally:
+        process.terminate()
+        process.wait(10)
+    assert notices.recv(100) == b"STOPPING=1"
+
+
+# Events
+
+
+def test_events(serve, key, tmp_path, me):
+    events = tmp_path / "events"
+    peer = serve(UNDER_TEST, f"EventLog {events}")
+    stranger = make_key(tmp_path, "stranger")
+    assert login(peer, stranger).returncode == 255
+    assert login(peer, key, "echo in").returncode == 0
+    hang_up(peer, "Received SIGHUP; restarting.")
+
+    def lines():
+        return [json.loads(line) for line in events.read_text().splitlines()]
+
+    wait_until(lambda: [line for line in lines() if line["event"] == "reload"], "the reload")
+    wait_until(
+        lambda: len([line for line in lines() if line["event"] == "disconnect"]) >= 2, "the ends"
+    )
+    accepted = next(line for line in lines() if line.get("result") == "accepted")
+    assert accepted["user"] == me and accepted["method"] == "publickey"
+    assert "SHA256:" in accepted["key"]
+    mine = [line for line in lines() if line.get("reference") == accepted["reference"]]
+    kinds = [line["event"] for line in mine]
+    assert [kind for kind in kinds if kind != "authentication"] == [
+        "connect", "login", "session", "session-end", "disconnect"
+    ]
+    session = next(line for line in mine if line["event"] == "session")
+    assert session["command"] == "echo in" and session["kind"] == "session:command"
+    end = mine[-1]
+    assert end["user"] == me and end["bytes_in"] > 50 and end["bytes_out"] > 50
+    failed = next(line for line in lines() if line.get("result") == "failed")
+    assert failed["user"] == me and failed["reference"] != accepted["reference"]
+
+
+# Files without a program
+
+
+@pytest.mark.parametrize("lines", [
+    ["Subsystem sftp internal-sftp"],
+    ["Subsystem sftp /bin/false", "ForceCommand internal-sftp"],
+])
+def test_internal_sftp(lines, serve, key, tmp_path):
+    peer = serve(UNDER_TEST, *lines)
+    (tmp_path / "source").write_bytes(os.urandom(300_000))
+    batch = f"get {tmp_path}/source {tmp_path}/copy\n"
+    result = run(
+        ["/usr/bin/sftp", "-F", peer.client_config(key), "-S", OPENSSH.ssh, "-b", "-",
+         "127.0.0.1"],
+        input=batch.encode(),
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "copy").read_bytes() == (tmp_path / "source").read_bytes()
+
+
+def test_internal_sftp_in_a_changed_root(serve, key, account, home):
+    name, _ = account
+    home.chmod(0o755)
+    root = pathlib.Path(f"/opt/hwroot{os.getpid()}")
+    root.mkdir(mode=0o755)
+    try:
+        (root / "note").write_text("inside\n")
+        (home / "keys").write_text(pathlib.Path(f"{key}.pub").read_text())
+        peer = serve(
+            UNDER_TEST,
+            f"AuthorizedKeysFile {home}/keys",
+            f"ChrootDirectory {root}",
+            "Subsystem sftp internal-sftp",
+            "ForceCommand internal-sftp -d /",
+            user=name,
+        )
+        result = run(
+            ["/usr/bin/sftp", "-F", peer.client_config(key), "-S", OPENSSH.ssh, "-b", "-",
+             "127.0.0.1"],
+            input=b"ls -1\n",
+        )
+        if "bad ownership or modes" in peer.log_text():
+            pytest.skip("/opt may be written by others")
+        assert result.returncode == 0, (result.stderr, peer.log_text())
+        assert result.stdout.decode().splitlines()[-1] == "note"
+    finally:
+        shutil.rmtree(root)

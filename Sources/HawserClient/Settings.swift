@@ -60,7 +60,7 @@ package struct ClientSettings {
             guard let text = options.values(keyword).first else { return names.offered }
             return names.resolved(text)
         }
-publicKeyAlgorithms = list(.pubkeyAcceptedAlgorithms, .publicKey)
+        publicKeyAlgorithms = list(.pubkeyAcceptedAlgorithms, .publicKey)
         certificateAlgorithms = list(.caSignatureAlgorithms, .certificateAuthority)
         hostBasedAlgorithms = list(.hostbasedAcceptedAlgorithms, .publicKey)
         proposal = Proposal(

@@ -6,19 +6,36 @@ package import HawserWire
 package enum Multiplex {
     package static let version: UInt32 = 4
     /// An extension of ours: what this client asks to be forwarded ends with its connection.
-    package static let holdsForwards = "hold-forwards@hawser"
+    package static let holdsForwards = MultiplexExtension("hold-forwards@hawser")
     /// The extension of masters that answer `MultiplexRequest.information`.
-    package static let information = "info"
+    package static let information = MultiplexExtension("info", value: "0")
+    /// Extensions of ours: the client's own agent, display and file of cookies, for its session.
+    package static let agent = "agent@hawser"
+    package static let display = "display@hawser"
+    package static let authority = "xauthority@hawser"
     /// The longest message, in bytes.
     package static let maximumBytes = 256 << 10
     /// Environment variables in one request.
     package static let maximumVariables = 4096
 }
 
+/// An extension in a greeting: what one does not know it ignores.
+package struct MultiplexExtension: Equatable, Sendable, ExpressibleByStringLiteral {
+    package var name: String
+    package var value: String
+
+    package init(_ name: String, value: String = "") {
+        self.name = name
+        self.value = value
+    }
+
+    package init(stringLiteral name: String) { self.init(name) }
+}
+
 /// What a client asks of a master.
 package enum MultiplexRequest: Equatable, Sendable {
     /// `MUX_MSG_HELLO`, with extensions.
-    case hello(version: UInt32, extensions: [String])
+    case hello(version: UInt32, extensions: [MultiplexExtension])
     /// `MUX_C_NEW_SESSION`; three descriptors follow it.
     case newSession(id: UInt32, MultiplexSession)
     /// `MUX_C_ALIVE_CHECK`.
@@ -102,7 +119,7 @@ package struct MultiplexForward: Equatable, Sendable {
 
 /// What a master answers and tells.
 package enum MultiplexReply: Equatable, Sendable {
-    case hello(version: UInt32, extensions: [String])
+    case hello(version: UInt32, extensions: [MultiplexExtension])
     case ok(id: UInt32)
     case permissionDenied(id: UInt32, String)
     case failure(id: UInt32, String)
@@ -140,9 +157,9 @@ extension MultiplexRequest {
             case .hello(let version, let extensions):
                 writer.write(uint32: Number.hello)
                 writer.write(uint32: version)
-                for name in extensions {
-                    writer.write(text: name)
-                    writer.write(text: "")
+                for each in extensions {
+                    writer.write(text: each.name)
+                    writer.write(text: each.value)
                 }
             case .newSession(let id, let session):
                 writer.write(uint32: Number.newSession)
@@ -234,9 +251,9 @@ extension MultiplexReply {
             switch self {
             case .hello(let version, let extensions):
                 writer.write(Number.hello, version)
-                for name in extensions {
-                    writer.write(text: name)
-                    writer.write(text: "")
+                for each in extensions {
+                    writer.write(text: each.name)
+                    writer.write(text: each.value)
                 }
             case .ok(let id): writer.write(Number.ok, id)
             case .permissionDenied(let id, let reason):
@@ -345,16 +362,16 @@ extension WireWriter {
 }
 
 extension WireReader {
-    /// Pairs of name and value to the end; the names.
+    /// Pairs of name and value to the end.
     @_lifetime(self: copy self)
-    fileprivate mutating func readExtensions() throws(WireError) -> [String] {
-        var names: [String] = []
+    fileprivate mutating func readExtensions() throws(WireError) -> [MultiplexExtension] {
+        var found: [MultiplexExtension] = []
         while !isAtEnd {
-            guard names.count < 64 else { throw .tooLong }
-            names.append(try readText())
-            _ = try readString()
+            guard found.count < 64 else { throw .tooLong }
+            let name = try readText()
+            found.append(MultiplexExtension(name, value: try readLossyText()))
         }
-        return names
+        return found
     }
 
     @_lifetime(self: copy self)

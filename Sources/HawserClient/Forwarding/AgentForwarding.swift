@@ -41,25 +41,25 @@ package struct AgentForwarding: Sendable {
 }
 
 extension ClientLoop {
-    /// The agent that a session may use: ssh's own choice, or for a passenger the same.
+    /// Lets a session use an agent: ssh's own, or the passenger's where it names one. A server has one
+    /// socket for all sessions; it is for the one that came last.
     func canForwardAgent(for session: ClientSession) -> Bool {
-        guard let path = agentForwarding.path ?? Environment.value("SSH_AUTH_SOCK") else {
-            return false
-        }
-        agentInUse = path
+        let own = agentForwarding.path ?? Environment.value("SSH_AUTH_SOCK")
+        guard let path = session.passenger?.agent ?? own else { return false }
+        agents.append((session.id, path))
         return true
     }
 
     /// The server has a program that wants to talk to the agent.
     func agentRequested(_ id: ChannelID, _ opening: ChannelOpening) {
-        guard let agentInUse else {
+        guard let path = agents.last?.path else {
             log.error("Warning: ssh server tried agent forwarding.")
             log.error("Warning: this is probably a break-in attempt by a malicious server.")
             return refuse(id)
         }
         let channel = AgentChannel(id, kind: "authentication agent connection")
         add(channel)
-        channel.begin(agentInUse, self)
+        channel.begin(path, self)
     }
 }
 

@@ -313,6 +313,7 @@ extension ClientLoop {
             if forward == nil { log.error("WARNING: Server requests forwarding for unknown path") }
             passOn(id, opening, forward)
         case .agent: agentRequested(id, opening)
+        case .x11(let address, let port): x11Requested(id, address, port)
         default:
             log.debug("refused channel \(opening.typeName)")
             refuse(id)

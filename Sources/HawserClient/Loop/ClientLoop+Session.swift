@@ -22,7 +22,7 @@ extension ClientLoop {
         else { return }
         var request = SessionRequest(settings)
         request.wantsAgent = agentForwarding.isOn
-        request.wantsX11 = x11.isOn
+        request.wantsX11 = settings.options.forwardX11 == true
         let session = ClientSession(
             id,
             request,
@@ -54,6 +54,7 @@ extension ClientLoop {
 
     /// A session is over and everything of it is written.
     func sessionFinished(_ session: ClientSession) {
+        if agents.count > 1 { agents.removeAll { $0.session == session.id } }
         if let passenger = session.passenger {
             session.release()
             passenger.finished(status: session.exitStatus, self)

@@ -72,9 +72,10 @@ package final class ClientLoop {
     var isStarting = true
     var hasOpenedForward = false
     package var agentForwarding = AgentForwarding(path: nil)
-    /// The agent that a session asked for; channels to it are refused before.
-    var agentInUse: String?
-    var x11 = X11Forwarding()
+    /// The agents that sessions asked for, the last one first in use; channels are refused before.
+    var agents: [(session: ChannelID, path: String)] = []
+    /// Displays that sessions may use.
+    var x11: [X11Forwarding] = []
 
     // Multiplexing.
     package var master: ControlMaster? { didSet { master?.start(self) } }

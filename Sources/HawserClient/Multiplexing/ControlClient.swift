@@ -240,9 +240,10 @@ package final class ControlClient {
     ) -> Outcome {
         let wantsForwards =
             settings.standardForward == nil && !settings.options.forwards.isEmpty
-        let hello = MultiplexRequest.hello(version: Multiplex.version, extensions: []).frame
+        let extensions = Self.extensions(settings)
+        let hello = MultiplexRequest.hello(version: Multiplex.version, extensions: extensions).frame
         if wantsForwards {
-            guard greet(), receiveHello() else { return .vanished }
+            guard greet(extensions: extensions), receiveHello() else { return .vanished }
             guard requestForwards(settings) else { return .unavailable }
         }
         // Who has a terminal must know whom to tell of its size: the socket remembers only who made
@@ -259,6 +260,23 @@ package final class ControlClient {
             pid = Int32(exactly: master) ?? 0
         }
         return .done(0)
+    }
+
+    /// What is ours rather than the master's.
+    private static func extensions(_ settings: ClientSettings) -> [MultiplexExtension] {
+        var result: [MultiplexExtension] = []
+        if settings.options.forwardAgent ?? "no" != "no",
+            let path = try? AgentForwarding(settings).path
+        {
+            result.append(MultiplexExtension(Multiplex.agent, value: path))
+        }
+        if settings.options.forwardX11 == true, let display = Environment.value("DISPLAY") {
+            result.append(MultiplexExtension(Multiplex.display, value: display))
+            if let file = Environment.value("XAUTHORITY") {
+                result.append(MultiplexExtension(Multiplex.authority, value: file))
+            }
+        }
+        return result
     }
 
     // MARK: Forwards
@@ -365,7 +383,7 @@ package final class ControlClient {
     }
 
     /// Sends our greeting, and what may follow at once.
-    private func greet(with more: [UInt8] = [], extensions: [String] = []) -> Bool {
+    private func greet(with more: [UInt8] = [], extensions: [MultiplexExtension] = []) -> Bool {
         let hello = MultiplexRequest.hello(
             version: Multiplex.version,
             extensions: extensions

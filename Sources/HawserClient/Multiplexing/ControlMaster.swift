@@ -141,7 +141,7 @@ package final class ControlMaster: Watcher {
         case .hello(let version, let extensions):
             guard version == Multiplex.version else { throw .ended }
             passenger.hasGreeted = true
-            passenger.holdsForwards = extensions.contains(Multiplex.holdsForwards)
+            passenger.take(extensions)
         case _ where !passenger.hasGreeted: throw .ended
         case .aliveCheck(let id):
             passenger.send(.alive(id: id, pid: UInt32(Daemon.processID)), loop)

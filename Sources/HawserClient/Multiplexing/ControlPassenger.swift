@@ -18,6 +18,10 @@ final class ControlPassenger: Watcher {
     /// The user is being asked whether to do what it wants.
     var isAsked = false
     private(set) var isGone = false
+    /// Its own agent, display and cookies; nil: as the master's.
+    private(set) var agent: String?
+    private(set) var display: String?
+    private(set) var authority: String?
     /// Its session or forward.
     var channel: ClientChannel?
     /// It speaks for itself.
@@ -55,6 +59,18 @@ final class ControlPassenger: Watcher {
     func start(_ loop: ClientLoop) {
         send(.hello(version: Multiplex.version, extensions: [Multiplex.information]), loop)
         watch(loop)
+    }
+
+    func take(_ extensions: [MultiplexExtension]) {
+        for each in extensions {
+            switch each.name {
+            case Multiplex.holdsForwards.name: holdsForwards = true
+            case Multiplex.agent: agent = each.value
+            case Multiplex.display: display = each.value
+            case Multiplex.authority: authority = each.value
+            default: break
+            }
+        }
     }
 
     // MARK: Waiting

@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+"""-L, -R, -D and -W in every combination, agents and displays, against both servers."""
+import hashlib
+import os
+import pathlib
+import secrets
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+from conftest import OPENSSH, OURS, UNDER_TEST, free_port, run, wait_until
+
+servers = pytest.mark.parametrize("server", [OPENSSH, OURS], ids=lambda suite: suite.name)
+
+
+class Echo:
+    """A service on a TCP port or a Unix socket that gives back what it gets, then ends."""
+
+    def __init__(self, path=None):
+        self.path = path
+        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self.listener.bind(str(path) if path else ("127.0.0.1", 0))
+        self.listener.listen(64)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    @property
+    def target(self):
+        return str(self.path) if self.path else "127.0.0.1:%d" % self.listener.getsockname()[1]
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.answer, args=(peer,), daemon=True).start()
+
+    @staticmethod
+    def answer(peer):
+        with peer:
+            try:
+                while data := peer.recv(65536):
+                    peer.sendall(data)
+                # The other direction is still open: half-closing is right both ways.
+                peer.sendall(b"<end>")
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.fixture
+def echo():
+    services = []
+
+    def make(path=None):
+        services.append(Echo(path))
+        return services[-1]
+
+    yield make
+    for each in services:
+        each.close()
+
+
+@pytest.fixture
+def ssh(key):
+    """Starts clients that stay until the test ends."""
+    children = []
+
+    def start(server, *words, **changes):
+        config = server.client_config(key, **changes)
+        child = subprocess.Popen(
+            [UNDER_TEST.ssh, "-F", str(config), *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+def dial(place):
+    """A connection to a port number or a path, as soon as someone listens there."""
+
+    def attempt():
+        peer = socket.socket(socket.AF_UNIX if isinstance(place, pathlib.Path) else socket.AF_INET)
+        try:
+            peer.connect(str(place) if isinstance(place, pathlib.Path) else ("127.0.0.1", place))
+            peer.settimeout(20)
+            return peer
+        except OSError:
+            peer.close()
+            return None
+
+    return wait_until(attempt, f"someone listening on {place}")
+
+
+def exchange(peer, data):
+    """Sends `data`, ends that direction, and returns everything that comes back."""
+
+    def send():
+        peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    received = b""
+    while chunk := peer.recv(65536):
+        received += chunk
+    sender.join()
+    peer.close()
+    return received
+
+
+@servers
+@pytest.mark.parametrize("direction", ["L", "R"])
+@pytest.mark.parametrize("listens", ["tcp", "unix"])
+@pytest.mark.parametrize("connects", ["tcp", "unix"])
+def test_tcp_and_unix_sockets_in_every_combination(
+    server, direction, listens, connects, serve, echo, ssh, home
+):
+    service = echo(home / "service" if connects == "unix" else None)
+    place = home / "listen" if listens == "unix" else free_port()
+    peer = serve(server)
+    ssh(peer, f"-{direction}{place}:{service.target}", "-N", "127.0.0.1")
+    data = os.urandom(300_000)
+    assert exchange(dial(place), data) == data + b"<end>"
+    if listens == "unix" and direction == "L":
+        assert os.stat(place).st_mode & 0o777 == 0o600
+
+
+@servers
+def test_the_port_that_the_server_chose_is_told(server, serve, echo, ssh):
+    service = echo()
+    child = ssh(serve(server), f"-R0:{service.target}", "-N", "127.0.0.1")
+    line = child.stderr.readline().decode()
+    assert line.startswith("Allocated port ")
+    assert line.rstrip().endswith(f"for remote forward to {service.target}")
+    assert exchange(dial(int(line.split()[2])), b"hello") == b"hello<end>"
+
+
+def socks4(peer, host, port):
+    address = socket.inet_aton(host) if host[0].isdigit() else b"\0\0\0\1"
+    name = b"" if host[0].isdigit() else host.encode() + b"\0"
+    peer.sendall(struct.pack(">BBH", 4, 1, port) + address + b"someone\0" + name)
+    return peer.recv(8)[1] == 90
+
+
+def socks5(peer, host, port):
+    peer.sendall(b"\5\2\0\2")
+    assert peer.recv(2) == b"\5\0"
+    if host[0].isdigit():
+        where = b"\1" + socket.inet_aton(host)
+    else:
+        where = b"\3" + bytes([len(host)]) + host.encode()
+    peer.sendall(b"\5\1\0" + where + struct.pack(">H", port))
+    return peer.recv(10)[1] == 0
+
+
+@servers
+@pytest.mark.parametrize("direction", ["D", "R"])
+@pytest.mark.parametrize("version", [socks4, socks5])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_socks(server, direction, version, host, serve, echo, ssh):
+    service = echo()
+    port = free_port()
+    ssh(serve(server), f"-{direction}{port}", "-N", "127.0.0.1")
+    peer = dial(port)
+    assert version(peer, host, int(service.target.split(":")[1]))
+    assert exchange(peer, b"through") == b"through<end>"
+
+
+def test_socks_tells_of_a_refused_connection(serve, ssh):
+    port = free_port()
+    ssh(serve(), f"-D{port}", "-N", "127.0.0.1")
+    assert not socks5(dial(port), "127.0.0.1", free_port())
+
+
+def test_permit_remote_open(serve, echo, ssh):
+    service, other = echo(), echo()
+    port = free_port()
+    ssh(serve(), f"-R{port}", "-N", "127.0.0.1", PermitRemoteOpen=service.target)
+    allowed = dial(port)
+    assert socks5(allowed, "127.0.0.1", int(service.target.split(":")[1]))
+    refused = dial(port)
+    assert not socks5(refused, "127.0.0.1", int(other.target.split(":")[1]))
+
+
+@servers
+@pytest.mark.parametrize("how", ["L", "R"])
+def test_exit_on_forward_failure(server, how, serve, ssh):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        spec = f"-{how}127.0.0.1:{busy.getsockname()[1]}:127.0.0.1:1"
+        peer = serve(server, "GatewayPorts clientspecified")
+        child = ssh(peer, spec, "127.0.0.1", "echo in")
+        assert child.communicate(timeout=20)[0] == b"in\n"
+        child = ssh(peer, spec, "-oExitOnForwardFailure=yes", "127.0.0.1", "echo in")
+        output, words = child.communicate(timeout=20)
+        assert (child.returncode, output) == (255, b""), words
+
+
+def test_clear_all_forwardings(serve, ssh, key):
+    port = free_port()
+    child = ssh(serve(), f"-L{port}:127.0.0.1:1", "-oClearAllForwardings=yes", "127.0.0.1",
+                f"ss -ltn | grep -c ':{port} '; true")
+    assert child.communicate(timeout=20)[0] == b"0\n"
+
+
+def test_standard_input_and_output_forwarded(serve, echo, ssh, key):
+    config = serve().client_config(key)
+    result = run([UNDER_TEST.ssh, "-F", config, "-W", echo().target, "127.0.0.1"], input=b"abc")
+    assert (result.returncode, result.stdout) == (0, b"abc<end>")
+
+
+def test_a_refused_connection_is_told(serve, key):
+    config = serve().client_config(key)
+    result = run([UNDER_TEST.ssh, "-F", config, "-W", "127.0.0.1:1", "127.0.0.1"])
+    assert result.returncode == 255
+    assert b"open failed: connect failed: Connection refused" in result.stderr
+    assert b"stdio forwarding failed" in result.stderr
+
+
+def test_ssh_waits_for_forwarded_connections(serve, echo, ssh):
+    port = free_port()
+    child = ssh(serve(), f"-L{port}:{echo().target}", "127.0.0.1", "sleep 1")
+    peer = dial(port)
+    time.sleep(1.5)
+    assert child.poll() is None
+    assert exchange(peer, b"late") == b"late<end>"
+    assert child.wait(10) == 0
+
+
+def test_a_slow_reader_costs_no_memory(serve, ssh):
+    """50 MB for a reader that does not read: it waits, and others do not."""
+    source = socket.socket()
+    source.bind(("127.0.0.1", 0))
+    source.listen()
+
+    def feed():
+        while True:
+            try:
+                peer, _ = source.accept()
+            except OSError:
+                return
+            threading.Thread(target=pour, args=(peer,), daemon=True).start()
+
+    def pour(peer):
+        try:
+            for _ in range(50):
+                peer.sendall(bytes(1 << 20))
+            peer.close()
+        except OSError:
+            pass
+
+    threading.Thread(target=feed, daemon=True).start()
+    port = free_port()
+    child = ssh(serve(), f"-L{port}:127.0.0.1:{source.getsockname()[1]}", "-N", "127.0.0.1")
+    slow = dial(port)
+    slow.recv(1)
+    before = resident(child.pid)
+    fast = dial(port)
+    total = 0
+    while chunk := fast.recv(1 << 20):
+        total += len(chunk)
+    assert total == 50 << 20
+    assert resident(child.pid) - before < 40 << 20
+    slow.close()
+    source.close()
+
+
+def resident(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) << 10
+    return 0
+
+
+@servers
+def test_many_connections_at_once(server, serve, echo, ssh):
+    port = free_port()
+    service = echo()
+    ssh(serve(server), f"-L{port}:{service.target}", "-N", "127.0.0.1")
+    dial(port).close()
+    peers = [dial(port) for _ in range(100)]
+    for number, peer in enumerate(peers):
+        data = secrets.token_bytes(1000 + number)
+        assert exchange(peer, data) == data + b"<end>"
+
+
+def test_a_socket_of_ours_goes_with_us(serve, ssh, home):
+    path = home / "listen"
+    child = ssh(serve(), f"-L{path}:127.0.0.1:1", "-N", "127.0.0.1")
+    wait_until(path.exists, "the socket")
+    child.send_signal(signal.SIGTERM)
+    child.wait(10)
+    assert not path.exists()
+
+
+# MARK: Agents
+
+
+@pytest.fixture
+def agent(home, key):
+    path = home / "agent"
+    child = subprocess.Popen(
+        [OPENSSH.prefix / "bin/ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL
+    )
+    wait_until(path.exists, "the agent")
+    environment = dict(os.environ, SSH_AUTH_SOCK=str(path))
+    assert run(["/usr/bin/ssh-add", key], env=environment).returncode == 0
+    yield path
+    child.kill()
+    child.wait()
+
+
+@servers
+@pytest.mark.parametrize("how", ["-A", "path", "variable"])
+def test_the_agent_is_there(server, how, agent, serve, key):
+    config = serve(server).client_config(key)
+    environment = dict(os.environ, SSH_AUTH_SOCK=str(agent), OTHER=str(agent))
+    words = {
+        "-A": ["-A"],
+        "path": ["-o", f"ForwardAgent={agent}"],
+        "variable": ["-o", "ForwardAgent=$OTHER"],
+    }[how]
+    if how != "-A":
+        del environment["SSH_AUTH_SOCK"]
+    result = run(
+        [UNDER_TEST.ssh, "-F", config, *words, "127.0.0.1", "/usr/bin/ssh-add -L"],
+        env=environment,
+    )
+    assert result.stdout.split()[1] == pathlib.Path(f"{key}.pub").read_bytes().split()[1]
+
+
+@servers
+def test_no_agent_without_being_asked(server, agent, serve, key):
+    config = serve(server).client_config(key)
+    environment = dict(os.environ, SSH_AUTH_SOCK=str(agent))
+    result = run(
+        [UNDER_TEST.ssh, "-F", config, "127.0.0.1", "echo \"<$SSH_AUTH_SOCK>\""], env=environment
+    )
+    assert result.stdout == b"<>\n"
+
+
+# MARK: X11
+
+
+@pytest.fixture
+def display(home):
+    if not all(map(shutil.which, ["Xvfb", "xauth", "xdpyinfo"])):
+        pytest.skip("needs Xvfb, xauth and xdpyinfo")
+    number = 100 + secrets.randbelow(400)
+    authority = home / "authority"
+    authority.touch()
+    environment = dict(os.environ, XAUTHORITY=str(authority), DISPLAY=f":{number}")
+    cookie = secrets.token_hex(16)
+    run(["xauth", "add", f":{number}", "MIT-MAGIC-COOKIE-1", cookie], env=environment)
+    child = subprocess.Popen(
+        ["Xvfb", f":{number}", "-auth", str(authority), "-nolisten", "tcp", "-noreset"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(pathlib.Path(f"/tmp/.X11-unix/X{number}").exists, "the X server")
+    wait_until(
+        lambda: run(["xdpyinfo"], env=environment).returncode == 0, "the X server's answer"
+    )
+    yield environment
+    child.kill()
+    child.wait()
+
+
+@servers
+@pytest.mark.parametrize("option", ["-X", "-Y"])
+def test_a_client_reaches_the_display(server, option, display, serve, key):
+    config = serve(server, "X11Forwarding yes").client_config(key)
+    result = run(
+        [UNDER_TEST.ssh, "-F", config, option, "127.0.0.1", "xdpyinfo && xauth list $DISPLAY"],
+        env=display,
+    )
+    assert result.returncode == 0, result.stderr
+    assert b"version number:    11.0" in result.stdout
+    # The server never learns the display's own cookie.
+    cookie = result.stdout.split()[-1].decode()
+    assert cookie not in run(["xauth", "list"], env=display).stdout.decode()
+
+
+def test_another_cookie_is_refused(display, serve, key):
+    config = serve(OPENSSH, "X11Forwarding yes").client_config(key)
+    result = run(
+        [
+            UNDER_TEST.ssh, "-F", config, "-Y", "127.0.0.1",
+            f"xauth add $DISPLAY MIT-MAGIC-COOKIE-1 {'0' * 32}; xdpyinfo",
+        ],
+        env=display,
+    )
+    assert result.returncode != 0
+    assert b"X11 connection rejected because of wrong authentication." in result.stderr
+
+
+def test_a_display_is_lent_for_a_time(display, serve, key):
+    config = serve(OPENSSH, "X11Forwarding yes").client_config(key, ForwardX11Timeout="1")
+    result = run(
+        [
+            UNDER_TEST.ssh, "-F", config, "-X", "127.0.0.1",
+            "xdpyinfo >/dev/null && echo first; sleep 2; xdpyinfo >/dev/null && echo second",
+        ],
+        env=display,
+    )
+    assert result.stdout == b"first\n"
+    assert b"Rejected X11 connection after ForwardX11Timeout expired" in result.stderr
+
+
+@servers
+def test_a_passengers_display_and_agent_are_its_own(server, display, agent, serve, key, home):
+    peer = serve(server, "X11Forwarding yes")
+    config = peer.client_config(key, ControlPath=home / "ctl")
+    bare = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "SSH_AUTH_SOCK")}
+    result = run([UNDER_TEST.ssh, "-F", config, "-MNf", "127.0.0.1"], env=bare)
+    assert result.returncode == 0, result.stderr
+    try:
+        environment = dict(display, SSH_AUTH_SOCK=str(agent))
+        result = run(
+            [UNDER_TEST.ssh, "-F", config, "-A", "-X", "127.0.0.1",
+             "xdpyinfo | head -1; /usr/bin/ssh-add -L"],
+            env=environment,
+        )
+        assert b"name of display:" in result.stdout, result.stderr
+        assert pathlib.Path(f"{key}.pub").read_bytes().split()[1] in result.stdout
+    finally:
+        run([UNDER_TEST.ssh, "-F", config, "-O", "exit", "127.0.0.1"])

@@ -329,7 +329,7 @@ def agent(home, key):
 @servers
 @pytest.mark.parametrize("how", ["-A", "path", "variable"])
 def test_the_agent_is_there(server, how, agent, serve, key):
-    config = serve(server).client_config(key)
+    config = serve(server).client_config(key, IdentityAgent="SSH_AUTH_SOCK")
     environment = dict(os.environ, SSH_AUTH_SOCK=str(agent), OTHER=str(agent))
     words = {
         "-A": ["-A"],
@@ -426,7 +426,7 @@ def test_a_display_is_lent_for_a_time(display, serve, key):
 @servers
 def test_a_passengers_display_and_agent_are_its_own(server, display, agent, serve, key, home):
     peer = serve(server, "X11Forwarding yes")
-    config = peer.client_config(key, ControlPath=home / "ctl")
+    config = peer.client_config(key, ControlPath=home / "ctl", IdentityAgent="SSH_AUTH_SOCK")
     bare = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "SSH_AUTH_SOCK")}
     result = run([UNDER_TEST.ssh, "-F", config, "-MNf", "127.0.0.1"], env=bare)
     assert result.returncode == 0, result.stderr

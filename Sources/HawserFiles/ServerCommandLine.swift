@@ -108,14 +108,15 @@ package struct ServerCommandLine {
         return result
     }
 
-    /// Serves the client of the standard descriptors; returns the status to leave with.
-    package func serve(user: User, log: Log) -> Int32 {
+    /// Serves the client of the standard descriptors; returns the status to leave with. `peer`: who
+    /// it is, where the environment does not tell.
+    package func serve(user: User, log: Log, peer: String? = nil) -> Int32 {
         if let umask { _ = Daemon.setFileMask(umask) }
         let connection = Environment.value("SSH_CONNECTION")?.split(separator: " ").first
         var server = SubsystemServer(
             log: log,
             user: user.name,
-            peer: connection.map(String.init) ?? "UNKNOWN"
+            peer: peer ?? connection.map(String.init) ?? "UNKNOWN"
         )
         server.rules = rules
         if let startDirectory, !Daemon.changeDirectory(startDirectory) {

@@ -132,17 +132,24 @@ extension SessionProcess {
         if let text = refusalText {
             return startRefusal(text, session)
         }
+        if let words = internalSFTP(program, session), !start.mustChangePassword {
+            guard session.isSubsystem else {
+                return startRefusal(
+                    "This service allows sftp connections only.\n",
+                    session,
+                    status: 1
+                )
+            }
+            return begin(session) { () throws(SystemError) in
+                try startInternalSFTP(words, session)
+            }
+        }
         var shell: LoginShell
         switch program {
         case .shell:
             shell = .interactive(shell: user.loginShell)
             if session.terminal != nil { greet(session) }
         case .command(let command):
-            if session.isForced || session.isSubsystem, !start.mustChangePassword,
-                let words = InternalFileServer.words(command)
-            {
-                return serveFiles(words, session)
-            }
             shell = .command(command, shell: user.loginShell)
         }
         if start.mustChangePassword {
@@ -185,61 +192,32 @@ extension SessionProcess {
         spawn.environment = environment(of: session).strings
         spawn.directory = workingDirectory
         spawn.startsSession = true
-        do throws(SystemError) {
+        return begin(session) { () throws(SystemError) in
             if let terminal = session.terminal {
                 try startOnTerminal(&spawn, terminal, session)
             } else {
                 try startOnPipes(&spawn, session)
             }
-            beginPipe(session)
-            return true
-        } catch {
-            log.error("do_exec: \(error)")
-            session.ending = .exited(1)
-            return false
         }
     }
 
-    /// The program runs: what came before it goes to it, what comes is waited for.
-    private func beginPipe(_ session: Session) {
-        guard let pipe = session.pipe else { return }
-        own(pipe.descriptors, .channel(session.channel))
-        pipe.refresh(&connection)
-        if let limit = session.idleLimit { idleLimits.check(by: Clock.nanoseconds &+ limit) }
-        pipe.takeEarly(session.earlyInput, &connection)
-        session.earlyInput = []
-        if session.hasEarlyEnd { pipe.takeEnd(&connection) }
-    }
-
-    /// `internal-sftp`: a child of this process, which needs no program in a changed root.
-    private func serveFiles(_ words: [String], _ session: Session) -> Bool {
-        let files = InternalFileServer(
-            user: user,
-            environment: environment(of: session),
-            directory: workingDirectory,
-            monitor: monitor
-        )
+    /// Starts what a session runs and joins it with the channel.
+    private func begin(_ session: Session, _ start: () throws(SystemError) -> Void) -> Bool {
         do throws(SystemError) {
-            let input = try Descriptor.pipe()
-            let output = try Descriptor.pipe()
-            let errors = try Descriptor.pipe()
-            defer { for end in [input.read, output.write, errors.write] { Descriptor.close(end) } }
-            session.child = try files.start(
-                words,
-                descriptors: [input.read, output.write, errors.write]
-            )
-            session.pipe = ChannelPipe(
-                channel: session.channel,
-                writer: input.write,
-                reader: output.read,
-                errors: errors.read,
-                isSocket: false,
-                watch: watch
-            )
-            beginPipe(session)
+            try start()
+            if let pipe = session.pipe {
+                own(pipe.descriptors, .channel(session.channel))
+                pipe.refresh(&connection)
+                if let limit = session.idleLimit {
+                    idleLimits.check(by: Clock.nanoseconds &+ limit)
+                }
+            }
+            session.pipe?.takeEarly(session.earlyInput, &connection)
+            session.earlyInput = []
+            if session.hasEarlyEnd { session.pipe?.takeEnd(&connection) }
             return true
         } catch {
-            log.error("internal-sftp: \(error)")
+            log.error("do_exec: \(error)")
             session.ending = .exited(1)
             return false
         }
@@ -283,7 +261,7 @@ extension SessionProcess {
         )
     }
 
-    private var workingDirectory: String {
+    var workingDirectory: String {
         if Files.status(user.home)?.isDirectory == true { return user.home }
         guard settings.chrootDirectory == nil else { return "/" }
         log.info("Could not chdir to home directory \(user.home)")

@@ -111,7 +111,7 @@ let package = Package(
             "ssh-keygen",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserAgent",
-                "HawserConfig", "HawserSystem", "HawserTool",
+                "HawserAgentClient", "HawserConfig", "HawserSystem", "HawserTool",
             ]
         ),
         program(

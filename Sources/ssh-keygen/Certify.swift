@@ -71,18 +71,26 @@ private struct Authority {
     private enum Signer {
         case key(PrivateKey)
         case agent(AgentKeys)
+        case token(TokenKeys)
     }
 
+    private let arguments: Arguments
     private let signer: Signer
     private let publicKey: PublicKey
     private let algorithm: String?
 
     init(_ arguments: Arguments) {
         let path = arguments.signer ?? ""
-        if arguments.tokenLibrary != nil {
-            fatal("Keys in PKCS#11 tokens are not supported here yet")
-        }
-        if arguments.usesAgent {
+        self.arguments = arguments
+        if let library = arguments.tokenLibrary {
+            let tokens = TokenKeys(library: library)
+            let wanted = readPublicKeyFile(path).key.plain
+            publicKey = wanted
+            guard tokens.keys.contains(where: { $0.key == wanted }) else {
+                fatal("No PKCS#11 key matching \(path) found")
+            }
+            signer = .token(tokens)
+        } else if arguments.usesAgent {
             publicKey = readPublicKeyFile(path).key.plain
             signer = .agent(AgentKeys.holding(publicKey, path: path))
         } else {
@@ -109,7 +117,9 @@ private struct Authority {
             let signature: [UInt8]
             switch signer {
             case .key(let key):
-                signature = try key.sign(bytes.rawBytes, algorithm: algorithm)
+                signature = try key.sign(bytes, algorithm: algorithm, arguments)
+            case .token(let tokens):
+                signature = try tokens.sign(bytes, with: publicKey, algorithm: algorithm)
             case .agent(let agent):
                 signature = try agent.sign(bytes, with: publicKey, algorithm: algorithm)
             }

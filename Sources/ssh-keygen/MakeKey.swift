@@ -6,15 +6,14 @@ internal import HawserWire
 
 /// Makes a key pair and puts it into two files.
 func makeKey(_ arguments: Arguments) -> Int32 {
+    if let algorithm = tokenAlgorithm(arguments) { return makeTokenKey(algorithm, arguments) }
     let (word, kind) = newKey(arguments)
     if !arguments.isQuiet {
         World.print("Generating public/private \(arguments.typeName ?? word) key pair.")
     }
     let path = outputFile(arguments, word: word)
     guard mayWrite(path) else { return 1 }
-    let passphrase =
-        arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
-        ?? readNewPassphrase("Enter passphrase for \"\(path)\" (empty for no passphrase): ")
+    let passphrase = newPassphrase(path, arguments)
     let comment = Array((arguments.comment ?? World.userAtHost).utf8)
     let key: PrivateKey
     do {
@@ -22,6 +21,33 @@ func makeKey(_ arguments: Arguments) -> Int32 {
     } catch {
         fatal("sshkey_generate failed: \(error)", status: 255)
     }
+    return save(key, path, passphrase, arguments)
+}
+
+/// Makes a key in a FIDO token; the file gets what the token needs to find it again.
+private func makeTokenKey(_ algorithm: SecurityKey.Algorithm, _ arguments: Arguments) -> Int32 {
+    let name = arguments.typeName ?? ""
+    if !arguments.isQuiet { World.print("Generating public/private \(name) key pair.") }
+    let comment = Array((arguments.comment ?? World.userAtHost).utf8)
+    let key = enrollKey(algorithm, comment: comment, arguments)
+    let path = outputFile(arguments, word: typeWord(name) ?? name)
+    guard mayWrite(path) else { return 1 }
+    return save(key, path, newPassphrase(path, arguments), arguments)
+}
+
+private func newPassphrase(_ path: String, _ arguments: Arguments) -> SecretBytes {
+    arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
+        ?? readNewPassphrase("Enter passphrase for \"\(path)\" (empty for no passphrase): ")
+}
+
+/// Puts both halves of a new key into their files, and shows it.
+private func save(
+    _ key: PrivateKey,
+    _ path: String,
+    _ passphrase: SecretBytes,
+    _ arguments: Arguments
+) -> Int32 {
+    let comment = key.commentBytes
     if let problem = savePrivateKey(key, to: path, passphrase: passphrase, arguments) {
         World.error("Saving key \"\(path)\" failed: \(problem)")
         return 1

@@ -180,7 +180,7 @@ private struct FileSigner {
         let signature: [UInt8]
         do {
             switch holder {
-            case .key(let key): signature = try key.sign(bytes.rawBytes)
+            case .key(let key): signature = try key.sign(bytes, algorithm: nil, arguments)
             case .agent(let agent):
                 let plain = publicKey.plain
                 let held = try agent.keys().contains(plain) ? plain : publicKey

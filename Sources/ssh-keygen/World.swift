@@ -90,6 +90,13 @@ enum World {
         return SecretBytes(readLine(from: Descriptor.standardInput) ?? [])
     }
 
+    // MARK: Tokens
+
+    /// The middleware of FIDO tokens: `-w`, else what SSH_SK_PROVIDER says, else our own.
+    static func securityKeyProvider(_ arguments: Arguments) -> String {
+        arguments.securityKeyLibrary ?? Environment.value("SSH_SK_PROVIDER") ?? "internal"
+    }
+
     // MARK: Files
 
     /// The whole file; nil when it cannot be read.

@@ -19,6 +19,8 @@ func run(_ arguments: Arguments) -> Int32 {
         }
         return certify(arguments)
     }
+    if arguments.downloadsResidentKeys { return downloadResidentKeys(arguments) }
+    if arguments.tokenLibrary != nil { return printTokenKeys(arguments) }
     if arguments.printsCertificates { return printCertificates(arguments) }
     if arguments.printsFingerprint || arguments.printsBubbleBabble {
         return printFingerprints(arguments)

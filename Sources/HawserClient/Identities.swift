@@ -18,6 +18,7 @@ final class Identities {
     private let settings: ClientSettings
     private let log: Log
     private let agent: AgentConnection?
+    private let tokens: TokenIdentities?
     private var all: [Identity] = []
     private var position = 0
     /// Private keys that have been opened, by file.
@@ -26,6 +27,13 @@ final class Identities {
     init(_ settings: ClientSettings, binding: AgentBinding?, log: Log) {
         self.settings = settings
         self.log = log
+        tokens = settings.options.pkcs11Provider.flatMap { library in
+            TokenIdentities(
+                library: library,
+                mayAsk: settings.options.batchMode != true,
+                log: log
+            )
+        }
         agent = Self.agentPath(settings).flatMap { try? AgentConnection(path: $0) }
         if let agent, let binding {
             do throws(AgentConnection.Failure) {
@@ -64,7 +72,8 @@ final class Identities {
 
     private func collect() {
         let certificates = certificatesFromFiles()
-        var files = keysFromFiles(hasCertificates: !certificates.isEmpty)
+        var files =
+            (tokens?.identities ?? []) + keysFromFiles(hasCertificates: !certificates.isEmpty)
         var explicit: [Identity] = []
         var others: [Identity] = []
         for entry in agentKeys() {
@@ -182,6 +191,7 @@ final class Identities {
     func sign(_ data: [UInt8], with identity: Identity, algorithm: String) -> [UInt8]? {
         guard let publicKey = identity.publicKey else { return nil }
         if identity.isInAgent { return agentSignature(data, identity, algorithm) }
+        if identity.isInToken { return tokenSignature(data, identity, algorithm) }
         if identity.isBareCertificate {
             let plain = publicKey.plain
             guard
@@ -200,7 +210,13 @@ final class Identities {
             return nil
         }
         do throws(KeyError) {
-            return try key.sign(data.rawBytes, algorithm: algorithm)
+            return try key.sign(
+                data,
+                algorithm: algorithm,
+                provider: securityKeyProvider,
+                announceTouch: { announceTouch(key.publicKey) },
+                askPIN: { askPIN(key.publicKey) }
+            )
         } catch {
             log.error(
                 "sign_and_send_pubkey: signing failed for \(publicKey.type.shortName) "
@@ -214,6 +230,41 @@ final class Identities {
     func canSign(_ identity: Identity) -> Bool {
         guard identity.isBareCertificate, let plain = identity.publicKey?.plain else { return true }
         return all.contains { !$0.isBareCertificate && $0.publicKey?.plain == plain }
+    }
+
+    private func tokenSignature(
+        _ data: [UInt8],
+        _ identity: Identity,
+        _ algorithm: String
+    ) -> [UInt8]? {
+        guard let tokens, let key = identity.publicKey else { return nil }
+        do throws(AgentConnection.Failure) {
+            return try tokens.sign(data, with: key, algorithm: algorithm)
+        } catch {
+            log.error(
+                "sign_and_send_pubkey: signing failed for \(key.type.plain.shortName) "
+                    + "\"\(identity.name)\" from token: \(error)"
+            )
+            return nil
+        }
+    }
+
+    // MARK: Security keys
+
+    /// `SecurityKeyProvider`; a value that begins with `$` names a variable of the environment.
+    private var securityKeyProvider: String {
+        let value = settings.options.securityKeyProvider ?? "internal"
+        guard value.hasPrefix("$") else { return value }
+        return Environment.value(String(value.dropFirst())) ?? "internal"
+    }
+
+    private func announceTouch(_ key: PublicKey) {
+        log.info("Confirm user presence for key \(key.plain.type.shortName) \(key.fingerprint())")
+    }
+
+    private func askPIN(_ key: PublicKey) -> SecretBytes? {
+        guard settings.options.batchMode != true else { return nil }
+        return Prompts.ask("Enter PIN for \(key.plain.type.shortName) key \(key.fingerprint()): ")
     }
 
     private func agentSignature(
@@ -261,6 +312,7 @@ final class Identities {
         }
         var constraints = KeyConstraints()
         constraints.confirms = wish.mode == .confirm
+        if key.type.isSecurityKey { constraints.securityKeyProvider = securityKeyProvider }
         constraints.lifetimeSeconds = wish.seconds.flatMap { UInt32(exactly: $0) }
         do throws(AgentConnection.Failure) {
             try agent.carryOut(.add(named, constraints))

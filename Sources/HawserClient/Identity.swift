@@ -16,11 +16,14 @@ struct Identity {
     var isExplicit = false
     /// The agent has this very key or certificate.
     var isInAgent = false
+    /// The private key is in a PKCS#11 token.
+    var isInToken = false
 
     /// As `-v` shows it.
     var description: String {
         guard let publicKey else { return name + (isExplicit ? " explicit" : "") }
         return "\(name) \(publicKey.type.shortName) \(publicKey.fingerprint())"
             + (isExplicit ? " explicit" : "") + (isInAgent ? " agent" : "")
+            + (isInToken ? " token" : "")
     }
 }

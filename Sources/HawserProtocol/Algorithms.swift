@@ -158,9 +158,6 @@ package enum Algorithms {
 
     /// Types of keys and certificates, as `ssh -Q key` lists them.
     package static let keyAndCertificateTypes = publicKey.all.filter {
-        !$0.hasPrefix("rsa-sha2-") && !$0.hasPrefix("webauthn-") && isListed($0)
+        !$0.hasPrefix("rsa-sha2-") && !$0.hasPrefix("webauthn-")
     }
-
-    /// Whether `ssh -Q` names it: security keys come when ssh-keygen can make them.
-    package static func isListed(_ name: String) -> Bool { !name.contains("sk-") }
 }

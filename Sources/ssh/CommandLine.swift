@@ -305,11 +305,11 @@ enum CommandLine {
         case "key-plain": names = Algorithms.keyTypes
         case "key-cert": names = Algorithms.certificateTypes
         case "sig", "key-ca-sign", "casignaturealgorithms":
-            names = Algorithms.certificateSignatures.all.filter(Algorithms.isListed)
+            names = Algorithms.certificateSignatures.all
         case "key-sig", "pubkeyacceptedalgorithms", "hostkeyalgorithms",
             "hostbasedacceptedalgorithms", "pubkeyacceptedkeytypes", "hostbasedkeytypes",
             "hostbasedacceptedkeytypes":
-            names = Algorithms.publicKey.all.filter(Algorithms.isListed)
+            names = Algorithms.publicKey.all
         case "protocol-version": names = ["2"]
         case "compression": names = Algorithms.compression
         case "help":

@@ -81,14 +81,15 @@ let package = Package(
             "HawserClient",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
-                "HawserAgent", "HawserAgentClient", "HawserMultiplex", "HawserConfig", "HawserSystem", "HawserTool",
+                "HawserAgent", "HawserAgentClient", "HawserMultiplex", "HawserConfig",
+                "HawserSystem", "HawserTool",
             ]
         ),
         module(
             "HawserServer",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
-                "HawserConfig", "HawserSystem", "HawserTool", "HawserFiles",
+                "HawserAgentClient", "HawserConfig", "HawserSystem", "HawserTool", "HawserFiles",
             ]
         ),
 

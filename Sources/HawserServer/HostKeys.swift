@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserAgentClient
 internal import HawserKeys
 package import HawserLog
 package import HawserProtocol
@@ -24,6 +25,8 @@ package final class HostKeys {
     package private(set) var entries: [Entry] = []
     /// The path of the agent's socket.
     package var agent: String?
+    /// The middleware for keys in FIDO tokens (`SecurityKeyProvider`).
+    package var securityKeyProvider = "internal"
     private var opened: [Int: PrivateKey] = [:]
 
     package init() {}
@@ -169,7 +172,7 @@ package final class HostKeys {
     /// The plain keys, whether they are offered or not, with how each can sign a proof of
     /// possession.
     package var provable: [HostKeyOffer] {
-        entries.filter { !$0.publicKey.type.isSecurityKey }.map { entry in
+        entries.map { entry in
             let algorithms = entry.publicKey.type.signatureAlgorithms.map(\.name)
             return HostKeyOffer(blob: entry.blob, algorithms: algorithms)
         }
@@ -201,6 +204,13 @@ package final class HostKeys {
         if opened[index] == nil {
             opened[index] = try? PrivateKeyFile.parse(entries[index].contents)
         }
-        return try? opened[index]?.sign(data.rawBytes, algorithm: algorithm)
+        // Nobody sits in front of a server: a token that wants a PIN does not sign here.
+        return try? opened[index]?.sign(
+            data,
+            algorithm: algorithm,
+            provider: securityKeyProvider,
+            announceTouch: {},
+            askPIN: { nil }
+        )
     }
 }

@@ -67,6 +67,7 @@ package final class Monitor {
         settings = start.configuration(ConnectionCriteria(peer: start.peer))
         log = start.log
         socket = MessageSocket(-1, limitBytes: MonitorLimits.requestBytes)
+        start.hostKeys.securityKeyProvider = settings.given("securitykeyprovider") ?? "internal"
         hostKeyOffers = start.hostKeys.offers(allowed: AlgorithmDefaults.hostKey(settings))
         if settings.isYes("usedns", default: false),
             let address = Socket.peer(of: start.input)?.unmapped, !address.isUnix

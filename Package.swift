@@ -228,5 +228,7 @@ if Context.environment["HAWSER_FUZZ"] != nil {
         fuzz("FuzzPacketReader", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
         fuzz("FuzzConnection", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
         fuzz("FuzzMultiplex", uses: ["HawserMultiplex", "HawserWire"]),
+        fuzz("FuzzClientConfig", uses: ["HawserConfig"]),
+        fuzz("FuzzServerConfig", uses: ["HawserConfig"]),
     ]
 }

@@ -40,8 +40,6 @@ package struct ClientConfigSubject: Sendable {
     package var localHost: @Sendable () -> String
     /// The host of the second reading, where `Host` and `Match host` look at it.
     package var finalHost: String?
-    /// The second reading comes after canonicalization.
-    package var isCanonical = false
     /// The second reading.
     package var isFinal = false
     /// The value of `%C`.

@@ -117,7 +117,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("CanonicalizeFallbackLocal", .flag, "yes"),
         KeywordRow("CanonicalizeHostname", .choice("yes:true true no:false false always"), "false"),
         KeywordRow("CheckHostIP", .flag, "no"),
-        KeywordRow("Compression", .flag, "no"),
+        KeywordRow("Compression", .choice("yes no"), "no"),
         KeywordRow(
             "ControlMaster",
             .choice("yes:true true no:false false auto ask autoask"),
@@ -167,7 +167,8 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow(
             "VerifyHostKeyDNS",
             .choice("yes:true true no:false false ask"),
-            "false"),
+            "false"
+        ),
         KeywordRow("VisualHostKey", .flag, "no"),
         KeywordRow(
             "UpdateHostKeys",

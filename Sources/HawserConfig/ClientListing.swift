@@ -45,6 +45,9 @@ package struct ClientListing: Sendable {
         case .refuseConnection: return []
         case .localForward, .remoteForward, .dynamicForward:
             if options.clearAllForwardings == true { return [] }
+        // A jump host is reached through a command that passes nothing.
+        case .proxyUseFdpass where options.proxyJump != nil: return ["no"]
+        case .tunnel where options.clearAllForwardings == true: return ["false"]
         default: break
         }
         let form = keyword.row.form

@@ -38,10 +38,10 @@ struct ClientMatch {
                 result = result && !isNegated
             case "canonical":
                 isAfterPass = true
-                result = result && (reader.subject.isCanonical) != isNegated
+                result = result && reader.subject.isFinal != isNegated
             case "final":
                 isAfterPass = true
-                if !isNegated || reader.subject.isFinal { wantsFinalPass = true }
+                wantsFinalPass = true
                 result = result && reader.subject.isFinal != isNegated
             case let criterion:
                 isAfterPass = false

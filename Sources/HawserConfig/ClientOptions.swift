@@ -36,8 +36,10 @@ package struct ClientOptions: Sendable {
         from origin: ConfigOrigin
     ) {
         switch keyword {
-        case .proxyCommand where self[.proxyJump] != nil: return
+        case .proxyCommand where text(.proxyJump) != nil: return
         case .proxyJump where self[.proxyCommand] != nil: return
+        // As good as nothing: a later line may still say how long.
+        case .connectTimeout where values == ["none"]: return
         case .sendEnv: return mergeSendEnv(values, from: origin)
         default:
             if keyword.row.merge == .append {
@@ -51,6 +53,16 @@ package struct ClientOptions: Sendable {
             if self[keyword] != nil, keyword.row.merge != .last { return }
         }
         self[keyword] = Setting(values: values, origin: origin)
+    }
+
+    /// What holds from the first reading of the files on: how a name became canonical can no longer
+    /// be changed.
+    package mutating func prepareForFinalReading() {
+        for keyword in [
+            ClientKeyword.canonicalizeHostname, .canonicalizeMaxDots, .canonicalizeFallbackLocal,
+        ] where self[keyword] == nil {
+            self[keyword] = Setting(values: [keyword.row.initial], origin: .initial)
+        }
     }
 
     /// Names add up; `-pattern` takes out what was named before.
@@ -83,5 +95,7 @@ package struct ConfigOrigin: Equatable, Sendable {
         self.block = block
     }
 
+    /// Nobody said it.
+    package static let initial = ConfigOrigin(file: "default", line: 0)
     package static let commandLine = ConfigOrigin(file: "command-line", line: 0)
 }

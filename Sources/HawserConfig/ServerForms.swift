@@ -49,7 +49,7 @@ extension ValueForm {
             guard let word = line.take(), !word.isEmpty else {
                 throw ValueMistake("\(row.name) missing argument.")
             }
-            return [Syntax.flag(word).map { $0 ? "yes" : "no" } ?? word]
+            return [word]
         case .program:
             let command = line.takeRest()
             if command.lowercased() == "none" { return ["none"] }
@@ -81,7 +81,8 @@ extension ValueForm {
             return words
         case .word(let missing):
             guard let word = line.take(), !word.isEmpty else { throw ValueMistake("\(missing)") }
-            return [word.lowercased() == "none" ? "none" : word]
+            let isUser = row.name.hasSuffix("User")
+            return [word.lowercased() == "none" && !isUser ? "none" : word]
         default: return []
         }
     }

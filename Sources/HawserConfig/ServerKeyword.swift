@@ -128,14 +128,14 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow(
             "PermitRootLogin",
             .choice(
-                "without-password:prohibit-password prohibit-password forced-commands-only yes true:yes no false:no"
+                "without-password:prohibit-password prohibit-password forced-commands-only yes no"
             ),
             "prohibit-password",
             inMatch: true
         ),
         KeywordRow(
             "IgnoreRhosts",
-            .choice("yes true:yes no false:no shosts-only"),
+            .choice("yes no shosts-only"),
             "yes",
             inMatch: true
         ),
@@ -161,17 +161,17 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("StrictModes", .flag, "yes"),
         KeywordRow("TCPKeepAlive", .flag, "yes"),
         KeywordRow("PermitEmptyPasswords", .flag, "no", inMatch: true),
-        KeywordRow("Compression", .choice("yes true:yes delayed:yes no false:no"), "yes"),
+        KeywordRow("Compression", .choice("yes delayed:yes no"), "yes"),
         KeywordRow(
             "GatewayPorts",
-            .choice("clientspecified yes true:yes no false:no"),
+            .choice("clientspecified yes no"),
             "no",
             inMatch: true
         ),
         KeywordRow("UseDNS", .flag, "no"),
         KeywordRow(
             "AllowTcpForwarding",
-            .choice("yes true:yes all:yes no false:no remote local"),
+            .choice("yes all:yes no remote local"),
             "yes",
             inMatch: true
         ),
@@ -179,7 +179,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("DisableForwarding", .flag, "no", inMatch: true),
         KeywordRow(
             "AllowStreamLocalForwarding",
-            .choice("yes true:yes all:yes no false:no remote local"),
+            .choice("yes all:yes no remote local"),
             "yes",
             inMatch: true
         ),

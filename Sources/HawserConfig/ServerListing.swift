@@ -134,12 +134,11 @@ package struct ServerListing {
         let said = settings[Int(ServerKeyword.port.rawValue)].values.map(\.value)
         let ports = said.isEmpty ? [ServerKeyword.port.row.initial] : said
         let family = settings[Int(ServerKeyword.addressFamily.rawValue)].values.first?.value
-        var addresses = setting.values.map { (value: $0.value, line: Optional($0.line)) }
-        if addresses.isEmpty {
-            if family != "inet" { addresses.append(("[::]", nil)) }
-            if family != "inet6" { addresses.append(("0.0.0.0", nil)) }
+        if !setting.isSet {
+            let every = (family == "inet" ? [] : ["[::]"]) + (family == "inet6" ? [] : ["0.0.0.0"])
+            return ports.flatMap { port in every.map { ("\($0):\(port)", nil) } }
         }
-        return addresses.flatMap { address, line -> [(value: String, line: Int?)] in
+        return setting.values.flatMap { address, line -> [(value: String, line: Int?)] in
             let parts = address.split(separator: " ", maxSplits: 1).map(String.init)
             let end = parts.count > 1 ? " " + parts[1] : ""
             let hasPort =

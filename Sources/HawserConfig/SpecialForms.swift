@@ -208,7 +208,7 @@ extension ValueForm {
     ) throws(ValueMistake) -> [String] {
         let words = line.takeAll()
         guard let first = words.first, !first.isEmpty else {
-            throw ValueMistake("bad port number in \(row.name)")
+            throw ValueMistake("bad port number in \(row.name.lowercased())")
         }
         if first.lowercased() == "any" || first.lowercased() == "none" {
             guard words.count == 1 else {
@@ -220,7 +220,7 @@ extension ValueForm {
         }
         for word in words {
             guard Forward.permits(word) else {
-                throw ValueMistake("bad port number in \(row.name)")
+                throw ValueMistake("bad port number in \(row.name.lowercased())")
             }
         }
         return words
@@ -272,9 +272,9 @@ extension ValueForm {
         var result: [String] = []
         var names: [Substring] = []
         for word in line.takeAll() {
-            guard let equals = word.utf8.firstIndex(of: UInt8(ascii: "=")),
-                equals > word.startIndex
-            else { throw ValueMistake(mistake) }
+            guard let equals = word.utf8.firstIndex(of: UInt8(ascii: "=")) else {
+                throw ValueMistake(mistake)
+            }
             let name = word[..<equals]
             guard !names.contains(name) else { continue }
             names.append(name)

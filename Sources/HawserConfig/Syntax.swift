@@ -71,7 +71,8 @@ package enum Syntax {
     }
 
     package static let logLevels = [
-        "QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3",
+        "SILENT", "QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG1", "DEBUG2",
+        "DEBUG3",
     ]
 
     package static let logFacilities = [

@@ -127,7 +127,9 @@ extension ValueForm {
         _ context: ValueContext
     ) throws(ValueMistake) -> [String] {
         switch self {
-        case .flag: return [try Self.choice(&line, "yes true:yes no false:no")]
+        case .flag:
+            let words = context.isServer ? "yes no" : "yes true:yes no false:no"
+            return [try Self.choice(&line, words)]
         case .choice(let words): return [try Self.choice(&line, words)]
         case .number: return [try Self.number(&line, context.isServer ? row.name + " " : "")]
         case .time(let none): return [try Self.time(&line, none: none, context)]
@@ -178,8 +180,11 @@ extension ValueForm {
             guard Syntax.logLevels.contains(word.uppercased()) else {
                 throw ValueMistake("unsupported log level '\(word)'")
             }
-            let level = word.uppercased()
-            return [level == "DEBUG1" ? "DEBUG" : level]
+            switch word.uppercased() {
+            case "DEBUG1": return ["DEBUG"]
+            case "QUIET": return ["SILENT"]
+            case let level: return [level]
+            }
         case .permitRemoteOpen: return try Self.permitRemoteOpen(&line, row)
         case .proxyJump: return [try Self.proxyJump(&line)]
         case .refuseConnection:

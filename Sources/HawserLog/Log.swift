@@ -18,7 +18,7 @@ package enum LogLevel: Int, Comparable, Sendable, CaseIterable {
     /// The keyword's value, in any case; `DEBUG` is `DEBUG1`.
     package init?(keyword: String) {
         switch keyword.uppercased() {
-        case "QUIET": self = .quiet
+        case "QUIET", "SILENT": self = .quiet
         case "FATAL": self = .fatal
         case "ERROR": self = .error
         case "INFO": self = .info

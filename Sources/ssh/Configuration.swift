@@ -44,8 +44,8 @@ struct Configuration {
         options.hostName = host.split(separator: "%", omittingEmptySubsequences: false)
             .joined(separator: "%%")
         subject.finalHost = host
-        subject.isCanonical = options.canonicalizeHostname ?? .no != .no
         subject.isFinal = true
+        options.prepareForFinalReading()
         return try readFiles(options).options
     }
 

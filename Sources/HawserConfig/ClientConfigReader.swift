@@ -80,6 +80,8 @@ package struct ClientConfigReader {
     let subject: ClientConfigSubject
     let source: any ConfigSource
     private let context: ValueContext
+    /// How many lines are wrong.
+    private var badLines = 0
     /// A mistake after which nothing more is read.
     private var isOver = false
 
@@ -120,9 +122,9 @@ package struct ClientConfigReader {
             isActive: true,
             block: ""
         )
-        let before = errors.count
+        let before = badLines
         read(contents, &place)
-        let bad = errors.count - before
+        let bad = badLines - before
         if bad > 0, !isOver {
             let text = "\(path): terminating, \(bad) bad configuration options"
             errors.append(ConfigError(file: path, line: 0, text: text))
@@ -154,6 +156,7 @@ package struct ClientConfigReader {
     }
 
     private mutating func fail(_ text: String, _ place: Place, isKeyword: Bool = false) {
+        badLines += 1
         let colon = isKeyword ? ":" : ""
         errors.append(
             ConfigError(

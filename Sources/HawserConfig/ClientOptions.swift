@@ -8,7 +8,19 @@ package struct ClientOptions: Sendable {
         /// One entry for each line that `ssh -G` shows, or each word of a list.
         package var values: [String]
         package var origin: ConfigOrigin
+        /// Where the further lines of a keyword come from whose lines add up, by the value's place.
+        package var origins: [Int: ConfigOrigin] = [:]
+        /// Lines that came too late; kept only with `keepsHidden`.
+        package var hidden: [ConfigOrigin] = []
+
+        package init(values: [String], origin: ConfigOrigin) {
+            self.values = values
+            self.origin = origin
+        }
     }
+
+    /// Whether lines that come too late are remembered, for an explanation.
+    package var keepsHidden = false
 
     private var settings: [Setting?]
 
@@ -45,12 +57,16 @@ package struct ClientOptions: Sendable {
             if keyword.row.merge == .append {
                 guard var setting = self[keyword] else { break }
                 for value in values where !setting.values.contains(value) {
+                    if keepsHidden { setting.origins[setting.values.count] = origin }
                     setting.values.append(value)
                 }
                 self[keyword] = setting
                 return
             }
-            if self[keyword] != nil, keyword.row.merge != .last { return }
+            if let earlier = self[keyword]?.origin, keyword.row.merge != .last {
+                if keepsHidden, earlier != origin { self[keyword]?.hidden.append(origin) }
+                return
+            }
         }
         self[keyword] = Setting(values: values, origin: origin)
     }

@@ -21,6 +21,8 @@ package struct ServerListing {
         var isSet: Bool { !values.isEmpty }
     }
 
+    /// The host keys that are used where none is configured.
+    package var defaultHostKeys: [String] = []
     private var settings = [Setting](repeating: Setting(), count: ServerKeyword.rows.count)
     private let configuration: ServerConfiguration
 
@@ -66,6 +68,12 @@ package struct ServerListing {
             }
         }
         if isFromMatch { settings[place].isFromMatch = true }
+    }
+
+    /// What was said about a keyword; nil when nobody said anything.
+    func values(of keyword: ServerKeyword) -> [String]? {
+        let setting = settings[Int(keyword.rawValue)]
+        return setting.isSet ? setting.values.map(\.value) : nil
     }
 
     private func origin(_ index: Int) -> ConfigOrigin {
@@ -125,6 +133,7 @@ package struct ServerListing {
             return [(words, setting.values.first?.line)]
         }
         if setting.isSet { return setting.values.map { ($0.value, $0.line) } }
+        if keyword == .hostKey { return defaultHostKeys.map { ($0, nil) } }
         let initial = keyword.row.initial
         return initial.isEmpty ? [] : [(initial, nil)]
     }

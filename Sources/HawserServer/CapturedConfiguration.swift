@@ -83,9 +83,37 @@ package final class CapturedConfiguration {
         ServerSettings(text: text(for: criteria))
     }
 
+    /// What the keywords say against each other: what forbids to start, and what to log.
+    package var contradictions: (errors: [String], notes: [String]) {
+        let found = configuration.listing().contradictions
+        return (found.errors, found.notes)
+    }
+
     /// The same as `sshd -T` shows it.
-    package func text(for criteria: ConnectionCriteria?) -> String {
-        configuration.effective(
+    ///
+    /// `hostKeys` are shown where none is configured.
+    package func text(
+        for criteria: ConnectionCriteria?,
+        _ hostKeys: [String] = []
+    ) -> String {
+        listing(for: criteria, hostKeys).text
+    }
+
+    /// `sshd -T --origin`: where each value comes from, and what it hides.
+    package func explanation(for criteria: ConnectionCriteria?, _ hostKeys: [String]) -> String {
+        Explanation(listing(for: criteria, hostKeys)).text
+    }
+
+    /// The same in JSON (RFC 8259).
+    package func json(for criteria: ConnectionCriteria?, _ hostKeys: [String]) -> String {
+        Explanation(listing(for: criteria, hostKeys)).json
+    }
+
+    private func listing(
+        for criteria: ConnectionCriteria?,
+        _ hostKeys: [String]
+    ) -> ServerListing {
+        var listing = configuration.listing(
             for: criteria.map { criteria in
                 ServerMatchSubject(
                     user: criteria.user,
@@ -117,6 +145,8 @@ package final class CapturedConfiguration {
             }
             return false
         }
+        listing.defaultHostKeys = hostKeys
+        return listing
     }
 
     // MARK: From one process to the next

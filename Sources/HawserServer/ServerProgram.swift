@@ -20,6 +20,9 @@ package struct ServerProgram {
         package var tests = false
         package var testsExtended = false
         package var printsOnly = false
+        /// Where each value comes from (`--origin`), in JSON (`--json`).
+        package var explains = false
+        package var usesJSON = false
         package var ports: [Int] = []
         package var connectionSpecification: [String] = []
         package var family: Resolver.Family = .any
@@ -70,6 +73,12 @@ package struct ServerProgram {
         guard configuration.errors.isEmpty else {
             return configuration.errors[0].hasPrefix("command-line: line 0: Bad") ? 1 : 255
         }
+        let contradictions = configuration.contradictions
+        for note in contradictions.notes { log.error(note) }
+        if let error = contradictions.errors.first {
+            log.fatal(error)
+            return 255
+        }
         let settings = configuration.globalSettings
         if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
         if options.printsOnly { return show(configuration) }
@@ -116,10 +125,13 @@ package struct ServerProgram {
             }
             criteria = known
         }
-        var text = configuration.text(for: criteria)
-        if configuration.globalSettings.all("hostkey").isEmpty {
-            for path in Self.defaultHostKeys { text += "hostkey \(path)\n" }
-        }
+        let hostKeys = Self.defaultHostKeys
+        let text =
+            options.usesJSON
+            ? configuration.json(for: criteria, hostKeys)
+            : options.explains
+                ? configuration.explanation(for: criteria, hostKeys)
+                : configuration.text(for: criteria, hostKeys)
         Descriptor.writeAll(1, Array(text.utf8))
         return 0
     }

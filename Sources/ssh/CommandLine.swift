@@ -16,6 +16,9 @@ struct CommandLineOptions {
     var notes: [String] = []
     var isQuiet = false
     var printsConfiguration = false
+    /// `-G --origin`: where each value comes from; `--json` in JSON.
+    var explains = false
+    var usesJSON = false
     var controlCommand: String?
     var standardForward: Forward.End?
     var masterCount = 0
@@ -51,6 +54,8 @@ enum CommandLine {
 
     static func parse(_ words: [String]) throws(CommandLineExit) -> CommandLineOptions {
         var result = CommandLineOptions()
+        var words = words
+        takeLongOptions(&words, &result)
         var parser = CommandLineParser(words, letters)
         while true {
             while let step = parser.next() { try apply(step, &result) }
@@ -65,6 +70,23 @@ enum CommandLine {
         }
         result.command = parser.operands
         return result
+    }
+
+    /// `--origin` and `--json`, before the destination.
+    private static func takeLongOptions(
+        _ words: inout [String],
+        _ result: inout CommandLineOptions
+    ) {
+        guard words.contains("-G") else { return }
+        for word in ["--origin", "--json"] {
+            guard let index = words.prefix(while: { $0 != "--" }).firstIndex(of: word) else {
+                continue
+            }
+            words.remove(at: index)
+            result.explains = true
+            if word == "--json" { result.usesJSON = true }
+        }
+        result.options.keepsHidden = result.explains
     }
 
     private static func destination(_ operand: String) throws(CommandLineExit) -> Destination {

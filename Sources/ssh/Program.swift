@@ -34,7 +34,7 @@ struct Program {
         let (options, notes) = try configured(line, destination, localUser)
         let log = try makeLog(line, options)
         let settings = try finished(options, line, destination, localUser)
-        if line.printsConfiguration { return try show(settings) }
+        if line.printsConfiguration { return try show(settings, line) }
         for note in notes { log.error(note) }
         if let command = line.controlCommand { return try control(command, settings, log) }
         if settings.lacksTerminal {
@@ -79,9 +79,18 @@ struct Program {
     }
 
     /// `-G`.
-    private func show(_ settings: ClientSettings) throws(CommandLineExit) -> Int32 {
+    private func show(
+        _ settings: ClientSettings,
+        _ line: CommandLineOptions
+    ) throws(CommandLineExit) -> Int32 {
         do throws(ConfigError) {
-            printOutput(try settings.listing.text)
+            let listing = try settings.listing
+            guard line.explains else {
+                printOutput(listing.text)
+                return 0
+            }
+            let explanation = Explanation(listing)
+            printOutput(line.usesJSON ? explanation.json : explanation.text)
         } catch { throw fail(error.text) }
         return 0
     }

@@ -100,6 +100,11 @@ enum ServerCommandLine {
         while let word = rest.first, word.hasPrefix("-"), word != "-" {
             rest = rest.dropFirst()
             if word == "--" { break }
+            if word == "--origin" || word == "--json" {
+                options.explains = true
+                if word == "--json" { options.usesJSON = true }
+                continue
+            }
             var letters = word.dropFirst()
             while let letter = letters.popFirst() {
                 if letter == "V" {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ssh_config(5) and sshd_config(5) as OpenSSH reads them: the same text, read by both, must show the
 same with `ssh -G` and `sshd -T`, up to the differences between 9.2 and 10.5 that are listed here."""
+import json
 import os
 import re
 
@@ -163,8 +164,10 @@ def test_sshd_t_like_openssh(part, tmp_path, host_key, accepted_by_sshd):
 def listed(text):
     """What 10.5 does otherwise than 9.2."""
     lower = text.lower()
-    # The first MaxStartups counts, no longer the last. `any` stands alone in its own line.
-    return lower.count("maxstartups") > 1 or lower.count("authenticationmethods") > 1
+    # The first MaxStartups and IPQoS count, no longer the last. `any` stands alone in its own line.
+    return any(
+        lower.count(word) > 1 for word in ("maxstartups", "authenticationmethods", "ipqos")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -196,3 +199,144 @@ def accepted_by_sshd(tmp_path_factory, host_key):
     return accepted(
         SERVER, tmp_path_factory.mktemp("sshd"), [OPENSSH.sshd, "-h", host_key, "-T", "-f"]
     )
+
+
+CONFIG = """Host foo
+  User a
+  IdentityFile /x
+Match host foo
+  User b
+IdentityFile /y
+"""
+
+
+def test_explain(tmp_path):
+    file = tmp_path / "config"
+    file.write_text(CONFIG)
+    command = [OURS.ssh, "-G", "-F", file, "-o", "Port=7", "-C", "foo"]
+    plain = run(command).stdout.decode()
+    shown = run(command[:2] + ["--origin"] + command[2:]).stdout.decode()
+    # The explanation is a comment, and what it explains is the same.
+    assert "".join(x + "\n" for x in shown.splitlines() if not x.startswith("#")) == plain
+    before = dict(zip(shown.splitlines()[1:], shown.splitlines()))
+    assert before["user a"] == f"# {file}:2, Host foo"
+    assert f"#   hides {file}:5, Match host foo" in shown
+    assert before["port 7"] == "# command line, -o"
+    assert before["compression yes"] == "# command line"
+    assert before["identityfile /y"] == f"# {file}:6, Match host foo"
+    assert before["batchmode no"] == "# default"
+    told = json.loads(run(command[:2] + ["--json"] + command[2:]).stdout)
+    origin = {"kind": "file", "file": str(file), "line": 2, "block": "Host foo"}
+    assert told["user"]["values"] == [{"value": "a", "origin": origin}]
+    assert told["user"]["hides"][0]["line"] == 5
+    assert told["batchmode"]["values"][0]["origin"] == {"kind": "default"}
+
+
+def test_explain_sshd(tmp_path, host_key):
+    file = tmp_path / "config"
+    file.write_text(f"HostKey {host_key}\nBanner /a\nMatch user x\nBanner /b\nBanner /c\n")
+    command = [OURS.sshd, "-T", "-f", file, "-C", "user=x"]
+    shown = run([*command, "--origin"]).stdout.decode().splitlines()
+    place = shown.index("banner /b")
+    assert shown[place - 1] == f"# {file}:4, Match user x"
+    assert shown[place + 1 : place + 3] == [
+        f"#   hides {file}:5, Match user x",
+        f"#   hides {file}:2",
+    ]
+    told = json.loads(run([*command, "--json"]).stdout)
+    assert told["banner"]["values"][0]["origin"]["line"] == 4
+    assert told["maxauthtries"]["values"][0] == {"value": "6", "origin": {"kind": "default"}}
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"\x00\xff\xfe junk\n", "line 1: Bad configuration option: "),
+        (b"User " + b"x " * 500_000 + b"\n", "line 1: keyword user extra arguments"),
+        (b"U" * 1_000_000 + b"\n", "line 1: no argument after keyword"),
+        (b'User "open\n', "line 1: invalid quotes"),
+        (b"ControlMastr yes\n", "(ControlMaster?)"),
+        (b"Port 1\nMatch zz\n", "line 2: Bad Match condition"),
+    ],
+    ids=["binary", "long arguments", "long word", "quote", "misspelt", "match"],
+)
+def test_bad_files(tmp_path, content, message):
+    file = tmp_path / "config"
+    file.write_bytes(content)
+    result = run([OURS.ssh, "-G", "-F", file, "a"])
+    assert result.returncode == 255
+    assert message.encode() in result.stderr
+    assert b"terminating, 1 bad configuration options" in result.stderr
+
+
+def test_a_file_that_includes_itself(tmp_path):
+    file = tmp_path / "config"
+    file.write_text(f"Include {file}\n")
+    for command in ([OURS.ssh, "-G", "-F", file, "a"], [OURS.sshd, "-t", "-f", file]):
+        result = run(command)
+        assert result.returncode == 255
+        assert result.stderr.count(b"Too many recursive configuration includes") == 1
+
+
+def test_an_included_file_that_others_may_write(tmp_path):
+    (tmp_path / "inner").write_text("User x\n")
+    (tmp_path / "inner").chmod(0o666)
+    (tmp_path / "config").write_text(f"Include {tmp_path}/inner\n")
+    result = run([OURS.ssh, "-G", "-F", tmp_path / "config", "a"])
+    assert result.returncode == 255
+    assert b"Bad owner or permissions on" in result.stderr
+
+
+def test_no_such_file(tmp_path):
+    result = run([OURS.ssh, "-G", "-F", tmp_path / "none", "a"])
+    assert result.returncode == 255
+    assert b"Can't open user config file" in result.stderr
+    assert b"No such file or directory" in result.stderr
+
+
+def test_every_mistake_is_listed(tmp_path, host_key):
+    file = tmp_path / "config"
+    file.write_text("PermitRotLogin no\nPort x\nMatch user a\nPort 1\n")
+    result = run([OURS.sshd, "-t", "-f", file])
+    assert result.returncode == 255
+    text = result.stderr.decode()
+    assert f"{file}: line 1: Bad configuration option: PermitRotLogin (PermitRootLogin?)" in text
+    assert f"{file} line 2: Badly formatted port number." in text
+    assert f"{file} line 4: Directive 'Port' is not allowed within a Match block" in text
+
+
+def test_canonical_names(tmp_path):
+    """Through the resolver's own files: localhost is known everywhere."""
+    file = tmp_path / "config"
+    file.write_text("CanonicalizeHostname yes\nHost localhost\nHostname %h\nMatch canonical\nPort 7\n")
+    assert b"\nport 7\n" in run([OURS.ssh, "-G", "-F", file, "localhost"]).stdout
+    file.write_text("CanonicalizeHostname yes\nCanonicalizeFallbackLocal no\n")
+    result = run([OURS.ssh, "-G", "-F", file, "no-such-host-anywhere"])
+    assert result.returncode == 255
+    assert b'Could not resolve host "no-such-host-anywhere"' in result.stderr
+
+
+@pytest.mark.parametrize(
+    "criteria, holds",
+    [
+        ("tagged t", True), ("tagged x", False), ("sessiontype exec", True),
+        ("sessiontype shell", False), ('command "ls*"', True), ("command x", False),
+        ("version OpenSSH_10.*", True), ("version OpenSSH_9.*", False),
+        ("localnetwork 127.0.0.0/8", True), ("localnetwork 198.51.100.0/24", False),
+        ("!localnetwork 198.51.100.0/24", True), ("host=a", True), ("user=x,y", False),
+    ],
+)
+def test_criteria_that_9_2_does_not_know(tmp_path, criteria, holds):
+    file = tmp_path / "config"
+    file.write_text(f"Match {criteria}\nPort 7\n")
+    shown = run([OURS.ssh, "-G", "-F", file, "-P", "t", "a", "ls", "-l"]).stdout
+    assert (b"\nport 7\n" in shown) == holds
+
+
+def test_refuse_connection(tmp_path):
+    file = tmp_path / "config"
+    file.write_text("Host old.*\nRefuseConnection use the new one\n")
+    result = run([OURS.ssh, "-F", file, "old.example"])
+    assert result.returncode == 255
+    assert b"use the new one" in result.stderr
+    assert run([OURS.ssh, "-G", "-F", file, "new.example"]).returncode == 0

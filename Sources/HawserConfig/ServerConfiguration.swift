@@ -283,6 +283,11 @@ package struct ServerConfiguration {
         ServerListing(self, subject)
     }
 
+    /// Whether a `Match` block says something about a keyword.
+    package func varies(_ keyword: ServerKeyword) -> Bool {
+        lines.contains { $0.block > 0 && $0.keyword == keyword }
+    }
+
     /// Which blocks hold.
     func active(for subject: ServerMatchSubject?) -> [Bool] {
         var result: [Bool] = []

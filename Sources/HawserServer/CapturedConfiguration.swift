@@ -128,26 +128,12 @@ package final class CapturedConfiguration {
                 )
             }
         )
-    }
-
-    /// Whether a `Match` block says which of users' keys are accepted.
-    package var algorithmsVary: Bool {
-        source.files.values.contains { contents in
-            var isInMatch = false
-            for line in contents.split(separator: UInt8(ascii: "\n")) {
-                let text = String(decoding: line, as: UTF8.self).lowercased()
-                let word = text.split { $0 == " " || $0 == "\t" || $0 == "=" }.first
-                if word == "match" { isInMatch = true }
-                if isInMatch, word == "pubkeyacceptedalgorithms" || word == "pubkeyacceptedkeytypes"
-                {
-                    return true
-                }
-            }
-            return false
-        }
         listing.defaultHostKeys = hostKeys
         return listing
     }
+
+    /// Whether a `Match` block says which of users' keys are accepted.
+    package var algorithmsVary: Bool { configuration.varies(.pubkeyAcceptedAlgorithms) }
 
     // MARK: From one process to the next
 

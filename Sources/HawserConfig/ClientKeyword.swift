@@ -173,8 +173,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow(
             "UpdateHostKeys",
             .choice("yes:true true no:false false ask"),
-            "true",
-            effect: .silent
+            "true"
         ),
         KeywordRow("EnableEscapeCommandline", .flag, "no"),
         KeywordRow(
@@ -250,7 +249,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("SyslogFacility", .logFacility, "USER", effect: .none),
         KeywordRow("ProxyCommand", .command),
         KeywordRow("ProxyJump", .proxyJump),
-        KeywordRow("RefuseConnection", .refuseConnection, effect: .none),
+        KeywordRow("RefuseConnection", .refuseConnection),
     ]
 
     /// Other names of keywords.

@@ -49,7 +49,8 @@ package struct Dialer {
             guard let expanded = settings.tokens.expand(command) else {
                 throw DialError(text: "unknown token in ProxyCommand \"\(command)\"")
             }
-            return try through(expanded)
+            return settings.options.proxyUseFdpass == true
+                ? try handedOver(by: expanded) : try through(expanded)
         }
         return try directly()
     }
@@ -73,27 +74,38 @@ package struct Dialer {
                 text: "ssh: Could not resolve hostname \(settings.host): \(error)"
             )
         }
-        let local = localAddress(family)
         let attempts = max(1, settings.options.connectionAttempts ?? 1)
-        var last = SystemError("connect", number: 111)
+        var reason = "failure"
         for attempt in 0..<attempts {
             if attempt > 0 { Descriptor.waitUntilReady(-1, forWriting: false, milliseconds: 1000) }
             for address in addresses {
                 log.debug(
                     "Connecting to \(settings.host) [\(address.host)] port \(settings.port)."
                 )
+                let local: SocketAddress?
+                do throws(DialError) {
+                    local = try localAddress(towards: address)
+                } catch {
+                    log.error(error.text)
+                    reason = "failure"
+                    continue
+                }
                 do throws(SystemError) {
                     return try connected(address, from: local)
                 } catch {
+                    reason = error.reason
+                    if error.call == "bind" {
+                        log.error("bind \(local?.host ?? ""): \(error.reason)")
+                        reason = "failure"
+                    }
                     log.debug(
                         "connect to address \(address.host) port \(settings.port): \(error.reason)"
                     )
-                    last = error
                 }
             }
         }
         throw DialError(
-            text: "ssh: connect to host \(settings.host) port \(settings.port): \(last.reason)"
+            text: "ssh: connect to host \(settings.host) port \(settings.port): \(reason)"
         )
     }
 
@@ -111,11 +123,55 @@ package struct Dialer {
         return Dialed(input: fd, output: fd, address: address)
     }
 
-    private func localAddress(_ family: Resolver.Family) -> SocketAddress? {
-        guard let name = settings.options.bindAddress else { return nil }
-        return (try? Resolver.addresses(of: name, port: "0", family: family, isPassive: true))?
-            .first
+    /// Where the connection is to come from: `BindAddress`, or an address of `BindInterface` of the
+    /// family that the server's address has.
+    private func localAddress(towards address: SocketAddress) throws(DialError) -> SocketAddress? {
+        let family: Resolver.Family = address.isIPv6 ? .ipv6 : .ipv4
+        if let name = settings.options.bindAddress {
+            do throws(ResolveError) {
+                return try Resolver.addresses(of: name, port: "0", family: family, isPassive: true)
+                    .first
+            } catch {
+                throw DialError(text: "getaddrinfo: \(name): \(error)")
+            }
+        }
+        guard let name = settings.options.bindInterface else { return nil }
+        let own = Interfaces.addresses(of: name).first {
+            $0.isIPv6 == address.isIPv6 && (!$0.isLoopback || address.isLoopback)
+        }
+        guard let own else {
+            throw DialError(text: "getifaddrs: \(name): no suitable addresses")
+        }
+        log.debug("ssh_create_socket: bound to \(own.host)")
+        return own
     }
+
+    /// A command that hands over a connection and ends (`ProxyUseFdpass`).
+    private func handedOver(by command: String) throws(DialError) -> Dialed {
+        log.debug("Executing proxy dialer command: \(command)")
+        do throws(SystemError) {
+            let (ours, theirs) = try Descriptor.socketPair()
+            defer { Descriptor.close(ours) }
+            var spawn = Spawn.shell(Self.shell, command: "exec " + command)
+            spawn.descriptors = [(0, theirs), (1, theirs), (2, 2)]
+            let started = Result { () throws(SystemError) in try spawn.start() }
+            Descriptor.close(theirs)
+            let pid = try started.get()
+            defer { _ = Child.wait(pid) }
+            guard let fd = try? UnixSocket.receive(1, over: ours).first else {
+                throw SystemError("proxy dialer", number: 0)
+            }
+            Descriptor.setNonblocking(fd)
+            Socket.setNoDelay(fd)
+            let peer = Socket.peer(of: fd).flatMap { $0.isUnix ? nil : $0 }
+            return Dialed(input: fd, output: fd, address: peer)
+        } catch {
+            guard error.call == "proxy dialer" else { throw DialError(text: "\(error)") }
+            throw DialError(text: "proxy dialer did not pass back a connection")
+        }
+    }
+
+    private static var shell: String { Environment.value("SHELL") ?? "/bin/sh" }
 
     private func through(_ command: String) throws(DialError) -> Dialed {
         log.debug("Executing proxy command: exec \(command)")
@@ -123,8 +179,7 @@ package struct Dialer {
             // Two pipes, as commands expect that look whom they talk to (sshd -i).
             let (input, theirOutput) = try Descriptor.pipe()
             let (theirInput, output) = try Descriptor.pipe()
-            let shell = Environment.value("SHELL") ?? "/bin/sh"
-            var spawn = Spawn.shell(shell, command: "exec " + command)
+            var spawn = Spawn.shell(Self.shell, command: "exec " + command)
             spawn.descriptors = [(0, theirInput), (1, theirOutput), (2, 2)]
             let pid = try spawn.start()
             Descriptor.close(theirInput)

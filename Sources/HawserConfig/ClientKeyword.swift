@@ -139,7 +139,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("NoHostAuthenticationForLocalhost", .flag, "no"),
         KeywordRow("PasswordAuthentication", .flag, "yes"),
         KeywordRow("PermitLocalCommand", .flag, "no"),
-        KeywordRow("ProxyUseFdpass", .flag, "no", effect: .none),
+        KeywordRow("ProxyUseFdpass", .flag, "no"),
         KeywordRow(
             "PubkeyAuthentication",
             .choice("yes:true true no:false false unbound host-bound"),
@@ -199,7 +199,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("HostbasedAcceptedAlgorithms", .algorithms(.publicKey)),
         KeywordRow("IdentityAgent", .text(noneIsNothing: false)),
         KeywordRow("IgnoreUnknown", .text(noneIsNothing: false)),
-        KeywordRow("KbdInteractiveDevices", .text(noneIsNothing: false), effect: .none),
+        KeywordRow("KbdInteractiveDevices", .text(noneIsNothing: false)),
         KeywordRow("KexAlgorithms", .algorithms(.keyExchange)),
         KeywordRow("CASignatureAlgorithms", .algorithms(.certificateAuthority)),
         KeywordRow("LocalCommand", .command),

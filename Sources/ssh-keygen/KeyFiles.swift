@@ -22,6 +22,10 @@ func defaultFile(word: String) -> String {
 func typeWord(_ name: String) -> String? {
     KeyType(name: name)?.word
         ?? KeyType.allCases.first { $0.word == name.asciiLowercased && !$0.isCertificate }?.word
+        // `rsa-sha2-512`: a key that signs so.
+        ?? PublicKeyAlgorithm(name: name).flatMap {
+            $0.keyType.isCertificate ? nil : $0.keyType.word
+        }
 }
 
 /// Leaves the program unless the file is there.

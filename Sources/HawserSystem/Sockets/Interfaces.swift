@@ -6,7 +6,10 @@ import Glibc
 /// The network interfaces of this machine. C: `getifaddrs`.
 package enum Interfaces {
     /// The addresses of every interface that is up.
-    package static var addresses: [SocketAddress] {
+    package static var addresses: [SocketAddress] { addresses(of: nil) }
+
+    /// The addresses of one interface, if it is up.
+    package static func addresses(of name: String?) -> [SocketAddress] {
         var list: UnsafeMutablePointer<ifaddrs>?
         unsafe list = nil
         // SAFETY: the list is freed after it has been copied.
@@ -19,6 +22,7 @@ package enum Interfaces {
             guard let address = unsafe entry.pointee.ifa_addr,
                 unsafe entry.pointee.ifa_flags & UInt32(IFF_UP) != 0
             else { continue }
+            if let name, unsafe String(cString: entry.pointee.ifa_name) != name { continue }
             let count: Int
             switch unsafe Int32(address.pointee.sa_family) {
             case AF_INET: count = MemoryLayout<sockaddr_in>.size

@@ -124,6 +124,7 @@ class ClientChannel: Watcher {
     func endInput(_ loop: ClientLoop) {
         guard !inputHasEnded else { return }
         inputHasEnded = true
+        loop.sendHeldKeys()
         loop.connection.sendEOF(on: id)
         watch(loop)
         directionEnded(loop)

@@ -122,6 +122,7 @@ final class ClientSession: ClientChannel {
             send(.shell, loop, awaiting: .start)
         }
         isRunning = true
+        loop.updateTypeOfService()
         if request.wantsTerminal, passenger == nil { loop.enterRawMode() }
     }
 
@@ -204,7 +205,11 @@ final class ClientSession: ClientChannel {
     // MARK: Typing
 
     override func tookInput(_ count: Int, _ loop: ClientLoop) {
-        guard escapes != nil else { return super.tookInput(count, loop) }
+        guard escapes != nil else {
+            guard hasTerminal else { return super.tookInput(count, loop) }
+            let typed = Array(loop.buffer[0..<count])
+            return loop.sendTyped(typed.rawBytes, self)
+        }
         loop.typed(Array(loop.buffer[0..<count]), self)
     }
 }

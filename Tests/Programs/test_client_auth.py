@@ -498,3 +498,128 @@ def test_keys_are_added_to_the_agent(serve, key, agent, askpass, wish, answer, a
     assert len(asked()) == (1 if wish == "ask" else 0)
     if wish == "ask":
         assert asked() == [f"Add key {key} ({key.name}) to agent?"]
+
+
+# The way to the server
+
+
+def write_config(path, *blocks):
+    path.write_text("".join(f"Host {host}\n" + "".join(
+        f"    {keyword} {value}\n" for keyword, value in options.items()
+    ) for host, options in blocks))
+    return path
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_jump_hosts_carry_the_connection(serve, tmp_path, key, hops):
+    names = ["last", "first", "second"][: hops + 1]
+    servers = {name: serve(UNDER_TEST) for name in names}
+    common = dict(
+        HostName="127.0.0.1", IdentityFile=key, IdentitiesOnly="yes", IdentityAgent="none",
+        BatchMode="yes", GlobalKnownHostsFile="/dev/null", StrictHostKeyChecking="yes",
+    )
+    config = write_config(tmp_path / "jumps", *[
+        (name, common | dict(Port=server.port, UserKnownHostsFile=server.known_hosts()))
+        for name, server in servers.items()
+    ])
+    jump = ",".join(names[1:])
+    result = run([UNDER_TEST.ssh, "-F", config, "-J", jump, "last", "echo $SSH_CONNECTION"])
+    assert result.returncode == 0, result.stderr
+    # The last hop's sshd sees a connection from this machine, to its own port.
+    assert result.stdout.split()[3] == str(servers["last"].port).encode()
+    for name in names:
+        assert "Accepted publickey" in servers[name].log_text()
+    # A jump host that refuses is told by name.
+    servers["first"].authorized_keys.write_text("")
+    result = run([UNDER_TEST.ssh, "-F", config, "-J", jump, "last", "true"])
+    assert result.returncode == 255
+    assert b"Permission denied (publickey" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["-b", "192.0.2.77"], "bind 192.0.2.77: Cannot assign requested address"),
+        (["-B", "nosuch0"], "getifaddrs: nosuch0: no suitable addresses"),
+        (["-b", "::1"], "getaddrinfo: ::1: Address family for hostname not supported"),
+    ],
+)
+def test_an_address_that_cannot_be_bound_is_said(serve, key, arguments, message):
+    server = serve(OPENSSH)
+    ours, theirs = (
+        ssh(server, *arguments, "127.0.0.1", "true", IdentityFile=key, suite=suite)
+        for suite in (UNDER_TEST, OPENSSH)
+    )
+    assert ours.returncode == 255
+    assert message in ours.stderr.decode()
+    assert ours.stderr == theirs.stderr
+
+
+@pytest.mark.parametrize("arguments", [["-b", "127.0.0.9"], ["-B", "lo"]])
+def test_the_connection_comes_from_the_bound_address(serve, key, arguments):
+    server = serve(OPENSSH)
+    result = ssh(server, *arguments, "127.0.0.1", "echo $SSH_CLIENT", IdentityFile=key)
+    assert result.stdout.split()[0] == (b"127.0.0.9" if "-b" in arguments else b"127.0.0.1")
+
+
+def test_a_proxy_command_hands_over_its_connection(serve, key, tmp_path):
+    server = serve(OPENSSH)
+    dialer = tmp_path / "dialer"
+    dialer.write_text(
+        "import socket, sys, array\n"
+        "ours = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+        "way = socket.socket(fileno=1)\n"
+        "fds = array.array('i', [ours.fileno()])\n"
+        "way.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])\n"
+    )
+    options = dict(
+        IdentityFile=key, ProxyUseFdpass="yes", ProxyCommand=f"python3 {dialer} %h %p"
+    )
+    result = ssh(server, "-v", "127.0.0.1", "echo", "in", **options)
+    assert result.stdout == b"in\n", result.stderr
+    assert f"([127.0.0.1]:{server.port})".encode() in result.stderr
+    options["ProxyCommand"] = "true"
+    result = ssh(server, "127.0.0.1", "true", **options)
+    assert result.returncode == 255
+    assert b"proxy dialer did not pass back a connection" in result.stderr
+
+
+def test_passwords_of_any_length_make_packets_of_one_size(serve, account, askpass, tmp_path):
+    import socket
+    import threading
+
+    name, _ = account
+    server = serve(OPENSSH, "UsePAM no", "PasswordAuthentication yes", "PubkeyAuthentication no",
+                   "KbdInteractiveAuthentication no", user=name)
+    sizes = {}
+    for word in ("a", "a password of some length"):
+        sent = []
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def relay():
+                client, _ = listener.accept()
+                upstream = socket.create_connection(("127.0.0.1", server.port))
+
+                def back():
+                    while data := upstream.recv(65536):
+                        client.sendall(data)
+                    client.close()
+
+                threading.Thread(target=back, daemon=True).start()
+                while data := client.recv(65536):
+                    sent.append(len(data))
+                    upstream.sendall(data)
+                upstream.close()
+
+            threading.Thread(target=relay, daemon=True).start()
+            environment, _ = askpass(word)
+            result = ssh(
+                server, "127.0.0.1", "true", env=environment, BatchMode="no",
+                Port=listener.getsockname()[1], HostKeyAlias=f"[127.0.0.1]:{server.port}",
+                NumberOfPasswordPrompts=1, PreferredAuthentications="password",
+            )
+            assert result.returncode == 255
+            assert b"Permission denied (password)" in result.stderr, result.stderr
+        sizes[word] = sent
+    first, second = sizes.values()
+    assert first[-1] == second[-1]
+    assert sum(first) == sum(second)

@@ -61,7 +61,7 @@ extension ClientLoop {
             show("\(c)\(what) escape not available to multiplexed sessions\r\n")
         }
         switch action {
-        case .send(let bytes): session.send(bytes.rawBytes, self)
+        case .send(let bytes): sendTyped(bytes.rawBytes, session)
         case .disconnect where isPassenger:
             show("\(c).\r\n")
             connection.closeChannel(session.id)

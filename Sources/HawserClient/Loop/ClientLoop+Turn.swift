@@ -137,8 +137,14 @@ struct Timers {
     /// Does something `seconds` from now; the number cancels it.
     @discardableResult
     mutating func add(seconds: UInt64, _ action: @escaping () -> Void) -> UInt64 {
+        add(at: Clock.nanoseconds + seconds * 1_000_000_000, action)
+    }
+
+    /// Does something at a moment of the clock.
+    @discardableResult
+    mutating func add(at moment: UInt64, _ action: @escaping () -> Void) -> UInt64 {
         next += 1
-        entries.append((next, Clock.nanoseconds + seconds * 1_000_000_000, action))
+        entries.append((next, moment, action))
         first = entries.map(\.moment).min()
         return next
     }

@@ -84,6 +84,11 @@ package final class ClientLoop {
     /// When a master without sessions ends.
     var idleDeadline: UInt64?
 
+    // What is typed, and how the network is to treat it.
+    var keystrokes = Keystrokes()
+    /// The last one set; nil before.
+    var typeOfService: UInt8?
+
     // The end.
     var rawTerminal: Terminal.Settings?
     var isEnding = false

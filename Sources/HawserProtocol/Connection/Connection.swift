@@ -66,6 +66,9 @@ extension Connection where Self: ~Copyable {
         core.transport.sendIgnore(data)
     }
 
+    /// Whether the peer answers pings (`ping@openssh.com`).
+    package var peerSupportsPing: Bool { core.transport.peerExtensions.supportsPing }
+
     /// A `PING`, when the peer knows it; `pong` follows.
     package mutating func sendPing(_ data: [UInt8]) {
         core.transport.sendPing(data)

@@ -16,6 +16,8 @@ struct PacketWriter: ~Copyable {
 
     /// Where in the output the packet that is being written begins.
     private var start = 0
+    /// It may hold a password: its size must not tell how long that is.
+    private var hidesLength = false
     private var uncompressed = ByteQueue(capacityBytes: 64)
     private var padding: PaddingSource
     /// No padding and no key: a length, a zero and the payload (PROTOCOL.mux §9).
@@ -27,6 +29,7 @@ struct PacketWriter: ~Copyable {
 
     /// Begins a packet; what follows is its payload, `byteCount` bytes of it if that is known.
     mutating func begin(_ number: MessageNumber, byteCount: Int = 0) {
+        hidesLength = number == .userauthRequest || number == .userauthMethod61
         if compression != nil {
             uncompressed.append(byte: number.rawValue)
             return
@@ -62,7 +65,7 @@ struct PacketWriter: ~Copyable {
         }
         let payloadBytes = output.count - start - 5
         let counted = (sealer.lengthIsPadded ? 5 : 1) + payloadBytes
-        let block = max(8, sealer.blockBytes)
+        let block = max(hidesLength ? Limits.secretBlockBytes : 8, sealer.blockBytes)
         var paddingBytes = block - counted % block
         if paddingBytes < 4 { paddingBytes += block }
         if isBare {

@@ -208,7 +208,9 @@ package struct HostKeyVerification {
     }
 
     private func asks(_ key: PublicKey, _ known: KnownHosts, _ record: DNSVerdict) -> Bool {
-        let shown = address?.host ?? "<no hostip for proxy command>"
+        let shown =
+            address.map { KnownHosts.name(host: $0.host, port: settings.port) }
+            ?? "<no hostip for proxy command>"
         var question = "The authenticity of host '\(name) (\(shown))' can't be established.\n"
         question += "\(key.type.shortName) key fingerprint is \(fingerprint(key)).\n"
         if settings.options.visualHostKey == true { question += Randomart.picture(of: key) + "\n" }

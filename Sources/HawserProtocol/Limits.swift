@@ -7,7 +7,7 @@ package enum Limits {
     /// The shortest packet that we send, in bytes without its code (RFC 4253 §6).
     static let minimumPacketBytes = 16
     /// Packets that may hold a password are a multiple of this, in bytes without their code.
-    static let secretBlockBytes = 64
+    static let secretBlockBytes = 128
     /// The longest identification line, in bytes with its end (RFC 4253 §4.2).
     package static let identificationBytes = 255
     /// Lines that a server may send before its identification.

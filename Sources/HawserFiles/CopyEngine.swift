@@ -116,6 +116,8 @@ package final class CopyEngine {
         if Signals.isWatching { set.add(Signals.descriptor, read: true) }
         let bound = [tick, delay > 0 ? delay : nil].compactMap { $0 }.min()
         set.wait(timeout: bound)
+        source.session?.polled()
+        target.session?.polled()
     }
 
     /// Takes what has come from a session.
@@ -141,6 +143,7 @@ package final class CopyEngine {
             }
             if count > 0 { try advance() }
             try session.flush()
+            if session.readerIsEmpty { return progressed }
             guard try session.fill() else { return progressed }
         }
     }

@@ -22,6 +22,10 @@ package final class RemoteSession {
     private let program: Int32
     private var hasEnded = false
     private var set = PollSet()
+    /// The pipe took nothing more; cleared by the next poll.
+    private var writerIsFull = false
+    /// The last read got everything that was there.
+    private(set) var readerIsEmpty = true
     package var log: (_ level: Int, _ text: @autoclosure () -> String) -> Void = { _, _ in }
 
     private init(reader: Int32, writer: Int32, program: Int32) {
@@ -97,15 +101,21 @@ package final class RemoteSession {
 
     /// Sends what it can without waiting.
     package func flush() throws(SessionFault) {
-        while !client.output.isEmpty {
+        while !client.output.isEmpty, !writerIsFull {
             switch Descriptor.write(writer, client.output.bytes) {
             case .bytes(let count): client.output.removeFirst(count)
-            case .wouldBlock: return
+            case .wouldBlock: writerIsFull = true
             case .ended, .failed:
                 hasEnded = true
                 throw .closed
             }
         }
+    }
+
+    /// To be called after a poll of what `add` put into its set.
+    func polled() {
+        writerIsFull = false
+        readerIsEmpty = false
     }
 
     /// Takes what has come, without waiting; whether there was something.
@@ -118,8 +128,12 @@ package final class RemoteSession {
             return 0
         }
         switch result {
-        case .bytes: return true
-        case .wouldBlock: return false
+        case .bytes(let count):
+            readerIsEmpty = count < inputBytes
+            return true
+        case .wouldBlock:
+            readerIsEmpty = true
+            return false
         case .ended, .failed:
             hasEnded = true
             throw .closed
@@ -140,7 +154,8 @@ package final class RemoteSession {
             set.removeAll()
             add(to: &set)
             set.wait(timeout: nil)
-            if !client.output.isEmpty { try flush() }
+            polled()
+            try flush()
         }
     }
 

@@ -189,13 +189,28 @@ struct LineInput {
     private let isInteractive: Bool
     private var pending: [UInt8] = []
     private var hasEnded = false
+    /// Editing, history and completion, where the library for it is there.
+    private var editor: LineEditor?
 
     init(_ input: Int32, isInteractive: Bool) {
         self.input = input
         self.isInteractive = isInteractive
+        if isInteractive, Descriptor.isTerminal(Descriptor.standardOutput) {
+            editor = LineEditor(program: "sftp", prompt: "sftp> ")
+        }
     }
 
     mutating func next(_ interpreter: Interpreter) -> Next {
+        if let editor {
+            editor.complete = { Completion(interpreter).complete($0) }
+            switch editor.readLine() {
+            case .text(let line): return .line(line)
+            case .ended: return .ended
+            case .interrupted:
+                printOutput("\n")
+                return .interrupted
+            }
+        }
         if isInteractive { printOutput("sftp> ") }
         while true {
             if let end = pending.firstIndex(of: 10) {
@@ -218,10 +233,14 @@ struct LineInput {
 
     private func wasInterruptedWhileWaiting() -> Bool {
         var set = PollSet()
-        set.add(input, read: true)
-        let signal = set.add(Signals.descriptor, read: true)
-        set.wait(timeout: nil)
-        return set.isReadable(signal) && Signals.take().contains(2)
+        while true {
+            set.removeAll()
+            let typed = set.add(input, read: true)
+            set.add(Signals.descriptor, read: true)
+            set.wait(timeout: nil)
+            if Signals.take().contains(2) { return true }
+            if set.isReadable(typed) { return false }
+        }
     }
 
     private mutating func read() {

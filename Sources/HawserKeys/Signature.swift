@@ -13,12 +13,39 @@ package struct SecurityKeyDetails: Equatable, Sendable {
     package var isUserVerified: Bool { flags & 0x04 != 0 }
 }
 
+/// What a browser adds when it has a token sign (PROTOCOL.u2f, and Web Authentication §5.8.1): the
+/// message is a challenge inside text that the browser has written.
+package struct WebAuthnDetails: Equatable, Sendable {
+    /// The site that asked.
+    package let origin: [UInt8]
+    /// The browser's text, in JSON, whose digest is signed.
+    package let clientData: [UInt8]
+    /// Extensions of the authenticator, signed as they are.
+    package let extensions: [UInt8]
+
+    /// Whether the text says that this message was signed for this origin. The text must begin
+    /// exactly as Web Authentication §5.8.1.1 says; members may follow.
+    func isAbout(_ message: RawSpan) -> Bool {
+        // An origin that ends its own quotes could forge members.
+        guard origin.allSatisfy({ $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 < 0x7f }) else {
+            return false
+        }
+        let begin = "{\"type\":\"webauthn.get\",\"challenge\":\"" + Base64.encodeForURL(message)
+        let expected = Array((begin + "\",\"origin\":\"").utf8) + origin + [UInt8(ascii: "\"")]
+        guard clientData.starts(with: expected), clientData.count > expected.count,
+            clientData.last == UInt8(ascii: "}")
+        else { return false }
+        return [UInt8(ascii: ","), UInt8(ascii: "}")].contains(clientData[expected.count])
+    }
+}
+
 /// A signature as it travels: the name of its algorithm, then its value.
 package struct Signature: Sendable {
     package let algorithm: SignatureAlgorithm
     /// The inner `string`: format by algorithm.
     package let value: [UInt8]
     package let securityKey: SecurityKeyDetails?
+    package let webAuthn: WebAuthnDetails?
 
     /// Reads a signature blob to its last byte.
     package init(blob: RawSpan) throws(KeyError) {
@@ -29,14 +56,20 @@ package struct Signature: Sendable {
         }
         self.algorithm = algorithm
         value = try reader.keyBytes(limit: Self.maximumValueBytes)
-        if algorithm == .webauthnSecurityKeyECDSA {
-            throw .unsupported("webauthn signatures are not supported")
-        }
         if algorithm.keyType.isSecurityKey {
             let flags = try reader.keyByte()
             securityKey = SecurityKeyDetails(flags: flags, counter: try reader.keyUInt32())
         } else {
             securityKey = nil
+        }
+        if algorithm == .webauthnSecurityKeyECDSA {
+            webAuthn = WebAuthnDetails(
+                origin: try reader.keyBytes(limit: Self.maximumValueBytes),
+                clientData: try reader.keyBytes(limit: Self.maximumValueBytes),
+                extensions: try reader.keyBytes(limit: Self.maximumValueBytes)
+            )
+        } else {
+            webAuthn = nil
         }
         try reader.keyEnd()
     }

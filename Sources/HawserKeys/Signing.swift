@@ -112,7 +112,13 @@ enum Signing {
         writer.write(fixed: HashAlgorithm.sha256.hash(application))
         writer.write(byte: details.flags)
         writer.write(uint32: details.counter)
-        writer.write(fixed: HashAlgorithm.sha256.hash(message))
+        if let webAuthn = signature.webAuthn {
+            guard webAuthn.isAbout(message) else { throw .badSignature }
+            writer.write(fixed: webAuthn.extensions)
+            writer.write(fixed: HashAlgorithm.sha256.hash(webAuthn.clientData))
+        } else {
+            writer.write(fixed: HashAlgorithm.sha256.hash(message))
+        }
         return writer.take()
     }
 

@@ -13,6 +13,18 @@ package enum Base64 {
         encode([UInt8](copying: bytes))
     }
 
+    /// The encoding of RFC 4648 §5, for URLs and the like, not padded.
+    package static func encodeForURL(_ bytes: RawSpan) -> String {
+        let characters = encoded([UInt8](copying: bytes)).lazy.filter { $0 != padding }.map {
+            switch $0 {
+            case UInt8(ascii: "+"): UInt8(ascii: "-")
+            case UInt8(ascii: "/"): UInt8(ascii: "_")
+            default: $0
+            }
+        }
+        return String(decoding: Array(characters), as: UTF8.self)
+    }
+
     /// The encoding as bytes, padded, without line ends.
     package static func encoded(_ bytes: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []

@@ -225,6 +225,9 @@ if Context.environment["HAWSER_FUZZ"] != nil {
     package.targets += [
         fuzz("FuzzKeyFiles", uses: ["HawserKeys", "HawserWire"]),
         fuzz("FuzzKnownHosts", uses: ["HawserKeys", "HawserWire"]),
+        fuzz("FuzzCertificates", uses: ["HawserKeys", "HawserWire"]),
+        fuzz("FuzzKRL", uses: ["HawserKeys"]),
+        fuzz("FuzzSSHSIG", uses: ["HawserKeys"]),
         fuzz("FuzzPacketReader", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
         fuzz("FuzzConnection", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
         fuzz("FuzzMultiplex", uses: ["HawserMultiplex", "HawserWire"]),

@@ -37,10 +37,12 @@ private func notAKey(_ path: String) -> Int32 {
 private func printPrivateKey(_ path: String, _ contents: [UInt8], _ arguments: Arguments) {
     let beside = World.read(path + ".pub").flatMap { firstKey(in: $0) }
     var key: PublicKey?
-    var comment = ""
+    var comment: String?
     if let opened = try? PrivateKeyFile.parse(contents) {
         key = opened.publicKey
-        comment = opened.comment
+        // A file that could hold a comment and does not shows an empty one.
+        let canHold = (try? PrivateKeyFile.publicKey(in: contents)) != nil
+        comment = canHold || !opened.commentBytes.isEmpty ? opened.comment : nil
     } else if let shown = try? PrivateKeyFile.publicKey(in: contents) {
         key = shown
     }
@@ -48,7 +50,7 @@ private func printPrivateKey(_ path: String, _ contents: [UInt8], _ arguments: A
     if let beside, beside.key == key {
         comment = beside.comment.isEmpty ? path + ".pub" : beside.comment
     }
-    printDigest(of: key, comment, arguments)
+    printDigest(of: key, comment ?? "no comment", arguments)
 }
 
 private func printKeyLines(_ contents: [UInt8], _ arguments: Arguments) -> Bool {
@@ -56,7 +58,7 @@ private func printKeyLines(_ contents: [UInt8], _ arguments: Arguments) -> Bool 
     for line in contents.split(separator: 0x0a) {
         guard let (key, comment) = keyLine(Array(line)) else { continue }
         isEmpty = false
-        printDigest(of: key, comment, arguments)
+        printDigest(of: key, comment.isEmpty ? "no comment" : comment, arguments)
     }
     return !isEmpty
 }
@@ -66,8 +68,7 @@ private func printDigest(of key: PublicKey, _ comment: String, _ arguments: Argu
     let digest =
         arguments.printsBubbleBabble
         ? BubbleBabble.encode(Fingerprint(of: key, .sha1).digest) : key.fingerprint(hash)
-    let shown = comment.isEmpty ? "no comment" : printable(comment)
-    World.print("\(key.bits) \(digest) \(shown) (\(key.type.shortName))")
+    World.print("\(key.bits) \(digest) \(printable(comment)) (\(key.type.shortName))")
     if arguments.verbosity > 0 { World.print(Randomart.picture(of: key, hash)) }
 }
 

@@ -467,3 +467,147 @@ KG -M screen -O prime-tests=1 -f /dev/null x
 def test_mistakes_in_making_groups(twins):
     twins.start()
     twins.compare(MODULI)
+
+
+def make_every_format(folder):
+    """Keys of every type that OpenSSH 9.2 makes, plain and encrypted, in every format."""
+    for kind, bits in [
+        ("ed25519", None), ("rsa", 2048), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521),
+        ("dsa", None),
+    ]:
+        name = kind + (str(bits) if kind == "ecdsa" and bits != 256 else "")
+        for form in ["", "PEM", "PKCS8"]:
+            for passphrase, prefix in [("", ""), ("secret", "e")]:
+                path = folder / (prefix + name + ("." + form if form else ""))
+                words = ["-q", "-t", kind, "-N", passphrase, "-a", "1", "-C", f"{name} c"]
+                words += ["-b", str(bits)] if bits else []
+                words += ["-m", form] if form else []
+                subprocess.run([OPENSSH.ssh_keygen, *words, "-f", path], check=True)
+                if form:
+                    os.remove(f"{path}.pub")
+        for form in ["RFC4716", "PKCS8", "PEM"]:
+            result = subprocess.run(
+                [OPENSSH.ssh_keygen, "-e", "-m", form, "-f", folder / name], capture_output=True
+            )
+            if result.returncode == 0:
+                (folder / f"{name}.{form}.exported").write_bytes(result.stdout)
+
+
+FORMATS = r"""
+for f in *.pub; do for o in -l -B -lv "-l -E md5" "-Bv" "-r host" "-r host -g" -e "-e -m pem" "-e -m pkcs8"; do echo "## $f $o"; KG $o -f $f 2>&1; echo "=> $?"; done; done
+for f in ed25519 rsa ecdsa ecdsa384 ecdsa521 dsa *.PEM *.PKCS8; do for o in -y -l -B "-l -E md5" "-l -E sha1" "-l -E sha512" -e "-P secret -y" "-P bad -y" "-P bad -e" "-P secret -e -m PEM"; do echo "## $f $o"; KG $o -f $f 2>&1; echo "=> $?"; done; done
+for f in *.RFC4716.exported *.PKCS8.exported rsa.PEM.exported; do m=${f%.exported}; KG -i -m ${m##*.} -f $f 2>&1; echo "=> $?"; done
+for f in rsa ecdsa ed25519 dsa; do KG -q -s ca -I id $f.pub; for m in RFC4716 PKCS8 PEM; do KG -e -m $m -f $f-cert.pub 2>&1 | grep -v '^AAAA\|^[A-Za-z0-9+/=]\{70\}'; done; done
+KG -E foo -lf rsa.pub
+KG -m foo -e -f rsa
+KG -Z foo -p -f rsa
+KG -a 0 -p -f rsa
+KG -a x -p -f rsa
+KG -t foo -f x -N ''
+KG -t rsa -b 512 -f x -N ''
+KG -t rsa -b 99999 -f x -N ''
+KG -t rsa -b abc -f x -N ''
+KG -t ecdsa -b 300 -f x -N ''
+KG -q -t ed25519 -b 77 -C c -f x -N ''; ls -l x x.pub | cut -c1-10
+KG -t ed25519 -N '' -f x
+echo n | KG -t ed25519 -N '' -f x
+echo y | KG -q -t ed25519 -N '' -f x
+KG -q -t ed25519 -N '' -f /nonexistent/x 2>&1 | sed 's/x\..*: /x: /'
+KG -p -f nosuch -N x
+KG -p -f rsa -a 1 -N newpass1; KG -y -P newpass1 -f rsa; KG -y -P bad -f rsa
+KG -p -f rsa -P bad -N ''
+KG -p -f rsa -P newpass1 -N ''
+KG -p -f rsa -N '' -m PEM; head -1 rsa
+KG -p -f rsa -N newpass1 -m PEM; head -2 rsa
+KG -p -f rsa -P newpass1 -N newpass2 -m PKCS8; head -1 rsa; KG -y -P newpass2 -f rsa
+KG -p -f rsa -P newpass2 -N ''; head -1 rsa
+for z in aes128-cbc aes192-cbc aes256-cbc aes128-ctr aes192-ctr aes256-ctr aes128-gcm@openssh.com aes256-gcm@openssh.com chacha20-poly1305@openssh.com 3des-cbc; do KG -q -p -f ecdsa -N newpass1 -Z $z -a 1; KG -y -P newpass1 -f ecdsa; KG -q -p -f ecdsa -P newpass1 -N ''; done
+KG -q -p -f ed25519 -N newpass1 -m PEM -a 1; head -1 ed25519; KG -y -P newpass1 -f ed25519
+KG -c -f ecdsa384 -C newcomment; KG -lf ecdsa384; cut -d' ' -f3- ecdsa384.pub
+KG -c -f ecdsa384 -C newcomment
+KG -c -f ecdsa384 -C ""; KG -lf ecdsa384; cut -d' ' -f3- ecdsa384.pub; rm ecdsa384.pub; KG -lf ecdsa384
+KG -c -f ersa -P bad -C x
+KG -c -f ersa -P secret -C x -a 1; KG -lf ersa
+KG -c -f rsa.PEM -C x
+KG -c -f rsa.PKCS8 -C x
+KG -y -f nosuch
+KG -l -f nosuch
+KG -B -f nosuch
+KG -e -f nosuch
+KG -i -f nosuch
+KG -l -f /dev/null
+KG -y -f /dev/null
+KG -y -f rsa.pub
+chmod 644 ecdsa; KG -y -f ecdsa; KG -lf ecdsa; KG -p -N '' -f ecdsa; chmod 600 ecdsa
+cat rsa.pub ecdsa.pub > two; echo "# comment" >> two; echo junk >> two; KG -lf two; KG -lvf two
+cat two | KG -lf -
+cat ed25519 | KG -lf -
+echo "ssh-rsa AAAAB3NzaC1yc2EAAAA x" > bad; KG -lf bad
+mkdir -p pre/etc/ssh; KG -A -f pre > /dev/null 2>&1; ls -l pre/etc/ssh | grep -v 'mldsa\|total' | sed 's/ .* / /'
+KG -r host -f nosuch
+KG -l -f rsa extra
+KG -?
+KG -F host -f nosuch
+KG -R host -f nosuch
+KG -H -f nosuch
+KG -i -f rsa.PEM -m PEM
+"""
+
+
+def test_every_format_is_read_shown_and_written_as_openssh_does(twins):
+    make_every_format(twins.seed)
+    twins.start()
+    twins.compare(FORMATS)
+
+
+SUITE = "/usr/lib/openssh/regress/unittests/sshsig/testdata"
+
+
+@pytest.mark.skipif(not os.path.isdir(SUITE), reason="needs the package openssh-tests")
+@pytest.mark.parametrize(
+    "name", ["rsa", "dsa", "ecdsa", "ed25519", "ecdsa_sk", "ed25519_sk", "ecdsa_sk_webauthn"]
+)
+def test_the_signatures_of_openssh_s_own_tests(name):
+    def check(message):
+        namespace = open(f"{SUITE}/namespace").read().strip()
+        return subprocess.run(
+            [OURS.ssh_keygen, "-Y", "check-novalidate", "-n", namespace, "-s",
+             f"{SUITE}/{name}.sig"],
+            input=message, capture_output=True, timeout=30,
+        )
+
+    message = open(f"{SUITE}/signed-data", "rb").read()
+    good = check(message)
+    assert good.returncode == 0 and good.stdout.startswith(b'Good "unittest" signature'), good
+    assert check(message + b".").returncode == 255
+
+
+def test_composite_keys_do_everything(twins):
+    """ssh-mldsa44-ed25519@openssh.com, which OpenSSH 9.2 does not know, among our own tools."""
+    twins.start()
+    kind = "ssh-mldsa44-ed25519@openssh.com"
+
+    def ours(command, status=0):
+        text = twins.run(OURS, command)
+        assert text.endswith(f"=> {status}"), text
+        return text
+
+    ours("KG -q -t mldsa44-ed25519 -N '' -C one -f m")
+    ours(f"KG -q -t {kind} -N secret -a 1 -C two -f n")
+    line = ours("KG -y -f m").split("\n")[0]
+    assert line.startswith(kind + " ") and line.endswith(" one")
+    assert line == (twins.folders[OURS] / "m.pub").read_text().strip()
+    assert re.match(r"10752 SHA256:\S{43} one \(MLDSA44-ED25519\)", ours("KG -lf m"))
+    ours("KG -p -f n -P secret -N '' -a 1; KG -y -f n; KG -c -C three -f n")
+    assert " three (MLDSA44-ED25519)" in ours("KG -lf n")
+    assert ours("KG -e -f m | KG -i -f /dev/stdin").split()[:2] == line.split()[:2]
+    for authority, key in [("m", "u"), ("ca", "m"), ("m", "n")]:
+        ours(f"KG -q -s {authority} -I id -n a -z 5 {key}.pub")
+        assert "user certificate" in ours(f"KG -Lf {key}-cert.pub")
+    assert "ssh-mldsa44-ed25519-cert-v01@openssh.com user" in ours("KG -Lf n-cert.pub")
+    ours("echo hello > f; KG -q -Y sign -f n-cert.pub -n x f; KG -Y check-novalidate -n x -s f.sig < f")
+    ours("(echo -n 'a cert-authority '; cat m.pub) > as")
+    assert "MLDSA44-ED25519-CERT" in ours("KG -Y verify -n x -I a -f as -s f.sig < f")
+    ours("KG -q -kf krl m.pub n-cert.pub; KG -Qf krl ca.pub")
+    ours("KG -Qf krl m.pub", 1)
+    ours("KG -Qf krl n-cert.pub", 1)

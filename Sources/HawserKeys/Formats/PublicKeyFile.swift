@@ -7,15 +7,15 @@ package enum PublicKeyFile {
     /// `-m PEM`: RSAPublicKey for RSA, SubjectPublicKeyInfo for the rest. nil for types that neither
     /// can hold, which are those that OpenSSH does not convert.
     package static func pem(_ key: PublicKey) -> [UInt8]? {
-        if let body = PKCS.rsaPublicKey(key), !key.type.isCertificate {
+        if let body = PKCS.rsaPublicKey(key) {
             return Armor.text(label: "RSA PUBLIC KEY", body, columns: 64)
         }
         return pkcs8(key)
     }
 
-    /// `-m PKCS8`: SubjectPublicKeyInfo.
+    /// `-m PKCS8`: SubjectPublicKeyInfo. Of a certificate the key inside it, here as in `pem`.
     package static func pkcs8(_ key: PublicKey) -> [UInt8]? {
-        guard !key.type.isCertificate, key.type != .ed25519,
+        guard key.type.plain != .ed25519,
             let body = PKCS.subjectPublicKeyInfo(key)
         else { return nil }
         return Armor.text(label: "PUBLIC KEY", body, columns: 64)

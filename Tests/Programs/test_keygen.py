@@ -497,7 +497,7 @@ FORMATS = r"""
 for f in *.pub; do for o in -l -B -lv "-l -E md5" "-Bv" "-r host" "-r host -g" -e "-e -m pem" "-e -m pkcs8"; do echo "## $f $o"; KG $o -f $f 2>&1; echo "=> $?"; done; done
 for f in ed25519 rsa ecdsa ecdsa384 ecdsa521 dsa *.PEM *.PKCS8; do for o in -y -l -B "-l -E md5" "-l -E sha1" "-l -E sha512" -e "-P secret -y" "-P bad -y" "-P bad -e" "-P secret -e -m PEM"; do echo "## $f $o"; KG $o -f $f 2>&1; echo "=> $?"; done; done
 for f in *.RFC4716.exported *.PKCS8.exported rsa.PEM.exported; do m=${f%.exported}; KG -i -m ${m##*.} -f $f 2>&1; echo "=> $?"; done
-for f in rsa ecdsa ed25519 dsa; do KG -q -s ca -I id $f.pub; for m in RFC4716 PKCS8 PEM; do KG -e -m $m -f $f-cert.pub 2>&1 | grep -v '^AAAA\|^[A-Za-z0-9+/=]\{70\}'; done; done
+for f in rsa ecdsa ed25519 dsa; do KG -q -s ca -I id $f.pub; for m in PKCS8 PEM; do KG -e -m $m -f $f-cert.pub; done; done
 KG -E foo -lf rsa.pub
 KG -m foo -e -f rsa
 KG -Z foo -p -f rsa

@@ -188,7 +188,7 @@ let package = Package(
         ),
         tests(of: "HawserAgent", uses: ["HawserWire", "HawserLog", "HawserCrypto", "HawserKeys"]),
         tests(of: "HawserMultiplex", uses: ["HawserWire"]),
-        tests(of: "HawserConfig", uses: ["HawserWire"]),
+        tests(of: "HawserConfig", uses: ["HawserWire", "HawserSystem"]),
         tests(of: "HawserSystem", uses: ["HawserWire", "HawserLog"]),
         tests(of: "HawserTool", uses: ["HawserWire", "HawserLog", "HawserSystem"]),
         tests(

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bash offers: completions/bash/hawser, called as readline calls it."""
+import os
+import subprocess
+
+import pytest
+from conftest import OURS, ROOT, run, wait_until
+
+SCRIPT = """
+source "$SCRIPT"
+COMP_LINE=$1
+COMP_POINT=${#COMP_LINE}
+_hawser "${COMP_LINE%% *}"
+[ ${#COMPREPLY[@]} -eq 0 ] || printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture
+def complete(tmp_path):
+    """A function: the candidates for the end of a line, in a home of its own."""
+    home = tmp_path / "user"
+    (home / ".ssh").mkdir(parents=True)
+    (home / ".ssh/config").write_text(
+        "Host alpha beta *.example !gamma\n"
+        "Match user me\n"
+        "  Port 23\n"
+        "host=delta\n"
+        "Include more\n"
+    )
+    (home / ".ssh/more").write_text('Host "epsilon"\n')
+    (home / ".ssh/known_hosts").write_text(
+        "[alfred]:2222,10.9.8.7 ssh-ed25519 AAAA\n"
+        "|1|aaaa|bbbb ssh-ed25519 AAAA\n"
+        "@revoked zeta ssh-ed25519 AAAA\n"
+    )
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/alone.txt").touch()
+    (tmp_path / "work/folder").mkdir()
+
+    def ask(line, breaks=" \t\n\"'><=;|&(:"):
+        result = subprocess.run(
+            ["bash", "--norc", "-c", f"COMP_WORDBREAKS=$BREAKS\n{SCRIPT}", "bash", line],
+            env={
+                "HOME": str(home),
+                "PATH": f"{OURS.prefix}/bin:{os.environ['PATH']}",
+                "SCRIPT": str(ROOT / "completions/bash/hawser"),
+                "BREAKS": breaks,
+            },
+            cwd=tmp_path / "work",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert result.stderr == "", result.stderr
+        return result.stdout.split("\n")[:-1]
+
+    return ask
+
+
+def test_hosts(complete):
+    assert complete("ssh al") == ["alfred ", "alpha "]
+    assert complete("ssh -p 22 de") == ["delta "]
+    assert complete("ssh ep") == ["epsilon "]
+    assert complete("ssh 10.") == ["10.9.8.7 "]
+    # Behind a user, and in a list of jump hosts.
+    assert complete("ssh me@be") == ["me@beta "]
+    assert complete("ssh -J alpha,be") == ["alpha,beta "]
+    assert "alpha" not in " ".join(complete("ssh nowhere al"))
+    # Hashed names, revoked keys and patterns are no hosts.
+    assert not [host for host in complete("ssh ") if host[0] in "*!|@#z"]
+
+
+def test_hosts_of_another_configuration(complete, tmp_path):
+    (tmp_path / "other").write_text("Host omega\n")
+    assert complete(f"ssh -F {tmp_path}/other om") == ["omega "]
+    assert complete("ssh om") == []
+
+
+def test_options(complete):
+    assert {"-J ", "-L ", "-G "} <= set(complete("ssh -"))
+    assert complete("scp --a") == ["--atomic "]
+    assert "-Y " in complete("ssh-keygen -")
+    # The other end's letters of a copy are not offered.
+    assert "-t " not in complete("scp -")
+
+
+def test_values(complete):
+    assert complete("ssh -O ch") == ["check ", "channels "]
+    assert complete("ssh-keygen -t ed") == ["ed25519 ", "ed25519-sk "]
+    assert complete("ssh-keygen -Y ver") == ["verify "]
+    # Attached, and behind other letters.
+    assert complete("ssh -Och") == ["-Ocheck ", "-Ochannels "]
+    assert complete("ssh -vO st") == ["stop "]
+    assert complete("ssh -c aes128-g") == ["aes128-gcm@openssh.com "]
+
+
+def test_keywords_and_their_values(complete):
+    assert complete("ssh -o controlm", breaks=" ") == ["ControlMaster="]
+    assert complete("ssh -o ControlMaster=aut", breaks=" ") == [
+        "ControlMaster=auto ", "ControlMaster=autoask ",
+    ]
+    assert complete("scp -oStrictHostKeyChecking=acc", breaks=" ") == [
+        "-oStrictHostKeyChecking=accept-new ",
+    ]
+    assert complete("sshd -o PermitRootLogin=proh", breaks=" ") == [
+        "PermitRootLogin=prohibit-password ",
+    ]
+    # Names of algorithms, also as a list and as a change of the default.
+    assert set(complete("ssh -o Ciphers=aes128-c", breaks=" ")) == {
+        "Ciphers=aes128-ctr", "Ciphers=aes128-cbc",
+    }
+    assert complete("ssh -o Ciphers=aes128-ctr,chacha", breaks=" ") == [
+        "Ciphers=aes128-ctr,chacha20-poly1305@openssh.com",
+    ]
+    assert complete("ssh -o MACs=-umac-64@", breaks=" ") == ["MACs=-umac-64@openssh.com"]
+
+
+def test_where_bash_splits_at_a_colon_only_the_rest_is_given(complete):
+    assert complete("ssh -o ControlMaster=aut") == ["auto ", "autoask "]
+
+
+def test_every_algorithm_and_program_name_is_known(complete):
+    for program in ["ssh", "scp", "sftp", "ssh-keygen", "ssh-agent", "ssh-add", "ssh-keyscan", "sshd"]:
+        assert complete(f"{program} -"), program
+
+
+def test_copies_offer_files_and_hosts(complete):
+    assert complete("scp al") == ["alfred:", "alpha:", "alone.txt "]
+    assert complete("scp ./al") == ["./alone.txt "]
+    assert complete("scp fol") == ["folder/"]
+    assert complete("sftp be") == ["beta "]
+
+
+def test_files_over_a_master_and_never_without(complete, serve, key, home, tmp_path):
+    server = serve(OURS)
+    config = server.client_config(key, ControlPath=home / "ctl")
+    there = tmp_path / "there"
+    (there / "sub folder").mkdir(parents=True)
+    for name in ["one", "other", ".hidden"]:
+        (there / name).touch()
+    line = f"scp -F {config} 127.0.0.1:{there}/o"
+    # No master: no connection is made.
+    # (The one that is there is that of the fixture, which asks whether the server answers.)
+    wait_until(lambda: "Connection closed" in server.log_text(), "the fixture's connection")
+    assert complete(line, breaks=" ") == []
+    assert server.log_text().count("Connection from") == 1
+    opened = run([OURS.ssh, "-F", config, "-M", "-Nnf", "127.0.0.1"])
+    assert opened.returncode == 0, opened.stderr
+    try:
+        wait_until((home / "ctl").exists, "the control socket")
+        prefix = f"127.0.0.1:{there}/"
+        assert complete(line, breaks=" ") == [prefix + "one ", prefix + "other "]
+        assert complete(f"scp -F {config} {prefix}s", breaks=" ") == [prefix + "sub\\ folder/"]
+        assert complete(f"scp -F {config} {prefix}.h", breaks=" ") == [prefix + ".hidden "]
+        assert complete(line) == [f"{there}/one ", f"{there}/other "]
+        assert server.log_text().count("Accepted publickey") == 1
+    finally:
+        run([OURS.ssh, "-F", config, "-O", "exit", "127.0.0.1"])

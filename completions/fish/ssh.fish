@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+# What fish offers behind the name of this program. Written by scripts/generate-completions.
+
+# The hosts of ssh_config(5) and those of known_hosts whose names are not hashed.
+function __hawser_hosts
+    set -l token (commandline -ct)
+    set -l prefix (string match -r '.*[@,]' -- $token)
+    for file in ~/.ssh/config /etc/ssh/ssh_config
+        test -r $file; or continue
+        for line in (string match -ri '^\s*host[\s=]+.*' <$file)
+            for name in (string split -n ' ' -- (string replace -ri '^\s*host[\s=]+' '' -- $line))
+                string match -q '*[*?!]*' -- $name; or echo $prefix$name
+            end
+        end
+    end
+    for file in ~/.ssh/known_hosts /etc/ssh/ssh_known_hosts
+        test -r $file; or continue
+        for names in (string match -r '^[^#@| ][^ ]*' <$file)
+            for name in (string split , -- $names)
+                set name (string replace -r '^\[(.*)\]:\d+$' '$1' -- $name)
+                string match -qr '[*?!]' -- $name; or echo $prefix$name
+            end
+        end
+    end
+end
+
+# Hosts, and behind host: the files there, if a master is there to ask.
+function __hawser_remotes
+    set -l token (commandline -ct)
+    if not string match -q '*:*' -- $token
+        __hawser_hosts | string replace -r '$' ':'
+        return
+    end
+    set -l host (string replace -r ':.*' '' -- $token)
+    set -l path (string replace -r '^[^:]*:' '' -- $token)
+    ssh -O check -- $host >/dev/null 2>&1 </dev/null; or return
+    set -l folder (string match -r '.*/' -- $path)
+    set -l only -T -o BatchMode=yes -o ControlMaster=no -o ConnectTimeout=1 \
+        -o StrictHostKeyChecking=yes -o UserKnownHostsFile=none -o GlobalKnownHostsFile=none \
+        -o ClearAllForwardings=yes
+    set -l where .
+    test -n "$folder"; and set where $folder
+    for name in (ssh $only $host "ls -1ap -- "(string escape -- $where) </dev/null 2>/dev/null)
+        echo $host:$folder$name
+    end
+end
+
+function __hawser_options
+    echo AddKeysToAgent=
+    printf '%s\n' AddressFamily={any,inet,inet6}
+    printf '%s\n' BatchMode={yes,no}
+    echo BindAddress=
+    echo BindInterface=
+    echo CanonicalDomains=
+    printf '%s\n' CanonicalizeFallbackLocal={yes,no}
+    printf '%s\n' CanonicalizeHostname={yes,no,always}
+    echo CanonicalizeMaxDots=
+    echo CanonicalizePermittedCNAMEs=
+    for word in (ssh -Q key-ca-sign 2>/dev/null); echo CASignatureAlgorithms=$word; end
+    echo CertificateFile=
+    echo ChannelTimeout=
+    printf '%s\n' CheckHostIP={yes,no}
+    for word in (ssh -Q cipher 2>/dev/null); echo Ciphers=$word; end
+    printf '%s\n' ClearAllForwardings={yes,no}
+    printf '%s\n' Compression={yes,no}
+    echo ConnectionAttempts=
+    echo ConnectTimeout=
+    printf '%s\n' ControlMaster={yes,no,auto,ask,autoask}
+    echo ControlPath=
+    echo ControlPersist=
+    echo DynamicForward=
+    printf '%s\n' EnableEscapeCommandline={yes,no}
+    printf '%s\n' EnableSSHKeysign={yes,no}
+    echo EscapeChar=
+    printf '%s\n' ExitOnForwardFailure={yes,no}
+    printf '%s\n' FingerprintHash={sha256,md5}
+    printf '%s\n' ForkAfterAuthentication={yes,no}
+    echo ForwardAgent=
+    printf '%s\n' ForwardX11={yes,no}
+    echo ForwardX11Timeout=
+    printf '%s\n' ForwardX11Trusted={yes,no}
+    printf '%s\n' GatewayPorts={yes,no}
+    echo GlobalKnownHostsFile=
+    printf '%s\n' GSSAPIAuthentication={yes,no}
+    printf '%s\n' GSSAPIDelegateCredentials={yes,no}
+    printf '%s\n' HashKnownHosts={yes,no}
+    for word in (ssh -Q key-sig 2>/dev/null); echo HostbasedAcceptedAlgorithms=$word; end
+    printf '%s\n' HostbasedAuthentication={yes,no}
+    for word in (ssh -Q key-sig 2>/dev/null); echo HostKeyAlgorithms=$word; end
+    echo HostKeyAlias=
+    echo Hostname=
+    printf '%s\n' IdentitiesOnly={yes,no}
+    echo IdentityAgent=
+    echo IdentityFile=
+    echo IgnoreUnknown=
+    echo IPQoS=
+    printf '%s\n' KbdInteractiveAuthentication={yes,no}
+    echo KbdInteractiveDevices=
+    for word in (ssh -Q kex 2>/dev/null); echo KexAlgorithms=$word; end
+    echo KnownHostsCommand=
+    echo LocalCommand=
+    echo LocalForward=
+    printf '%s\n' LogLevel={QUIET,FATAL,ERROR,INFO,VERBOSE,DEBUG,DEBUG1,DEBUG2,DEBUG3}
+    echo LogVerbose=
+    for word in (ssh -Q mac 2>/dev/null); echo MACs=$word; end
+    printf '%s\n' NoHostAuthenticationForLocalhost={yes,no}
+    echo NumberOfPasswordPrompts=
+    echo ObscureKeystrokeTiming=
+    printf '%s\n' PasswordAuthentication={yes,no}
+    printf '%s\n' PermitLocalCommand={yes,no}
+    echo PermitRemoteOpen=
+    echo PKCS11Provider=
+    echo Port=
+    echo PreferredAuthentications=
+    echo ProxyCommand=
+    echo ProxyJump=
+    printf '%s\n' ProxyUseFdpass={yes,no}
+    for word in (ssh -Q key-sig 2>/dev/null); echo PubkeyAcceptedAlgorithms=$word; end
+    printf '%s\n' PubkeyAuthentication={yes,no,unbound,host-bound}
+    echo RefuseConnection=
+    echo RekeyLimit=
+    echo RemoteCommand=
+    echo RemoteForward=
+    printf '%s\n' RequestTTY={yes,no,force,auto}
+    echo RequiredRSASize=
+    echo RevokedHostKeys=
+    echo SecurityKeyProvider=
+    echo SendEnv=
+    echo ServerAliveCountMax=
+    echo ServerAliveInterval=
+    printf '%s\n' SessionType={none,subsystem,default}
+    echo SetEnv=
+    printf '%s\n' StdinNull={yes,no}
+    echo StreamLocalBindMask=
+    printf '%s\n' StreamLocalBindUnlink={yes,no}
+    printf '%s\n' StrictHostKeyChecking={yes,no,off,ask,accept-new}
+    printf '%s\n' SyslogFacility={DAEMON,USER,AUTH,AUTHPRIV,LOCAL0,LOCAL1,LOCAL2,LOCAL3,LOCAL4,LOCAL5,LOCAL6,LOCAL7}
+    echo Tag=
+    printf '%s\n' TCPKeepAlive={yes,no}
+    printf '%s\n' Tunnel={ethernet,point-to-point,yes,no}
+    echo TunnelDevice=
+    printf '%s\n' UpdateHostKeys={yes,no,ask}
+    echo User=
+    echo UserKnownHostsFile=
+    printf '%s\n' VerifyHostKeyDNS={yes,no,ask}
+    echo VersionAddendum=
+    printf '%s\n' VisualHostKey={yes,no}
+    printf '%s\n' WarnWeakCrypto={yes,no,no-pq-kex}
+    echo XAuthLocation=
+end
+
+complete -c ssh -l json -d 'with -G'
+complete -c ssh -l origin -d 'with -G'
+complete -c ssh -s 1 -d 'refused'
+complete -c ssh -s 2 -d 'without effect'
+complete -c ssh -s 4 -d 'IPv4 or IPv6 addresses only'
+complete -c ssh -s 6 -d 'IPv4 or IPv6 addresses only'
+complete -c ssh -s A -d 'forwards the agent, or does not'
+complete -c ssh -s a -d 'forwards the agent, or does not'
+complete -c ssh -s B -x -a '(command ls /sys/class/net 2>/dev/null)' -d 'connects from an address of this interface, or from this address'
+complete -c ssh -s b -x -d 'connects from an address of this interface, or from this address'
+complete -c ssh -s C -d 'compresses'
+complete -c ssh -s c -x -a '(ssh -Q cipher 2>/dev/null)' -d 'as Ciphers'
+complete -c ssh -s D -x -d 'as DynamicForward'
+complete -c ssh -s E -r -F -d 'writes messages to the end of a file'
+complete -c ssh -s e -x -d 'as EscapeChar'
+complete -c ssh -s F -r -F -d 'reads this configuration and no other'
+complete -c ssh -s f -d 'goes to the background just before the command is run, after all …'
+complete -c ssh -s G -d 'shows the configuration for the destination, and ends'
+complete -c ssh -s g -d 'as GatewayPorts'
+complete -c ssh -s I -r -F -d 'as PKCS11Provider'
+complete -c ssh -s i -r -F -d 'as IdentityFile'
+complete -c ssh -s J -x -a '(__hawser_hosts)' -d 'as ProxyJump'
+complete -c ssh -s K -d 'as GSSAPIAuthentication with GSSAPIDelegateCredentials, and …'
+complete -c ssh -s k -d 'as GSSAPIAuthentication with GSSAPIDelegateCredentials, and …'
+complete -c ssh -s L -x -d 'as LocalForward'
+complete -c ssh -s l -x -a '(__fish_complete_users)' -d 'the user there'
+complete -c ssh -s M -d 'is the master for later calls'
+complete -c ssh -s m -x -a '(ssh -Q mac 2>/dev/null)' -d 'as MACs'
+complete -c ssh -s N -d 'runs no command'
+complete -c ssh -s n -d 'reads nothing from the standard input'
+complete -c ssh -s O -x -a 'check conninfo channels forward cancel proxy exit stop' -d 'asks a master for something'
+complete -c ssh -s o -x -a '(__hawser_options)' -d 'a keyword and its value, as in ssh_config(5)'
+complete -c ssh -s P -x -d 'as Tag'
+complete -c ssh -s p -x -d 'the port'
+complete -c ssh -s Q -x -a 'cipher cipher-auth compression kex key key-cert key-plain key-sig key-ca-sign mac protocol-version sig help' -d 'shows the names that are known, one a line'
+complete -c ssh -s q -d 'tells nothing but what ends it'
+complete -c ssh -s R -x -d 'as RemoteForward'
+complete -c ssh -s S -r -F -d 'as ControlPath'
+complete -c ssh -s s -d 'the command is the name of a subsystem'
+complete -c ssh -s T -d 'no terminal'
+complete -c ssh -s t -d 'no terminal'
+complete -c ssh -s V -d 'shows the version'
+complete -c ssh -s v -d 'tells what it does'
+complete -c ssh -s W -x -d 'leads the standard input and output to this place through the …'
+complete -c ssh -s w -x -d 'as Tunnel and TunnelDevice'
+complete -c ssh -s X -d 'forwards the display, does not, forwards it with all rights'
+complete -c ssh -s x -d 'forwards the display, does not, forwards it with all rights'
+complete -c ssh -s Y -d 'forwards the display, does not, forwards it with all rights'
+complete -c ssh -s y -d 'is to write messages to syslog(3)'
+complete -c ssh -s Z -d 'is to list the keys that would be tried'
+complete -c ssh -f -a '(__hawser_hosts)'

@@ -56,10 +56,8 @@ func printTokenKeys(_ arguments: Arguments) -> Int32 {
     for (key, label) in tokens.keys {
         if arguments.printsFingerprint {
             let hash = arguments.fingerprintHash ?? .sha256
-            let shown = label.isEmpty ? "no comment" : printable(label)
-            World.print(
-                "\(key.bits) \(key.fingerprint(hash)) \(shown) (PKCS11 key)"
-            )
+            let type = key.type.shortName
+            World.print("\(key.bits) \(key.fingerprint(hash)) \(type) (PKCS11 key)")
         } else {
             World.print(key.text + (label.isEmpty ? "" : " " + printable(label)))
         }

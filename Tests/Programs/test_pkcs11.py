@@ -157,3 +157,50 @@ def test_the_helper_dies_and_goes(start_agent, token, tmp_path):  # noqa: F811
     assert agent.add(UNDER_TEST, "-T", token.keys["rsa"].with_suffix(".pub")).returncode == 0
     agent.add(UNDER_TEST, "-D")
     wait_until(lambda: not helpers_of(agent), "the helper has gone")
+
+
+# ssh-keygen and ssh
+
+
+def test_the_public_keys_of_a_token(token):
+    environment = {**os.environ, **token.environment}
+    printed = run([UNDER_TEST.ssh_keygen, "-D", LIBRARY], env=environment)
+    assert printed.returncode == 0
+    expected = [[*token.public(kind), f"my {kind}"] for kind in token.keys]
+    assert sorted(line.split(None, 2) for line in printed.stdout.decode().splitlines()) == sorted(expected)
+    ours, theirs = (
+        sorted(run([suite.ssh_keygen, "-l", "-D", LIBRARY], env=environment).stdout.splitlines())
+        for suite in (UNDER_TEST, OPENSSH)
+    )
+    assert ours == theirs
+    assert run([UNDER_TEST.ssh_keygen, "-D", "/nonexistent.so"], env=environment).returncode == 255
+
+
+def test_a_certification_authority_in_a_token(token, tmp_path):
+    key = make_key(tmp_path)
+    environment = {**os.environ, **token.environment, **asks(tmp_path, PIN)}
+    authority = token.keys["ecdsa"].with_suffix(".pub")
+    command = [UNDER_TEST.ssh_keygen, "-q", "-s", authority, "-D", LIBRARY, "-I", "x", "-n", "me", f"{key}.pub"]
+    result = run(command, env=environment)
+    assert result.returncode == 0, result.stderr
+    shown = run([OPENSSH.ssh_keygen, "-L", "-f", f"{key}-cert.pub"]).stdout.decode()
+    assert "Signing CA: ECDSA" in shown
+
+
+@pytest.mark.parametrize("pin, works", [(PIN, True), ("0000", False), (None, False)])
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+def test_login_by_pkcs11_provider(token, serve, tmp_path, kind, pin, works):
+    server = serve(OPENSSH)
+    server.authorized_keys.write_text(" ".join(token.public(kind)) + "\n")
+    environment = {**os.environ, **token.environment, "SSH_ASKPASS_REQUIRE": "never"}
+    environment.pop("SSH_AUTH_SOCK", None)
+    if pin:
+        environment.update(asks(tmp_path, pin))
+    config = server.client_config(
+        PKCS11Provider=LIBRARY, IdentitiesOnly="no", BatchMode="no", PreferredAuthentications="publickey"
+    )
+    result = run(
+        [UNDER_TEST.ssh, "-F", config, "127.0.0.1", "echo in"], env=environment, start_new_session=True
+    )
+    assert (result.stdout == b"in\n") == works, result.stderr
+    assert works or result.returncode == 255

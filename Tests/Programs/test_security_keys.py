@@ -96,3 +96,89 @@ def test_resident_keys_that_a_token_does_not_have(start_agent, tmp_path):  # noq
     result = agent.add(UNDER_TEST, "-K", "-S", tmp_path / "none.so", environment=ask)
     assert result.returncode == 1
     assert b"is not an OpenSSH FIDO library" in result.stderr
+
+
+# ssh-keygen, ssh and sshd
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_enrolment(tmp_path, kind):
+    path = tmp_path / "id"
+    result = run([OURS.ssh_keygen, "-t", kind, "-w", PROVIDER, "-N", "", "-C", "c", "-f", path])
+    assert result.returncode == 0, result.stderr
+    assert b"You may need to touch your authenticator to authorize key generation.\n" in result.stdout
+    # OpenSSH reads both files, and its own token code signs with ours.
+    shown = run([OPENSSH.ssh_keygen, "-lf", path]).stdout.decode()
+    assert shown.endswith(f" c ({kind.upper()})\n")
+    assert run([OPENSSH.ssh_keygen, "-yf", path]).stdout.split() == path.with_suffix(".pub").read_bytes().split()
+    text = tmp_path / "text"
+    for signer, checker in [(OPENSSH, OURS), (OURS, OPENSSH)]:
+        text.write_text("text")
+        result = run(
+            [signer.ssh_keygen, "-Y", "sign", "-n", "file", "-f", path, text],
+            env={**os.environ, "SSH_SK_PROVIDER": PROVIDER},
+        )
+        assert result.returncode == 0, result.stderr
+        signature = tmp_path / "text.sig"
+        result = run(
+            [checker.ssh_keygen, "-Y", "check-novalidate", "-n", "file", "-s", signature],
+            input=b"text",
+        )
+        assert result.returncode == 0, result.stderr
+        signature.unlink()
+
+
+@pytest.mark.parametrize(
+    "option, status, message",
+    [
+        ("no-touch-required", 0, b""),
+        ("resident", 0, b""),
+        ("application=ssh:mine", 0, b""),
+        ("application=mine", 255, b'FIDO application string must begin with "ssh:"\r\n'),
+        ("bogus", 255, b'Option "bogus" is unsupported for FIDO authenticator enrollment\r\n'),
+    ],
+)
+def test_words_of_an_enrolment(tmp_path, option, status, message):
+    path = tmp_path / "id"
+    command = [OURS.ssh_keygen, "-q", "-t", "ed25519-sk", "-w", PROVIDER, "-N", "", "-f", path, "-O", option]
+    result = run(command)
+    assert (result.returncode, result.stderr) == (status, message)
+    theirs = run([OPENSSH.ssh_keygen, *command[1:-3], tmp_path / "theirs", "-O", option])
+    assert (theirs.returncode, theirs.stderr) == (status, message)
+
+
+def test_attestation(tmp_path):
+    path, attestation = tmp_path / "id", tmp_path / "att"
+    command = [OURS.ssh_keygen, "-q", "-t", "ed25519-sk", "-w", PROVIDER, "-N", "", "-f", path]
+    assert run([*command, "-O", f"write-attestation={attestation}"]).returncode == 0
+    # The dummy attests with nothing: five empty fields behind the name.
+    assert attestation.read_bytes() == b"\0\0\0\x11ssh-sk-attest-v01" + bytes(20)
+
+
+def test_no_token(tmp_path):
+    command = [OURS.ssh_keygen, "-q", "-t", "ed25519-sk", "-N", "", "-f", tmp_path / "id"]
+    result = run([*command, "-w", tmp_path / "none.so"])
+    assert result.returncode == 255
+    assert b"Key enrollment failed: invalid format" in result.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("client, server", [(OURS, OPENSSH), (OPENSSH, OURS), (OURS, OURS)], ids=str)
+def test_login_with_a_token(serve, tmp_path, kind, client, server):
+    key = make_token_key(tmp_path, kind)
+    host = serve(server)
+    host.authorized_keys.write_text(key.with_suffix(".pub").read_text())
+    config = host.client_config(key, SecurityKeyProvider=PROVIDER)
+    result = run([client.ssh, "-F", config, "127.0.0.1", "echo in"])
+    assert result.stdout == b"in\n", result.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_host_key_in_a_token(serve, tmp_path, key, kind):
+    host_key = make_token_key(tmp_path, kind)
+    host = serve(OURS, f"HostKey {host_key}", f"SecurityKeyProvider {PROVIDER}")
+    host.host_keys = [host_key]
+    for client in (OURS, OPENSSH):
+        config = host.client_config(key, HostKeyAlgorithms=host_key.with_suffix(".pub").read_text().split()[0])
+        result = run([client.ssh, "-F", config, "127.0.0.1", "echo in"])
+        assert result.stdout == b"in\n", result.stderr

@@ -54,6 +54,19 @@ package enum SecurityKey {
         )
     }
 
+    /// r and s of an X9.62 signature, which tokens give back for ECDSA.
+    package static func ecdsaNumbers(
+        _ signature: [UInt8]
+    ) throws(KeyError) -> (r: [UInt8], s: [UInt8]) {
+        var outer = DERReader(signature.rawBytes)
+        var reader = try outer.readSequence()
+        try outer.expectEnd()
+        let r = try reader.readInteger()
+        let s = try reader.readInteger()
+        try reader.expectEnd()
+        return (r, s)
+    }
+
     /// The signature blob for what a token gave back: `first` is r or the whole of an Ed25519
     /// signature, `second` s or nothing.
     package static func signature(

@@ -6,9 +6,14 @@ internal import HawserLog
 internal import HawserSystem
 internal import HawserWire
 
-/// Carries a request out with a middleware library.
+/// Carries a request out with a middleware library, or with our own.
 struct Middleware {
-    let library: SecurityKeyLibrary
+    enum Library {
+        case foreign(SecurityKeyLibrary)
+        case own(FIDO2Library)
+    }
+
+    let library: Library
     let pin: SecretBytes?
     let device: String?
     let log: Log
@@ -31,22 +36,46 @@ struct Middleware {
 
     private func sign(_ data: [UInt8], with key: PrivateKey) throws -> SecurityKeyReply {
         guard let parts = key.tokenParts else { return .failure(.unsupported) }
-        let signed = try library.sign(
-            algorithm: parts.algorithm.rawValue,
-            data: data,
-            application: parts.application,
-            handle: parts.handle,
-            flags: parts.flags,
-            pin: pin,
-            device: device
-        )
-        let blob = try SecurityKey.signature(
-            parts.algorithm,
-            first: signed.first,
-            second: signed.second,
-            flags: signed.flags,
-            counter: signed.counter
-        )
+        let blob: [UInt8]
+        switch library {
+        case .foreign(let library):
+            let signed = try library.sign(
+                algorithm: parts.algorithm.rawValue,
+                data: data,
+                application: parts.application,
+                handle: parts.handle,
+                flags: parts.flags,
+                pin: pin,
+                device: device
+            )
+            blob = try SecurityKey.signature(
+                parts.algorithm,
+                first: signed.first,
+                second: signed.second,
+                flags: signed.flags,
+                counter: signed.counter
+            )
+        case .own(let library):
+            let signed = try library.sign(
+                data: data,
+                application: parts.application,
+                handle: parts.handle,
+                flags: parts.flags,
+                pin: pin,
+                device: device
+            )
+            let isCurve = parts.algorithm == .ecdsa
+            let numbers =
+                try isCurve
+                ? SecurityKey.ecdsaNumbers(signed.signature) : (r: signed.signature, s: [])
+            blob = try SecurityKey.signature(
+                parts.algorithm,
+                first: numbers.r,
+                second: numbers.s,
+                flags: signed.flags,
+                counter: signed.counter
+            )
+        }
         // A middleware that signs wrongly is found out here, not by a server.
         try key.publicKey.verify(
             signature: blob,
@@ -57,15 +86,29 @@ struct Middleware {
     }
 
     private func enroll(_ wanted: SecurityKeyRequest.Enrollment) throws -> SecurityKeyReply {
-        let enrolled = try library.enroll(
-            algorithm: wanted.algorithm.rawValue,
-            challenge: wanted.challenge,
-            application: wanted.application,
-            flags: wanted.flags,
-            pin: pin,
-            device: device,
-            user: wanted.user
-        )
+        let enrolled: SecurityKeyLibrary.Enrolled =
+            switch library {
+            case .foreign(let library):
+                try library.enroll(
+                    algorithm: wanted.algorithm.rawValue,
+                    challenge: wanted.challenge,
+                    application: wanted.application,
+                    flags: wanted.flags,
+                    pin: pin,
+                    device: device,
+                    user: wanted.user
+                )
+            case .own(let library):
+                try library.enroll(
+                    algorithm: wanted.algorithm.rawValue,
+                    challenge: wanted.challenge,
+                    application: wanted.application,
+                    flags: wanted.flags,
+                    pin: pin,
+                    device: device,
+                    user: wanted.user
+                )
+            }
         let key = try SecurityKey.key(
             wanted.algorithm,
             publicKey: enrolled.publicKey,
@@ -85,7 +128,12 @@ struct Middleware {
 
     private func residentKeys() throws -> SecurityKeyReply {
         var keys: [SecurityKeyReply.Resident] = []
-        for found in try library.residentKeys(pin: pin, device: device) {
+        let all: [SecurityKeyLibrary.Resident] =
+            switch library {
+            case .foreign(let library): try library.residentKeys(pin: pin, device: device)
+            case .own(let library): try library.residentKeys(pin: pin, device: device)
+            }
+        for found in all {
             guard let algorithm = SecurityKey.Algorithm(rawValue: found.algorithm) else { continue }
             let key = try? SecurityKey.key(
                 algorithm,

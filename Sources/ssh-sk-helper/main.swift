@@ -37,14 +37,7 @@ func serve(_ log: Log) -> Bool {
 func answer(_ message: [UInt8], _ log: Log) -> SecurityKeyReply {
     do throws(AgentError) {
         let envelope = try SecurityKeyRequest.Envelope(message.rawBytes)
-        guard envelope.provider.hasPrefix("/") else {
-            log.error("no support for provider \(envelope.provider.visible)")
-            return .failure(.noProvider)
-        }
-        guard let library = try? SecurityKeyLibrary(path: envelope.provider) else {
-            log.error("provider \(envelope.provider.visible) is not an OpenSSH FIDO library")
-            return .failure(.noProvider)
-        }
+        guard let library = library(envelope.provider, log) else { return .failure(.noProvider) }
         let middleware = Middleware(
             library: library,
             pin: envelope.pin,
@@ -56,6 +49,20 @@ func answer(_ message: [UInt8], _ log: Log) -> SecurityKeyReply {
         log.error("\(error)")
         return .failure(.general)
     }
+}
+
+/// The middleware of that path, or our own; nil, said why, when there is none.
+func library(_ provider: String, _ log: Log) -> Middleware.Library? {
+    if provider == "internal" {
+        if let library = FIDO2Library() { return .own(library) }
+        log.error("internal security key support needs libfido2 (libfido2.so.1)")
+        return nil
+    }
+    if provider.hasPrefix("/"), let library = try? SecurityKeyLibrary(path: provider) {
+        return .foreign(library)
+    }
+    log.error("provider \(provider.visible) is not an OpenSSH FIDO library")
+    return nil
 }
 
 func readExactly(_ count: Int) -> [UInt8]? {

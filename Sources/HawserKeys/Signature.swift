@@ -2,15 +2,23 @@
 
 internal import HawserWire
 
+/// What a security key is asked for, and says that it has done (PROTOCOL.u2f): bits of one byte.
+package enum SecurityKeyFlags {
+    /// Somebody touched the token.
+    package static let userPresence: UInt8 = 0x01
+    /// The token knows who that was (PIN, fingerprint).
+    package static let userVerification: UInt8 = 0x04
+}
+
 /// What a security key adds to its signature (PROTOCOL.u2f).
 package struct SecurityKeyDetails: Equatable, Sendable {
     package let flags: UInt8
     package let counter: UInt32
 
     /// Whether somebody touched the token.
-    package var isUserPresent: Bool { flags & 0x01 != 0 }
+    package var isUserPresent: Bool { flags & SecurityKeyFlags.userPresence != 0 }
     /// Whether the token knows who that was (PIN, fingerprint).
-    package var isUserVerified: Bool { flags & 0x04 != 0 }
+    package var isUserVerified: Bool { flags & SecurityKeyFlags.userVerification != 0 }
 }
 
 /// What a browser adds when it has a token sign (PROTOCOL.u2f, and Web Authentication §5.8.1): the

@@ -64,7 +64,12 @@ final class AgentKeys {
         guard case .signature(let signature) = answer else {
             throw .unsupported("agent refused operation")
         }
-        try key.verify(signature: signature, over: data.rawBytes, allowing: [name])
+        try key.verify(
+            signature: signature,
+            over: data.rawBytes,
+            allowing: key.type.isSecurityKey ? nil : [name],
+            requiringUserPresence: false
+        )
         return signature
     }
 

@@ -11,15 +11,37 @@ func changePassphrase(_ arguments: Arguments) -> Int32 {
         "Failed to load key \(path): \($0)"
     }
     if !key.commentBytes.isEmpty { World.print("Key has comment '\(printable(key.comment))'") }
+    let changed = withFlags(arguments.options, key)
     let passphrase =
         arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
         ?? readNewPassphrase("Enter new passphrase (empty for no passphrase): ")
-    if let problem = savePrivateKey(key, to: path, passphrase: passphrase, arguments) {
+    if let problem = savePrivateKey(changed, to: path, passphrase: passphrase, arguments) {
         World.error("Saving key \"\(path)\" failed: \(problem)")
         return 1
     }
     World.print("Your identification has been saved with the new passphrase.")
     return 0
+}
+
+/// The key with what `-O` says of a security key: that it wants a touch, or no verification. The
+/// token decides in the end; these flags are what we ask it for (PROTOCOL.u2f).
+private func withFlags(_ options: [String], _ key: PrivateKey) -> PrivateKey {
+    if options.isEmpty { return key }
+    guard case .securityKey(var flags, let handle, let reserved) = key.material else {
+        fatal("Options are for keys in security keys only")
+    }
+    for option in options {
+        switch option.asciiLowercased {
+        case "touch-required": flags |= SecurityKeyFlags.userPresence
+        case "no-verify-required": flags &= ~SecurityKeyFlags.userVerification
+        default: fatal("Option \"\(option)\" is unsupported for changing a passphrase")
+        }
+    }
+    return PrivateKey(
+        publicKey: key.publicKey,
+        material: .securityKey(flags: flags, handle: handle, reserved: reserved),
+        commentBytes: key.commentBytes
+    )
 }
 
 /// `-c`: another comment in both files of a key.

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 
+import pexpect
 import pytest
 
 from conftest import OPENSSH, OURS, make_key
@@ -611,3 +612,101 @@ def test_composite_keys_do_everything(twins):
     ours("KG -q -kf krl m.pub n-cert.pub; KG -Qf krl ca.pub")
     ours("KG -Qf krl m.pub", 1)
     ours("KG -Qf krl n-cert.pub", 1)
+
+
+both = pytest.mark.parametrize("suite", [OURS, OPENSSH], ids=lambda suite: suite.name)
+
+
+def ask(suite, folder, words, talk):
+    """Runs on a terminal; `talk` is what is expected and what is then typed. The exit status."""
+    child = pexpect.spawn(
+        suite.ssh_keygen, words, cwd=str(folder), timeout=30, encoding="utf-8", echo=False
+    )
+    for expected, answer in talk:
+        child.expect(expected)
+        child.sendline(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus
+
+
+@both
+def test_questions_for_a_new_key(suite, tmp_path):
+    words = ["-t", "ed25519", "-C", "c", "-a", "1"]
+    assert ask(suite, tmp_path, words, [
+        ("Enter file in which to save the key", str(tmp_path / "k")),
+        ("Enter passphrase .*: ", "secret1"), ("Enter same passphrase again: ", "other"),
+        ("Passphrases do not match.  Try again.", ""), ("again: ", ""),
+    ]) in (0, None)
+    (tmp_path / "k").unlink()
+    assert ask(suite, tmp_path, [*words, "-f", "k"], [
+        ("Enter passphrase .*: ", "secret1"), ("Enter same passphrase again: ", "secret1"),
+    ]) == 0
+    before = (tmp_path / "k").read_bytes()
+    assert (tmp_path / "k").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "k.pub").stat().st_mode & 0o777 == 0o644
+    # Nothing is overwritten without a yes.
+    for answer in ["n", "", "No"]:
+        assert ask(suite, tmp_path, [*words, "-f", "k"], [
+            (r"k already exists.\r\nOverwrite \(y/n\)\? ", answer),
+        ]) == 1
+        assert (tmp_path / "k").read_bytes() == before
+    assert ask(suite, tmp_path, [*words, "-f", "k", "-N", ""], [
+        (r"Overwrite \(y/n\)\? ", "y"),
+    ]) == 0
+    assert (tmp_path / "k").read_bytes() != before
+
+
+@both
+def test_questions_for_changes(suite, tmp_path):
+    make_key(tmp_path, "k", passphrase="secret1")
+    change = ["-p", "-f", "k", "-a", "1"]
+    assert ask(suite, tmp_path, change, [("Enter old passphrase: ", "wrong")]) == 255
+    assert ask(suite, tmp_path, change, [
+        ("Enter old passphrase: ", "secret1"),
+        (r"Enter new passphrase \(empty for no passphrase\): ", "secret2"),
+        ("Enter same passphrase again: ", "secret2"),
+    ]) == 0
+    assert ask(suite, tmp_path, ["-y", "-f", "k"], [("Enter passphrase.*: ", "secret2")]) == 0
+    assert ask(suite, tmp_path, ["-c", "-f", "k", "-a", "1"], [
+        ("Enter passphrase.*: ", "secret2"), ("Old comment: k", "new"),
+    ]) == 0
+
+
+@both
+def test_the_question_before_a_signature_is_overwritten(suite, tmp_path):
+    make_key(tmp_path, "k")
+    (tmp_path / "f").write_text("one")
+    words = ["-Y", "sign", "-f", "k", "-n", "x", "f"]
+    assert ask(suite, tmp_path, words, []) == 0
+    before = (tmp_path / "f.sig").read_text()
+    (tmp_path / "f").write_text("two")
+    assert ask(suite, tmp_path, words, [(r"Overwrite \(y/n\)\? ", "n")]) == 0
+    assert (tmp_path / "f.sig").read_text() == before
+    assert ask(suite, tmp_path, words, [(r"Overwrite \(y/n\)\? ", "y")]) == 0
+    assert (tmp_path / "f.sig").read_text() != before
+
+
+@pytest.mark.skipif(not os.path.isdir(SUITE), reason="needs the package openssh-tests")
+def test_flags_of_a_security_key_file(twins):
+    """-O touch-required and no-verify-required with -p, since OpenSSH 10.5."""
+    for name in ["ed25519_sk", "ecdsa_sk"]:
+        shutil.copy(f"{SUITE}/{name}", twins.seed / name)
+        (twins.seed / name).chmod(0o600)
+    twins.start()
+    place = twins.folders[OURS]
+    for name in ["ed25519_sk", "ecdsa_sk"]:
+        line = twins.run(OURS, f"KG -y -f {name}")
+
+        def flags():
+            """The byte after the application, in the private half."""
+            blob = base64.b64decode("".join((place / name).read_text().splitlines()[1:-1]))
+            return blob[blob.rindex(b"\0\0\0\4ssh:") + 8]
+
+        text = twins.run(OURS, f"KG -q -p -N '' -O touch-required -O no-verify-required -f {name}")
+        assert text.endswith("=> 0"), text
+        assert flags() & 5 == 1
+        assert twins.run(OURS, f"KG -y -f {name}") == line
+        assert twins.run(OPENSSH, f"KG -y -f {place / name}") == line
+    assert twins.run(OURS, "KG -p -N '' -O touch-required -f ca").endswith("=> 255")
+    assert twins.run(OURS, "KG -p -N '' -O bogus -f ecdsa_sk").endswith("=> 255")

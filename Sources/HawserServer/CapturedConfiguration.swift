@@ -109,7 +109,8 @@ package final class CapturedConfiguration {
         Explanation(listing(for: criteria, hostKeys)).json
     }
 
-    private func listing(
+    /// What holds, and where it is said.
+    func listing(
         for criteria: ConnectionCriteria?,
         _ hostKeys: [String]
     ) -> ServerListing {

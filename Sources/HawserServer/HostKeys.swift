@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserAgentClient
+internal import HawserCrypto
 internal import HawserKeys
 package import HawserLog
 package import HawserProtocol
@@ -114,6 +115,23 @@ package final class HostKeys {
             log.error("Unable to load host key \"\(path)\": \(error)")
             return false
         }
+    }
+
+    /// In place of a path (`HostKey new`): a key that is made at the start and never written down.
+    private static let newKey = "new"
+
+    package static func isNew(_ path: String) -> Bool {
+        path == newKey || (Files.name(of: path) == newKey && !Files.exists(path))
+    }
+
+    /// Makes an Ed25519 key for as long as the server runs.
+    package func makeKey(_ log: Log) {
+        let random = SystemRandom()
+        guard let key = try? PrivateKey.generate(.ed25519, random: random),
+            let contents = try? PrivateKeyFile.serialize(key, random: random)
+        else { return }
+        add(path: Self.newKey, contents: contents.exposed, log)
+        log.info("New host key: \(key.publicKey.text)")
     }
 
     /// Adds what another process of ours has read.

@@ -25,6 +25,8 @@ package struct ServerProgram {
         package var usesJSON = false
         package var ports: [Int] = []
         package var connectionSpecification: [String] = []
+        /// `--explain`: what is asked about; empty without it.
+        package var explanationSpecification: [String] = []
         package var family: Resolver.Family = .any
         /// Of this program, the first as it was called.
         package var arguments: [String] = []
@@ -32,7 +34,7 @@ package struct ServerProgram {
         package init() {}
     }
 
-    private let options: Options
+    let options: Options
     private let sink: ServerLogSink
     private var log: Log
 
@@ -82,6 +84,7 @@ package struct ServerProgram {
         let settings = configuration.globalSettings
         if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
         if options.printsOnly { return show(configuration) }
+        if !options.explanationSpecification.isEmpty { return explain(configuration) }
         let hostKeys = loadHostKeys(settings)
         guard !hostKeys.entries.isEmpty else {
             Descriptor.writeAll(2, Array("sshd: no hostkeys available -- exiting.\r\n".utf8))
@@ -322,7 +325,9 @@ package struct ServerProgram {
             hostKeys.agent =
                 agent == "SSH_AUTH_SOCK" ? Environment.value("SSH_AUTH_SOCK") : agent
         }
-        hostKeys.load(hostKeyPaths(settings), log)
+        let paths = hostKeyPaths(settings)
+        hostKeys.load(paths.filter { !HostKeys.isNew($0) }, log)
+        if paths.contains(where: HostKeys.isNew) { hostKeys.makeKey(log) }
         hostKeys.loadCertificates(settings.all("hostcertificate").filter { $0 != "none" }, log)
         return hostKeys
     }

@@ -105,6 +105,15 @@ enum ServerCommandLine {
                 if word == "--json" { options.usesJSON = true }
                 continue
             }
+            if word == "--explain" {
+                // Everything that follows is about the login.
+                options.explanationSpecification = rest.flatMap { specification in
+                    specification.hasPrefix("key=")
+                        ? [specification] : specification.split(separator: ",").map(String.init)
+                }
+                if rest.isEmpty { options.explanationSpecification = [""] }
+                return .run(options)
+            }
             var letters = word.dropFirst()
             while let letter = letters.popFirst() {
                 if letter == "V" {
@@ -145,6 +154,7 @@ enum ServerCommandLine {
         say("usage: sshd [-46DdeGiqTtV] [-C connection_spec] [-c host_cert_file]")
         say("            [-E log_file] [-f config_file] [-g login_grace_time]")
         say("            [-h host_key_file] [-o option] [-p port] [-u len]")
+        say("       sshd [options] --explain user=USER[,addr=ADDRESS] [key=FILE]")
         return .end(1)
     }
 

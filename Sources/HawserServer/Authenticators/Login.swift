@@ -49,7 +49,7 @@ extension Monitor {
     func beginLogin(_ name: String) {
         // `user:style` names a style of authentication.
         let accountName = name.split(separator: ":").first.map(String.init) ?? name
-        let found = User.named(accountName)
+        let found = Accounts.named(accountName)
         var criteria = ConnectionCriteria(peer: start.peer, host: hostName)
         criteria.user = accountName
         criteria.isInvalidUser = found == nil
@@ -115,54 +115,12 @@ extension Monitor {
 
     var usesPAM: Bool { settings.usesPAM && Identity.isPrivileged }
 
-    private var enabledMethods: [String] {
-        var methods: [String] = []
-        if settings.isYes("pubkeyauthentication", default: true) { methods.append("publickey") }
-        if settings.isYes("passwordauthentication", default: true) { methods.append("password") }
-        if settings.isYes("kbdinteractiveauthentication", default: true), usesPAM {
-            methods.append("keyboard-interactive")
-        }
-        if settings.isYes("hostbasedauthentication", default: false) { methods.append("hostbased") }
-        return methods
-    }
+    private var enabledMethods: [String] { AccountCheck.enabledMethods(settings) }
 
     /// Why an account may not log in, as the log says it.
     private func refusal(of user: User) -> String? {
-        // A server that runs as an ordinary user can only let that one in.
-        if !Identity.isPrivileged, user.uid != Daemon.effectiveUser {
-            return "User \(user.name) not allowed because this server cannot become it"
-        }
-        if !usesPAM, let shadow = Shadow.entry(for: user) {
-            if shadow.isLocked {
-                return "User \(user.name) not allowed because account is locked"
-            }
-            if shadow.validity(onDay: CivilTime.today) == .accountExpired {
-                return "Account \(user.name) has expired"
-            }
-        }
-        if !user.shell.isEmpty, settings.chrootDirectory == nil {
-            guard let shell = Files.status(user.shell) else {
-                return "User \(user.name) not allowed because shell \(user.shell) does not exist"
-            }
-            guard shell.isRegular, shell.mode & 0o111 != 0 else {
-                return "User \(user.name) not allowed because shell \(user.shell) "
-                    + "is not executable"
-            }
-        }
-        var rules = AccessRules()
-        rules.denyUsers = settings.words("denyusers")
-        rules.allowUsers = settings.words("allowusers")
-        rules.denyGroups = settings.words("denygroups")
-        rules.allowGroups = settings.words("allowgroups")
-        let reason = rules.refusal(
-            user: user.name,
-            groups: user.groupNames,
-            host: hostName ?? start.peer.address,
-            address: start.peer.address
-        )
-        return reason.map {
-            "User \(user.name) from \(hostName ?? start.peer.address) not allowed because \($0)"
-        }
+        AccountCheck(settings: settings, address: start.peer.address, hostName: hostName)
+            .refusal(of: user)
     }
 
     // MARK: Attempts

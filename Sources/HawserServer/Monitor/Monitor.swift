@@ -305,7 +305,7 @@ package final class Monitor {
         do throws(SystemError) {
             let (ours, theirs) = try Descriptor.socketPair()
             var spawn = Spawn("/proc/self/exe", role.arguments(title: ""))
-            spawn.environment = []
+            spawn.environment = Accounts.environment
             spawn.directory = "/"
             spawn.descriptors = [
                 (child: 2, ours: 2),

@@ -86,7 +86,7 @@ package final class SessionProcess {
         for descriptor in [monitor, input, output, descriptors] {
             Descriptor.setCloseOnExec(descriptor)
         }
-        guard let user = User.numbered(start.uid) ?? User.named(start.userName) else {
+        guard let user = Accounts.numbered(start.uid) ?? User.named(start.userName) else {
             log.fatal("no account for \(start.userName)")
             return 255
         }

@@ -8,6 +8,8 @@ package enum Identity {
     /// Whether this process may change its identity.
     package static var isPrivileged: Bool { geteuid() == 0 }
 
+    package static var effectiveGroup: UInt32 { getegid() }
+
     /// Takes the supplementary groups. C: `setgroups`.
     package static func setGroups(_ groups: [UInt32]) throws(PrivilegeError) {
         // SAFETY: reads `count` numbers and keeps no pointer.

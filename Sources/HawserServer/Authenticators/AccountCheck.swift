@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserConfig
+internal import HawserSystem
+
+/// Whether an account may log in at all, whatever it can prove.
+struct AccountCheck {
+    let settings: ServerSettings
+    /// Of the client.
+    let address: String
+    let hostName: String?
+
+    /// The methods that the configuration switches on, in OpenSSH's order.
+    static func enabledMethods(_ settings: ServerSettings) -> [String] {
+        let usesPAM = settings.usesPAM && Identity.isPrivileged
+        var methods: [String] = []
+        if settings.isYes("pubkeyauthentication", default: true) { methods.append("publickey") }
+        if settings.isYes("passwordauthentication", default: true) { methods.append("password") }
+        if settings.isYes("kbdinteractiveauthentication", default: true), usesPAM {
+            methods.append("keyboard-interactive")
+        }
+        if settings.isYes("hostbasedauthentication", default: false) { methods.append("hostbased") }
+        return methods
+    }
+
+    /// Why an account may not log in, as the log says it.
+    func refusal(of user: User) -> String? {
+        // A server that runs as an ordinary user can only let that one in.
+        if !Identity.isPrivileged, user.uid != Daemon.effectiveUser {
+            return "User \(user.name) not allowed because this server cannot become it"
+        }
+        if !(settings.usesPAM && Identity.isPrivileged), let shadow = Shadow.entry(for: user) {
+            if shadow.isLocked {
+                return "User \(user.name) not allowed because account is locked"
+            }
+            if shadow.validity(onDay: CivilTime.today) == .accountExpired {
+                return "Account \(user.name) has expired"
+            }
+        }
+        if !user.shell.isEmpty, settings.chrootDirectory == nil {
+            guard let shell = Files.status(user.shell) else {
+                return "User \(user.name) not allowed because shell \(user.shell) does not exist"
+            }
+            guard shell.isRegular, shell.mode & 0o111 != 0 else {
+                return "User \(user.name) not allowed because shell \(user.shell) "
+                    + "is not executable"
+            }
+        }
+        var rules = AccessRules()
+        rules.denyUsers = settings.words("denyusers")
+        rules.allowUsers = settings.words("allowusers")
+        rules.denyGroups = settings.words("denygroups")
+        rules.allowGroups = settings.words("allowgroups")
+        let reason = rules.refusal(
+            user: user.name,
+            groups: user.groupNames,
+            host: hostName ?? address,
+            address: address
+        )
+        return reason.map {
+            "User \(user.name) from \(hostName ?? address) not allowed because \($0)"
+        }
+    }
+}

@@ -111,6 +111,8 @@ package final class Monitor {
                 ending = .graceExceeded
                 Child.kill(child, 9)
             }
+            // Whatever it waits for, it learns that nobody answers any more.
+            Descriptor.close(socket.descriptor)
             noteEnding(child > 0 ? Child.wait(child) : nil)
             return 255
         }
@@ -307,8 +309,11 @@ package final class Monitor {
             var spawn = Spawn("/proc/self/exe", role.arguments(title: ""))
             spawn.environment = Accounts.environment
             spawn.directory = "/"
+            // A stranger's process gets no file, not even the log's.
+            let null = role == .network ? try Descriptor.open("/dev/null", 2) : -1
+            defer { Descriptor.close(null) }
             spawn.descriptors = [
-                (child: 2, ours: 2),
+                (child: 2, ours: null >= 0 ? null : 2),
                 (child: ServerRole.Place.monitor, ours: theirs),
                 (child: ServerRole.Place.input, ours: start.input),
                 (child: ServerRole.Place.output, ours: start.output),

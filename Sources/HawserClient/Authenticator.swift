@@ -94,7 +94,10 @@ final class Authenticator {
             interactivePrompts += 1
             hasAnsweredPrompt = false
             lastMethod = method
-            connection.authenticateKeyboardInteractive()
+            let devices = settings.options.kbdInteractiveDevices ?? ""
+            connection.authenticateKeyboardInteractive(
+                submethods: devices.split(separator: ",").map(String.init)
+            )
             return true
         case "password" where settings.options.passwordAuthentication != false && !sendsNoSecrets:
             return askPassword(on: &connection)

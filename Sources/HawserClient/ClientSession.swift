@@ -103,8 +103,8 @@ final class ClientSession: ClientChannel {
     // MARK: Starting (RFC 4254 §6)
 
     private func start(_ loop: ClientLoop) {
-        if request.wantsX11 { loop.requestX11(self) }
-        if request.wantsAgent, loop.canForwardAgent(for: self) {
+        if request.wantsX11, !loop.isUntrusted { loop.requestX11(self) }
+        if request.wantsAgent, !loop.isUntrusted, loop.canForwardAgent(for: self) {
             loop.log.debug("Requesting authentication agent forwarding.")
             send(.agentForwarding, loop, wantReply: false)
         }

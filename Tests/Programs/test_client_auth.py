@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import OPENSSH, PREFIX, UNDER_TEST, make_key, run
+from conftest import OPENSSH, PREFIX, UNDER_TEST, free_port, make_key, run
 
 
 def certify(folder, authority, key, *arguments):
@@ -623,3 +623,33 @@ def test_passwords_of_any_length_make_packets_of_one_size(serve, account, askpas
     first, second = sizes.values()
     assert first[-1] == second[-1]
     assert sum(first) == sum(second)
+
+
+@pytest.mark.parametrize("strict", ["no", "yes"])
+def test_nothing_is_forwarded_to_a_changed_host(serve, key, agent, tmp_path, strict):
+    server = serve(OPENSSH)
+    file = tmp_path / "hosts"
+    other = make_key(tmp_path, "changed")
+    agent(key)
+    results = []
+    for suite in (UNDER_TEST, OPENSSH):
+        file.write_text(f"[127.0.0.1]:{server.port} {line(other)}\n")
+        results.append(ssh(
+            server, "-A", "-X", "-L", f"{free_port()}:127.0.0.1:9", "127.0.0.1", "echo in $SSH_AUTH_SOCK",
+            suite=suite, env=agent.environment, UserKnownHostsFile=file, IdentityAgent=None,
+            StrictHostKeyChecking=strict, IdentityFile=key,
+        ))
+    assert results[0].stdout == results[1].stdout == (b"in\n" if strict == "no" else b"")
+    assert results[0].stderr == results[1].stderr
+    assert (b"Port forwarding is disabled" in results[0].stderr) == (strict == "no")
+
+
+def test_submethods_are_asked_for(serve, account, askpass):
+    name, _ = account
+    server = serve(OPENSSH, "LogLevel DEBUG2", "UsePAM yes", "KbdInteractiveAuthentication yes",
+                   user=name)
+    environment, _ = askpass("wrong")
+    ssh(server, "127.0.0.1", "true", env=environment, BatchMode="no",
+        PreferredAuthentications="keyboard-interactive", NumberOfPasswordPrompts=1,
+        KbdInteractiveDevices="pam,bsdauth")
+    assert "keyboard-interactive devs pam,bsdauth" in server.log_text()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
 internal import HawserKeys
 internal import HawserLog
 internal import HawserProtocol
@@ -122,6 +123,28 @@ extension ClientLoop {
         }
     }
 
+    /// The server's key is not the known one, and the user goes on all the same: what could be turned
+    /// against the user is not forwarded.
+    private func forwardNothing() throws(ProtocolError) {
+        isUntrusted = true
+        func tell(_ what: String) {
+            log.error("\(what) forwarding is disabled to avoid man-in-the-middle attacks.")
+        }
+        if agentForwarding.isOn {
+            tell("Agent")
+            agentForwarding = AgentForwarding(path: nil)
+        }
+        if settings.options.forwardX11 == true { tell("X11") }
+        guard !forwarding.forwards.isEmpty else { return }
+        tell("Port")
+        forwarding.forwards = []
+        guard forwarding.exitOnFailure else { return }
+        throw ProtocolError(
+            .authenticationFailed,
+            "Error: forwarding disabled due to host key check failure"
+        )
+    }
+
     private func decide(_ proven: ProvenHostKey) throws(ProtocolError) {
         guard let key = try? PublicKey(blob: proven.blob) else {
             throw ProtocolError(.hostKeyRefused, "unreadable host key")
@@ -129,8 +152,8 @@ extension ClientLoop {
         switch verification.verdict(on: key) {
         case .accepted(let isPlainAndKnown): mayUpdateHostKeys = isPlainAndKnown
         case .acceptedWithoutTrust:
-            isUntrusted = true
             authenticator.sendsNoSecrets = true
+            try forwardNothing()
         case .refused:
             connection.rejectHostKey()
             throw ProtocolError(.hostKeyRefused, "Host key verification failed.")

@@ -162,7 +162,10 @@ package final class ClientLoop {
                 throw ClientFailure("\(whenEarly)Connection closed by \(peerName)")
             }
             if connection.peerIdentification == nil, let deadline, Clock.nanoseconds >= deadline {
-                throw ClientFailure("Connection timed out during banner exchange")
+                throw ClientFailure(
+                    "Connection timed out during banner exchange\r\n"
+                        + "Connection to \(peerName) timed out"
+                )
             }
             try turn(deadline: connection.peerIdentification == nil ? deadline : nil)
         }

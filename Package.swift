@@ -231,6 +231,10 @@ if Context.environment["HAWSER_FUZZ"] != nil {
         fuzz("FuzzPacketReader", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
         fuzz("FuzzConnection", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
         fuzz("FuzzMultiplex", uses: ["HawserMultiplex", "HawserWire"]),
+        fuzz(
+            "FuzzAgent",
+            uses: ["HawserAgent", "HawserCrypto", "HawserKeys", "HawserLog", "HawserWire"]
+        ),
         fuzz("FuzzClientConfig", uses: ["HawserConfig"]),
         fuzz("FuzzServerConfig", uses: ["HawserConfig"]),
     ]

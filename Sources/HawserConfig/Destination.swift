@@ -45,18 +45,20 @@ package struct Destination: Equatable, Sendable {
         return (String(text[..<at]), text[text.index(after: at)...])
     }
 
-    /// A host that can do no harm in a command or an option.
+    /// A host that can do no harm in a command or an option. Bytes are looked at, not characters: a
+    /// shell does not know that an accent belongs to the sign before it.
     package static func isSafe(host: String) -> Bool {
-        !host.isEmpty && !host.hasPrefix("-")
-            && host.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7f }
-            && !host.contains { "'`\"$\\;&<>|(){}".contains($0) }
+        !host.isEmpty && host.utf8.first != UInt8(ascii: "-")
+            && host.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f }
+            && !host.utf8.contains { "'`\"$\\;&<>|(){}".utf8.contains($0) }
     }
 
-    /// A user name that can do no harm in a command or an option.
+    /// A user name that can do no harm in a command or an option; as OpenSSH 10.6 sees it, with `$`
+    /// and `\` (CVE-2026-106583).
     package static func isSafe(user: String) -> Bool {
-        !user.hasPrefix("-") && !user.hasSuffix("\\")
-            && user.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
-            && !user.contains { "'`\";&<>|(){}".contains($0) }
+        user.utf8.first != UInt8(ascii: "-")
+            && user.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
+            && !user.utf8.contains { "'`\"$\\;&<>|(){}".utf8.contains($0) }
     }
 }
 

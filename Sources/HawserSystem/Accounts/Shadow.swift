@@ -93,9 +93,15 @@ package enum PasswordHash {
         guard !password.exposed.contains(0) else { return false }
         guard let made = library.crypt(password, setting: setting), let hash else { return false }
         // A method that crypt(3) does not know gives a mark that starts with an asterisk.
-        guard !made.hasPrefix("*"), !hash.hasPrefix("*") else { return false }
+        // What is shorter than the oldest hashes is none, whatever a library makes of it: a mark such
+        // as "x" or "!" (CVE-2026-123158).
+        guard !made.hasPrefix("*"), !hash.hasPrefix("*"), hash.utf8.count >= shortestHashBytes
+        else { return false }
         return ConstantTime.equal(Array(made.utf8), Array(hash.utf8))
     }
+
+    /// Of DES, with its salt, crypt(5).
+    private static let shortestHashBytes = 13
 }
 
 /// libcrypt, opened by the first password check: no other process of ours pays for it.

@@ -151,6 +151,7 @@ function __hawser_options
     echo XAuthLocation=
 end
 
+complete -c sshd -l explain -d 'says whether this user could log in, from this address and with …'
 complete -c sshd -l json -d 'with -T or -G'
 complete -c sshd -l origin -d 'with -T or -G'
 complete -c sshd -s 4 -d 'IPv4 or IPv6 addresses only'

@@ -11,6 +11,8 @@ struct CommandLineOptions {
     var options = ClientOptions()
     var configFile: String?
     var logFile: String?
+    /// `-y`: messages go to the system's log.
+    var usesSyslog = false
     var verbosity = 0
     /// What deserves a word although it is no mistake.
     var notes: [String] = []
@@ -69,6 +71,9 @@ enum CommandLine {
             result.originalDestination = operand
         }
         result.command = parser.operands
+        if result.usesSyslog, result.logFile != nil {
+            throw CommandLineExit(text: "Can't specify both -y and -E\r\n", status: 255)
+        }
         return result
     }
 
@@ -156,10 +161,11 @@ enum CommandLine {
         case "k": result.options.gssapiDelegateCredentials = false
         case "X": result.options.forwardX11 = true
         case "x": result.options.forwardX11 = false
+        case "y": result.usesSyslog = true
         case "Y":
             result.options.forwardX11 = true
             result.options.forwardX11Trusted = true
-        default: break  // 2: always so. y, Z: nothing to do yet
+        default: break  // 2: always so. Z: nothing to do yet
         }
     }
 

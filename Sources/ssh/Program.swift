@@ -104,6 +104,10 @@ struct Program {
             level = line.verbosity == 1 ? .debug1 : line.verbosity == 2 ? .debug2 : .debug3
         }
         if line.isQuiet { level = .quiet }
+        if line.usesSyslog {
+            let facility = options.syslogFacility ?? "USER"
+            return Log(level: level, sink: SystemLogSink(program: "ssh", facility: facility))
+        }
         guard let file = line.logFile else { return Log(level: level, sink: Messages()) }
         do throws(SystemError) {
             // APPEND CREAT WRONLY
@@ -267,7 +271,7 @@ struct Program {
                 settings,
                 dialed,
                 forwarding: forwarding,
-                identification: Version.identification,
+                identification: try settings.identification(Version.identification),
                 log: log
             )
             loop.agentForwarding = try AgentForwarding(settings)
@@ -275,6 +279,7 @@ struct Program {
             try localCommand(settings, log)
             defer { loop.removeSockets() }
             try loop.startForwards()
+            settings.setTypeOfService(of: dialed)
             let isBackground = settings.options.forkAfterAuthentication == true
             if isBackground || settings.options.controlMaster ?? .no != .no {
                 try loop.waitForForwards()

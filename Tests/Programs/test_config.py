@@ -4,6 +4,8 @@ same with `ssh -G` and `sshd -T`, up to the differences between 9.2 and 10.5 tha
 import json
 import os
 import re
+import socket
+import subprocess
 
 import pytest
 from conftest import OPENSSH, OURS, run
@@ -340,3 +342,33 @@ def test_refuse_connection(tmp_path):
     assert result.returncode == 255
     assert b"use the new one" in result.stderr
     assert run([OURS.ssh, "-G", "-F", file, "new.example"]).returncode == 0
+
+
+def identification(*options):
+    """What ssh says first to a server that says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        client = subprocess.Popen(
+            [OURS.ssh, "-F", "none", "-p", str(listener.getsockname()[1]), *options, "127.0.0.1"],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"SSH-2.0-test\r\n")
+            connection.settimeout(20)
+            line = connection.recv(4096).split(b"\r\n")[0]
+        client.communicate(timeout=20)
+    return line
+
+
+def test_version_addendum():
+    line = identification("-o", "VersionAddendum=for %h %%")
+    assert re.fullmatch(rb"SSH-2\.0-\S+ for 127\.0\.0\.1 %", line)
+    assert b" " not in identification("-o", "VersionAddendum=none")
+
+
+def test_log_to_one_place():
+    result = run([OURS.ssh, "-y", "-E", "/dev/null", "-G", "a"])
+    assert result.returncode == 255
+    assert result.stderr == b"Can't specify both -y and -E\r\n"

@@ -33,9 +33,6 @@ final class HostKeyUpdate {
         mode = options.updateHostKeys ?? (isSafeByDefault ? .yes : .no)
     }
 
-    /// A proof has been asked for and has not come.
-    var isWaiting: Bool { awaited != nil }
-
     /// `hostkeys-00@openssh.com`, from a server whose own key was known to the user's files. Returns
     /// the request for proofs, if there are new keys.
     func receive(

@@ -5,6 +5,7 @@ import os
 import re
 import struct
 import subprocess
+import sys
 import time
 
 import pytest
@@ -653,3 +654,258 @@ def test_submethods_are_asked_for(serve, account, askpass):
         PreferredAuthentications="keyboard-interactive", NumberOfPasswordPrompts=1,
         KbdInteractiveDevices="pam,bsdauth")
     assert "keyboard-interactive devs pam,bsdauth" in server.log_text()
+
+
+# Passwords and questions, asked by a server of asyncssh
+
+SERVER = '''
+import asyncio, sys, asyncssh
+
+class Server(asyncssh.SSHServer):
+    def __init__(self):
+        self.round = 0
+
+    def connection_made(self, connection):
+        self.connection = connection
+
+    def begin_auth(self, username):
+        return True
+
+    def password_auth_supported(self):
+        return "password" in MODE
+
+    def validate_password(self, username, password):
+        print("password", password, flush=True)
+        if password == "old":
+            raise asyncssh.PasswordChangeRequired("Your password has expired.")
+        return password == "right"
+
+    def change_password(self, username, old, new):
+        print("change", old, new, flush=True)
+        return old == "old" and new == "new"
+
+    def kbdint_auth_supported(self):
+        return "kbdint" in MODE
+
+    def get_kbdint_challenge(self, username, lang, submethods):
+        return "Name", "Instruction", "", [("Colour: ", True), ("Secret: ", False)]
+
+    def validate_kbdint_response(self, username, responses):
+        self.round += 1
+        print("answers", *responses, flush=True)
+        if self.round == 1:
+            return "", "More", "", [("Token: ", False)]
+        return list(responses) == ["answer"]
+
+async def main():
+    def session(process):
+        process.stdout.write("in\\n")
+        process.exit(0)
+    server = await asyncssh.create_server(
+        Server, "127.0.0.1", 0, server_host_keys=[sys.argv[1]], process_factory=session
+    )
+    print("port", server.get_port(), flush=True)
+    await asyncio.Event().wait()
+
+MODE = sys.argv[2]
+asyncio.run(main())
+'''
+
+
+class Asking:
+    """A server of asyncssh that asks for passwords or answers."""
+
+    def __init__(self, folder, mode):
+        self.key = make_key(folder, f"asking_host{time.monotonic_ns()}")
+        script = folder / "server.py"
+        script.write_text(SERVER)
+        self.process = subprocess.Popen(
+            [sys.executable, script, str(self.key), mode], stdout=subprocess.PIPE, text=True
+        )
+        self.port = int(self.process.stdout.readline().split()[1])
+        self.hosts = folder / "asking_hosts"
+        self.hosts.write_text(f"[127.0.0.1]:{self.port} {line(self.key)}\n")
+
+    def log_in(self, environment, *words, suite=UNDER_TEST):
+        return run(
+            [suite.ssh, "-F", "none", "-p", self.port, "-o", f"UserKnownHostsFile={self.hosts}",
+             "-o", "GlobalKnownHostsFile=none", "-o", "PubkeyAuthentication=no", *words,
+             "someone@127.0.0.1", "x"],
+            env=environment,
+        )
+
+    def heard(self):
+        self.process.terminate()
+        return self.process.stdout.read().splitlines()
+
+
+@pytest.fixture
+def asking(tmp_path):
+    pytest.importorskip("asyncssh")
+    made = []
+
+    def start(mode):
+        made.append(Asking(tmp_path, mode))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.process.kill()
+        each.process.wait(10)
+
+
+@pytest.fixture
+def answers(tmp_path):
+    """SSH_ASKPASS with one answer after the other; tells what it was asked."""
+
+    def make(*texts):
+        folder = tmp_path / f"answers{time.monotonic_ns()}"
+        folder.mkdir()
+        (folder / "left").write_text("".join(text + "\n" for text in texts))
+        script = folder / "askpass"
+        script.write_text(
+            f'#!/bin/sh\nprintf "%s\\n" "$1" >> {folder}/asked\n'
+            f'head -n 1 {folder}/left\nsed -i 1d {folder}/left\n'
+        )
+        script.chmod(0o755)
+        environment = dict(os.environ, SSH_ASKPASS=str(script), SSH_ASKPASS_REQUIRE="force")
+        return environment, lambda: (folder / "asked").read_text().splitlines()
+
+    return make
+
+
+def test_an_expired_password_is_changed(asking, answers):
+    texts = ("old", "old", "new", "knew", "new", "new")
+    seen = []
+    for suite in (UNDER_TEST, OPENSSH):
+        server = asking("password")
+        environment, asked = answers(*texts)
+        result = server.log_in(environment, suite=suite)
+        assert result.stdout == b"in\n", result.stderr
+        seen.append((asked(), result.stderr.decode().replace("\r", ""), server.heard()))
+    assert seen[0] == seen[1]
+    assert seen[0][2][-1] == "change old new"
+
+
+@pytest.mark.parametrize("prompts", [1, 2, 3])
+def test_passwords_are_asked_for_so_often(asking, answers, prompts):
+    seen = []
+    for suite in (UNDER_TEST, OPENSSH):
+        server = asking("password")
+        environment, asked = answers("wrong", "false", "bad", "right")
+        result = server.log_in(
+            environment, "-o", f"NumberOfPasswordPrompts={prompts}", suite=suite
+        )
+        assert result.returncode == 255
+        seen.append((asked(), result.stderr.decode().replace("\r", ""), server.heard()))
+    assert seen[0] == seen[1]
+    assert len(seen[0][2]) == prompts
+
+
+def test_questions_are_asked_in_rounds(asking, answers):
+    seen = []
+    for suite in (UNDER_TEST, OPENSSH):
+        server = asking("kbdint")
+        environment, asked = answers("blue", "word", "answer")
+        result = server.log_in(environment, suite=suite)
+        assert result.stdout == b"in\n", result.stderr
+        seen.append((asked(), result.stderr.decode().replace("\r", ""), server.heard()))
+    assert seen[0] == seen[1]
+    assert seen[0][2] == ["answers blue word", "answers answer"]
+
+
+@pytest.mark.parametrize(
+    "order, first", [("password,keyboard-interactive", "password"),
+                     ("keyboard-interactive,password", "answers")]
+)
+def test_methods_are_tried_in_the_order_that_is_preferred(asking, answers, order, first):
+    server = asking("password+kbdint")
+    environment, _ = answers(*["wrong"] * 12)
+    words = ["-o", f"PreferredAuthentications={order}", "-o", "NumberOfPasswordPrompts=1"]
+    result = server.log_in(environment, *words)
+    assert result.returncode == 255
+    heard = server.heard()
+    assert heard[0].split()[0] == first
+    assert {each.split()[0] for each in heard} == {"password", "answers"}
+
+
+def test_nobody_is_asked_in_batch_mode(asking, answers):
+    server = asking("password+kbdint")
+    environment, asked = answers("right")
+    result = server.log_in(environment, "-o", "BatchMode=yes")
+    assert result.returncode == 255
+    assert server.heard() == []
+
+
+# What OpenSSH 10 does otherwise than 9.2
+
+
+def test_a_host_certificate_names_its_hosts_by_patterns_and_not_by_silence(host):
+    host.know(f"@cert-authority * {line(host.authority)}")
+    for principals, succeeds in ((["-n", "127.*"], True), (["-n", "*.1,x"], True),
+                                 (["-n", "128.*"], False), ([], False)):
+        host.certify(*principals)
+        host.server.stop()
+        host.server.start()
+        result = host.log_in()
+        assert (result.stdout == b"in\n") == succeeds, (principals, result.stderr)
+    assert b"Certificate lacks principal list" in result.stderr
+
+
+def test_several_files_revoke_host_keys(host, tmp_path):
+    host.certify("-n", "127.0.0.1")
+    host.server.stop()
+    host.server.start()
+    host.know(f"@cert-authority * {line(host.authority)}")
+    plain = host.server.host_keys[0]
+    empty = tmp_path / "empty"
+    empty.write_text("# nothing\n")
+
+    def revocation_list(name, *keys):
+        path = tmp_path / name
+        result = run([OPENSSH.ssh_keygen, "-k", "-f", path, *keys])
+        assert result.returncode == 0, result.stderr
+        return path
+
+    key_list = revocation_list("keys", f"{plain}.pub")
+    other_list = revocation_list("others", f"{host.other}.pub")
+    certificates = revocation_list("certificates", f"{plain}-cert.pub")
+    authorities = revocation_list("authorities", f"{host.authority}.pub")
+    broken = tmp_path / "broken"
+    broken.write_bytes(key_list.read_bytes()[:-3])
+    assert host.log_in(RevokedHostKeys=f"{empty} {other_list}").returncode == 0
+    for path in (key_list, certificates, authorities, f"{host.authority}.pub", f"{plain}.pub"):
+        result = host.log_in(RevokedHostKeys=f"{empty} {other_list} {path}")
+        assert result.returncode == 255
+        assert f"revoked by file {path}".encode() in result.stderr
+    for path in (broken, tmp_path / "absent"):
+        result = host.log_in(RevokedHostKeys=f"{empty} {path}")
+        assert result.returncode == 255
+        assert b"Error checking host key" in result.stderr
+
+
+def test_a_line_is_added_after_one_without_its_end(serve, tmp_path, key):
+    server = serve(OPENSSH)
+    file = tmp_path / "hosts"
+    file.write_text("# no end")
+    options = dict(UserKnownHostsFile=file, IdentityFile=key, StrictHostKeyChecking="accept-new")
+    assert ssh(server, "127.0.0.1", "true", **options).returncode == 0
+    assert file.read_text() == (
+        f"# no end\n[127.0.0.1]:{server.port} {line(server.host_keys[0])}\n"
+    )
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_the_user_may_be_asked_about_further_host_keys(serve, tmp_path, key, answers, answer):
+    server = serve(OPENSSH, host_key_kinds=("ed25519", "ecdsa"))
+    file = tmp_path / "hosts"
+    file.write_text(f"[127.0.0.1]:{server.port} {line(server.host_keys[0])}\n")
+    environment, asked = answers(answer)
+    result = ssh(
+        server, "127.0.0.1", "sleep", "0.5", UserKnownHostsFile=file, IdentityFile=key,
+        UpdateHostKeys="ask", BatchMode="no", env=environment,
+    )
+    assert result.returncode == 0
+    assert asked() == ["Accept updated hostkeys? (yes/no): "]
+    assert b"Learned new hostkey: ECDSA" in result.stderr
+    assert (line(server.host_keys[1]) in file.read_text()) == (answer == "yes")

@@ -185,10 +185,10 @@ package final class CopyEngine {
         if file.hasFailed || file.isFinishing || file.endOffset != nil { return false }
         if case .remote(let session) = source {
             guard let handle = file.sourceHandle else { return false }
-            if let size = file.size, size > 0, file.nextOffset >= size, file.outstanding > 0 {
+            if let size = file.size, size > 0, file.nextOffset >= size, file.blocks > 0 {
                 return false
             }
-            if file.size == nil || file.size == 0, file.outstanding > 0 { return false }
+            if file.size == nil || file.size == 0, file.blocks > 0 { return false }
             let id = session.client.read(handle, at: file.nextOffset, count: blockBytes)
             fromSource[id] = .read(file, offset: file.nextOffset, count: blockBytes)
             file.nextOffset &+= UInt64(blockBytes)
@@ -566,7 +566,11 @@ package final class CopyEngine {
                 report("write remote \"\(shown(file.target))\": \(why(reply))", file)
                 file.endOffset = file.endOffset ?? file.nextOffset
             }
-            if file.hasFailed || file.endOffset != nil { finishIfDone(file) }
+            if file.hasFailed || file.endOffset != nil {
+                finishIfDone(file)
+            } else if source.session != nil {
+                askAgain(file)
+            }
             settleIfDone(file)
         case .closeSource(let file):
             file.outstanding -= 1

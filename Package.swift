@@ -235,6 +235,9 @@ if Context.environment["HAWSER_FUZZ"] != nil {
             "FuzzAgent",
             uses: ["HawserAgent", "HawserCrypto", "HawserKeys", "HawserLog", "HawserWire"]
         ),
+        fuzz("FuzzSFTPServer", uses: ["HawserSFTP", "HawserWire"]),
+        fuzz("FuzzSFTPClient", uses: ["HawserSFTP", "HawserWire"]),
+        fuzz("FuzzCopyRecord", uses: ["HawserSFTP"]),
         fuzz("FuzzClientConfig", uses: ["HawserConfig"]),
         fuzz("FuzzServerConfig", uses: ["HawserConfig"]),
     ]

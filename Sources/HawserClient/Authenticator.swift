@@ -19,6 +19,10 @@ final class Authenticator {
     var descriptor: Int32?
     private var hostKeys: HostBasedKeys?
     private var current: Identity?
+    /// The fingerprint of the key that let the user in; nil when that was something else.
+    var acceptedKey: String? {
+        lastMethod == "publickey" ? current?.publicKey?.fingerprint() : nil
+    }
     private var passwordPrompts = 0
     private var interactivePrompts = 0
     private var hasFailedPassword = false

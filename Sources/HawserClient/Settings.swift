@@ -19,6 +19,8 @@ package struct ClientSettings {
     package var command: String?
     /// `-W`: where our standard input and output go.
     package var standardForward: Forward.End?
+    /// The identity files of the command line, before those of the files.
+    package var namedIdentityFiles: [String] = []
     package var proposal: Proposal
     package var publicKeyAlgorithms: [String]
     /// What authorities may sign host certificates with.

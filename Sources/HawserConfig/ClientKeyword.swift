@@ -104,6 +104,8 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
     case proxyCommand
     case proxyJump
     case refuseConnection
+    case controlOverflow
+    case controlReuse
 
     package var row: KeywordRow { Self.rows[Int(rawValue)] }
 
@@ -250,6 +252,9 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("ProxyCommand", .command),
         KeywordRow("ProxyJump", .proxyJump),
         KeywordRow("RefuseConnection", .refuseConnection),
+        // Ours; not shown where nobody says otherwise, so that OpenSSH can read what -G shows.
+        KeywordRow("ControlOverflow", .choice("pool queue direct")),
+        KeywordRow("ControlReuse", .choice("same-identity any")),
     ]
 
     /// Other names of keywords.

@@ -69,6 +69,13 @@ extension ClientOptions {
             self.milliseconds = milliseconds
         }
     }
+    /// What becomes of a session that a master's server refuses.
+    package enum ControlOverflow: String, Sendable { case pool, queue, direct }
+    /// Whom a master carries.
+    package enum ControlReuse: String, Sendable {
+        case sameIdentity = "same-identity"
+        case any
+    }
     /// How long a master without sessions stays.
     package enum ControlPersist: Equatable, Sendable {
         case no

@@ -424,6 +424,16 @@ extension ClientOptions {
         set { set(.controlMaster, newValue) }
     }
 
+    package var controlOverflow: ControlOverflow? {
+        get { word(.controlOverflow) }
+        set { set(.controlOverflow, newValue) }
+    }
+
+    package var controlReuse: ControlReuse? {
+        get { word(.controlReuse) }
+        set { set(.controlReuse, newValue) }
+    }
+
     package var requestTTY: RequestTTY? {
         get { word(.requestTTY) }
         set { set(.requestTTY, newValue) }

@@ -9,7 +9,12 @@ package enum Multiplex {
     package static let holdsForwards = MultiplexExtension("hold-forwards@hawser")
     /// The extension of masters that answer `MultiplexRequest.information`.
     package static let information = MultiplexExtension("info", value: "0")
-    /// Extensions of ours: the client's own agent, display and file of cookies, for its session.
+    /// Extensions of our masters: they answer more, they ask the user first, they were let in by a
+    /// key of this fingerprint.
+    package static let health = "health@hawser"
+    package static let asks = "asks@hawser"
+    package static let identity = "identity@hawser"
+    /// Extensions of our clients: their own agent, display and file of cookies, for their session.
     package static let agent = "agent@hawser"
     package static let display = "display@hawser"
     package static let authority = "xauthority@hawser"

@@ -185,6 +185,10 @@ package enum Descriptor {
         if null > 2 { close(null) }
     }
 
+    /// Locks an open file for this process and its copies alone; false when another has it.
+    /// C: `flock(LOCK_EX | LOCK_NB)`.
+    package static func lock(_ fd: Int32) -> Bool { flock(fd, LOCK_EX | LOCK_NB) == 0 }
+
     /// Closes every descriptor from `first` on. C: `close_range`.
     package static func closeAll(from first: Int32) {
         _ = close_range(UInt32(first), .max, 0)

@@ -82,7 +82,8 @@ enum CommandLine {
         _ words: inout [String],
         _ result: inout CommandLineOptions
     ) {
-        guard words.contains("-G") else { return }
+        let lists = words.first == "-O" && words.dropFirst().first == "list"
+        guard words.contains("-G") || lists else { return }
         for word in ["--origin", "--json"] {
             guard let index = words.prefix(while: { $0 != "--" }).firstIndex(of: word) else {
                 continue
@@ -230,7 +231,10 @@ enum CommandLine {
             else { throw fail("Unknown mac type '\(value)'\n") }
             result.options.macs = value
         case "O":
-            guard CommandLine.controlCommands.contains(value) else {
+            guard
+                CommandLine.controlCommands.contains(value)
+                    || isSessionCommand(value)
+            else {
                 throw fail("Invalid multiplex command.\r\n")
             }
             result.controlCommand = value
@@ -287,8 +291,16 @@ enum CommandLine {
 
     /// What `-O` can ask of a master.
     static let controlCommands = [
-        "check", "conninfo", "channels", "forward", "cancel", "proxy", "exit", "stop",
+        "check", "conninfo", "channels", "forward", "cancel", "proxy", "exit", "stop", "list",
+        "sessions",
     ]
+
+    /// `kill:ID` or `signal:NAME:ID`.
+    private static func isSessionCommand(_ text: String) -> Bool {
+        let fields = text.split(separator: ":")
+        return (fields.first == "kill" && fields.count == 2)
+            || (fields.first == "signal" && fields.count == 3)
+    }
 
     /// `~/` at the start is the home directory.
     private static func expandHome(_ path: String) -> String {

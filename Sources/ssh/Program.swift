@@ -13,6 +13,7 @@ struct Program {
     func run(_ words: [String]) -> Int32 {
         do throws(CommandLineExit) {
             let line = try CommandLine.parse(words)
+            if line.controlCommand == "list" { return list(asJSON: line.usesJSON) }
             guard let destination = line.destination else {
                 throw CommandLineExit(text: CommandLine.usage, status: 255)
             }
@@ -36,20 +37,21 @@ struct Program {
         let settings = try finished(options, line, destination, localUser)
         if line.printsConfiguration { return try show(settings, line) }
         for note in notes { log.error(note) }
-        if let command = line.controlCommand { return try control(command, settings, log) }
+        if let command = line.controlCommand {
+            return try control(command, settings, log)
+        }
         if settings.lacksTerminal {
             log.info("Pseudo-terminal will not be allocated because stdin is not a terminal.")
         }
-        if let path = settings.controlPath {
-            // A master that dies under our hands leaves a stale socket, which the second try sees.
-            for _ in 0..<2 {
-                let outcome = ride(path, settings, log)
-                if case .done(let status) = outcome { return status }
-                guard case .vanished = outcome else { break }
-            }
+        guard let path = settings.controlPath else {
+            return connect(settings, nil, try forwarding(settings), log, words)
         }
-        warn(options, log)
-        return connect(settings, try forwarding(settings), log, words)
+        switch share(path, settings, log) {
+        case .done(let status): return status
+        case .connect(let settings, let lock):
+            defer { lock?.release() }
+            return connect(settings, lock, try forwarding(settings), log, words)
+        }
     }
 
     // MARK: Configuration
@@ -135,6 +137,7 @@ struct Program {
                 localUser: localUser
             )
             settings.standardForward = line.standardForward
+            settings.namedIdentityFiles = line.options.identityFiles
             let hasNoSession = options.sessionType == ClientOptions.SessionType.none
             if options.forkAfterAuthentication == true, settings.command == nil,
                 options.remoteCommand == nil, !hasNoSession
@@ -175,7 +178,6 @@ struct Program {
         guard
             let client = ControlClient.connect(
                 path,
-                removesStale: false,
                 log: log,
                 failure: { reason = $0 }
             )
@@ -192,10 +194,22 @@ struct Program {
         case "proxy": return proxied(client, settings, log)
         case "forward": outcome = client.forward(settings, cancels: false)
         case "cancel": outcome = client.forward(settings, cancels: true)
-        default: throw fail("-O \(command): not yet supported by this version")
+        default: outcome = client.control(command)
         }
+        if command == "exit" || command == "stop" { stopSiblings(path, command, log) }
         if case .done(let status) = outcome { return status }
         return 255
+    }
+
+    /// Masters that were opened beside the one at `path` for want of room end with it.
+    private func stopSiblings(_ path: String, _ command: String, _ log: Log) {
+        for number in 1...8 {
+            let place = "\(path).\(number)"
+            guard let client = ControlClient.connect(place, log: log, failure: { _ in }) else {
+                break
+            }
+            _ = client.terminate(onlyStop: command == "stop", isQuiet: true)
+        }
     }
 
     /// A session over a master's connection, whose protocol we speak ourselves.
@@ -226,21 +240,14 @@ struct Program {
     }
 
     /// A session over a master, if there is one.
-    private func ride(
-        _ path: String,
-        _ settings: ClientSettings,
-        _ log: Log
-    ) -> ControlClient.Outcome {
-        let master = settings.options.controlMaster ?? .no
-        guard master != .yes, master != .ask else { return .unavailable }
+    func ride(_ path: String, _ settings: ClientSettings, _ log: Log) -> ControlClient.Outcome {
         guard
             let client = ControlClient.connect(
                 path,
-                removesStale: master != .no,
                 log: log,
                 failure: { log.debug("Control socket \"\(path)\" does not serve: \($0.reason)") }
             )
-        else { return .unavailable }
+        else { return .absent }
         log.debug("auto-mux: Trying existing master at '\(path)'")
         if let target = settings.standardForward {
             return client.runStandardForward(to: target, settings)
@@ -255,6 +262,7 @@ struct Program {
 
     private func connect(
         _ settings: ClientSettings,
+        _ lock: MasterLock?,
         _ forwarding: ForwardingSettings,
         _ log: Log,
         _ words: [String]
@@ -284,7 +292,7 @@ struct Program {
             if isBackground || settings.options.controlMaster ?? .no != .no {
                 try loop.waitForForwards()
             }
-            startMaster(loop, settings, log)
+            startMaster(loop, settings, lock, log)
             if !isBackground, let outcome = try persist(loop, settings, log) { return outcome }
             if !loop.isPersistentMaster { try loop.openOwnSession(isBackground: isBackground) }
             if isBackground { try background() }
@@ -326,15 +334,6 @@ struct Program {
         _ = Child.wait(try spawn.start())
     }
 
-    private func startMaster(_ loop: ClientLoop, _ settings: ClientSettings, _ log: Log) {
-        let mode = settings.options.controlMaster ?? .no
-        guard let path = settings.controlPath, mode != .no else { return }
-        let asks = mode == .ask || mode == .autoask
-        loop.master = ControlMaster.listen(at: path, host: settings.host, asks: asks) {
-            log.error($0)
-        }
-    }
-
     /// With `ControlPersist`, the master goes on in a process of its own and this one rides it, so
     /// that nobody waits for the master. Nil in the master's process, and where nothing persists.
     private func persist(
@@ -364,7 +363,6 @@ struct Program {
         guard
             let client = ControlClient.connect(
                 path,
-                removesStale: false,
                 log: log,
                 failure: { log.error("Control socket connect(\(path)): \($0.reason)") }
             ),

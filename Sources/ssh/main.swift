@@ -4,6 +4,7 @@ import HawserSystem
 import HawserTool
 
 Descriptor.ensureStandardDescriptors()
+Descriptor.closeAll(from: 3)  // so that a master holds nothing of its caller's
 Memory.returnsLargeBuffers()
 Signals.ignore([13])  // PIPE: a write says so itself
 

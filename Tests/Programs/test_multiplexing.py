@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """One connection, many sessions: rows T-001 to T-055 that need no scp, sftp, X11 or agent."""
+import json
 import os
 import pathlib
 import re
 import signal
+import socket
 import stat
 import subprocess
 import time
 
 import pytest
-from conftest import OPENSSH, OURS, UNDER_TEST, run, wait_until
+from conftest import OPENSSH, OURS, UNDER_TEST, free_port, make_key, run, wait_until
 
 # (master, passenger): who owns the connection, who rides it.
 PAIRS = [(OURS, OURS), (OURS, OPENSSH), (OPENSSH, OURS)]
@@ -275,3 +277,280 @@ def test_two_hundred_sessions_at_once(line):
     ]
     assert [each.wait(60) for each in sessions] == [number % 200 for number in range(200)]
     assert it.logins() == 1
+
+
+# MARK: Every request, both ways
+
+
+@pairs
+def test_forwards_over_a_master(master, passenger, line):
+    it = line()
+    it.open_master(master)
+    port = free_port()
+    target = f"127.0.0.1:{it.server.port}"
+    for kind in "LR":
+        words = [f"-{kind}{port}:{target}", "127.0.0.1"]
+        result = it.ssh(passenger, "-O", "forward", *words)
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert greeting(port).startswith(b"SSH-2.0-")
+        result = it.ssh(passenger, "-O", "cancel", *words)
+        assert (result.returncode, result.stderr) == (0, b"")
+        wait_until(lambda: not greeting(port), "the port to be free")
+        result = it.ssh(passenger, "-O", "cancel", *words)
+        assert b"port not forwarded" in result.stderr
+    result = it.ssh(passenger, "-O", "forward", f"-R0:{target}", "127.0.0.1")
+    assert greeting(int(result.stdout)).startswith(b"SSH-2.0-")
+    result = it.ssh(passenger, "-O", "forward", "-R/no/such/place:a:1", "127.0.0.1")
+    assert result.returncode == 255
+    assert b"remote port forwarding failed for listen path /no/such/place" in result.stderr
+
+
+def greeting(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
+            return peer.recv(8)
+    except OSError:
+        return b""
+
+
+@pairs
+def test_standard_forward_over_a_master(master, passenger, line):
+    it = line()
+    it.open_master(master)
+    result = it.ssh(passenger, "-W", f"127.0.0.1:{it.server.port}", "127.0.0.1", input=b"x\n")
+    assert result.stdout.startswith(b"SSH-2.0-"), result.stderr
+    result = it.ssh(passenger, "-W", "127.0.0.1:1", "127.0.0.1")
+    assert result.returncode == 255
+    assert b"Stdio forwarding request failed: Session open refused by peer" in result.stderr
+    assert it.logins() == 1
+
+
+@pairs
+def test_a_proxy_client(master, passenger, line):
+    it = line()
+    it.open_master(master)
+    for status in (0, 44):
+        result = it.ssh(passenger, "-O", "proxy", "127.0.0.1", f"echo out; exit {status}")
+        assert (result.returncode, result.stdout) == (status, b"out\n"), result.stderr
+    data = os.urandom(3_000_000)
+    result = it.ssh(passenger, "-O", "proxy", "127.0.0.1", "cat", input=data)
+    assert result.stdout == data
+    port = free_port()
+    target = f"127.0.0.1:{it.server.port}"
+    child = subprocess.Popen(
+        [passenger.ssh, "-F", it.config, "-O", "proxy", "-N", f"-R{port}:{target}", "127.0.0.1"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: greeting(port).startswith(b"SSH-2.0-"), "the forward")
+    finally:
+        child.kill()
+        child.wait()
+    assert it.logins() == 1
+
+
+def test_a_forward_asked_for_with_a_session_ends_with_it(line):
+    it = line()
+    it.open_master(OURS)
+    port = free_port()
+    forward = f"-L{port}:127.0.0.1:{it.server.port}"
+    sessions = [
+        subprocess.Popen(
+            [OURS.ssh, "-F", it.config, forward, "127.0.0.1", "read x"],
+            stdin=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    wait_until(lambda: greeting(port), "the forward")
+    time.sleep(1)
+    sessions[0].communicate(b"\n", timeout=10)
+    assert greeting(port).startswith(b"SSH-2.0-")
+    sessions[1].communicate(b"\n", timeout=10)
+    wait_until(lambda: not greeting(port), "the forward to end")
+
+
+def test_information_about_a_master(line):
+    it = line()
+    it.open_master(OURS)
+    result = it.ssh(OURS, "-O", "conninfo", "127.0.0.1")
+    assert f"-> 127.0.0.1:{it.server.port}\n" in result.stdout.decode()
+    assert re.search(rb"^kexalgorithm \S+\ncipher \S+", result.stdout.replace(
+        b"hostkeyalgorithm ssh-ed25519\n", b""), re.M)
+    assert b"The following connections are open" in it.ssh(
+        OURS, "-O", "channels", "127.0.0.1"
+    ).stdout
+    listed = json.loads(run([OURS.ssh, "-O", "list", "--json"]).stdout)
+    mine = [each for each in listed if each["path"] == str(it.socket)]
+    assert len(mine) == 1 and mine[0]["port"] == it.server.port and mine[0]["rtt_ms"] is not None
+
+
+def test_sessions_are_seen_and_ended(line):
+    it = line(server=OURS)
+    it.open_master(OURS)
+
+    def sessions():
+        text = it.ssh(OURS, "-O", "sessions", "127.0.0.1").stdout.decode()
+        return [entry.split("\t") for entry in text.splitlines()[1:]]
+
+    for end in ("kill:{}", "signal:TERM:{}"):
+        child = subprocess.Popen([OURS.ssh, "-F", it.config, "127.0.0.1", "exec sleep 60"],
+                                 stdin=subprocess.DEVNULL)
+        found = wait_until(sessions, "the session")
+        assert found[0][4] == "exec sleep 60" and int(found[0][1]) == child.pid
+        time.sleep(0.5)
+        result = it.ssh(OURS, "-O", end.format(found[0][0]), "127.0.0.1")
+        assert result.returncode == 0, result.stderr
+        assert child.wait(10) == 255
+        wait_until(lambda: not sessions(), "the session to be gone")
+    assert it.ssh(OURS, "-O", "kill:99", "127.0.0.1").returncode == 255
+
+
+# MARK: Masters that heal themselves
+
+
+def at_once(it, count, command="true", *options):
+    children = [
+        subprocess.Popen(
+            [OURS.ssh, "-F", it.config, *options, "127.0.0.1", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(count)
+    ]
+    return [(*child.communicate(timeout=60), child.returncode) for child in children]
+
+
+def test_twenty_at_once_make_one_login(line):
+    it = line(ControlMaster="auto", ControlPersist="10")
+    assert at_once(it, 20) == [(b"", b"", 0)] * 20
+    assert it.logins() == 1
+
+
+def test_beyond_max_sessions(line):
+    it = line(ControlMaster="auto", ControlPersist="10", extra=["MaxSessions 10"])
+    results = at_once(it, 25, "sleep 3; echo done")
+    assert [status for _, _, status in results] == [0] * 25
+    assert it.logins() <= 3
+    it.close()
+    wait_until(lambda: not list(it.socket.parent.glob("ctl*")), "every socket to be gone")
+
+
+def test_beyond_max_sessions_in_a_queue(line):
+    it = line(ControlMaster="auto", ControlPersist="10", ControlOverflow="queue",
+              extra=["MaxSessions 4"], server=OURS)
+    results = at_once(it, 10, "sleep 0.5; echo done")
+    assert results == [(b"done\n", b"", 0)] * 10
+    assert it.logins() == 1
+
+
+@pytest.mark.parametrize("mode", ["auto", "yes"])
+def test_the_socket_of_a_killed_master_is_replaced(mode, line):
+    it = line(ControlMaster=mode, ControlPersist="10")
+    result = it.ssh(OURS, "-Nnf", "127.0.0.1")
+    assert result.returncode == 0, result.stderr
+    pid = wait_until(it.master_pid, "the master")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not it.master_pid(), "its end")
+    assert it.socket.exists()
+    result = it.ssh(OURS, "127.0.0.1", "echo in")
+    assert (result.stdout, result.stderr, result.returncode) == (b"in\n", b"", 0)
+    assert it.master_pid() not in (None, pid)
+
+
+def test_a_master_whose_server_is_gone_says_so_and_steps_aside(line):
+    it = line(ControlMaster="auto", ControlPersist="60")
+    assert it.ssh(OURS, "127.0.0.1", "true").returncode == 0
+    first = it.master_pid()
+    children = subprocess.run(
+        ["pgrep", "-P", str(it.server.process.pid)], capture_output=True
+    ).stdout.split()
+    for child in children:
+        os.kill(int(child), signal.SIGSTOP)
+    try:
+        result = it.check(OURS)
+        assert result.returncode == 255
+        assert b"its server does not answer" in result.stderr
+        start = time.monotonic()
+        result = it.ssh(OURS, "-oConnectTimeout=3", "127.0.0.1", "echo in")
+        assert (result.stdout, result.returncode) == (b"in\n", 0), result.stderr
+        assert time.monotonic() - start < 5
+        assert it.master_pid() not in (None, first)
+    finally:
+        for child in children:
+            try:
+                os.kill(int(child), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+@pytest.mark.parametrize("name", ["n" * 20, "n" * 150])
+def test_a_long_control_path(name, line, home):
+    folder = home / ("d" * 100) / ("e" * 100)
+    folder.mkdir(parents=True)
+    it = line(ControlMaster="auto", ControlPersist="10")
+    path = folder / name
+    for _ in range(2):
+        result = it.ssh(OURS, "-S", path, "127.0.0.1", "echo in")
+        assert (result.stdout, result.stderr) == (b"in\n", b"")
+    assert it.logins() == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    it.ssh(OURS, "-S", path, "-O", "exit", "127.0.0.1")
+    wait_until(lambda: not list(folder.iterdir()), "the socket to be gone")
+
+
+def test_a_client_with_another_key_does_not_ride(line, tmp_path, key):
+    it = line(ControlMaster="auto", ControlPersist="10")
+    other = make_key(tmp_path, "other")
+    it.server.allow(other)
+    assert it.ssh(OURS, "127.0.0.1", "true").returncode == 0
+    assert it.ssh(OURS, "-i", key, "127.0.0.1", "true").returncode == 0
+    assert it.logins() == 1
+    assert it.ssh(OURS, "-i", other, "127.0.0.1", "true").returncode == 0
+    assert it.logins() == 2
+    assert it.ssh(OURS, "-i", other, "-oControlReuse=any", "127.0.0.1", "true").returncode == 0
+    assert it.logins() == 2
+
+
+def test_a_background_master_holds_nothing_of_its_callers(line):
+    it = line(ControlMaster="auto", ControlPersist="60")
+    read, write = os.pipe()
+    child = subprocess.Popen(
+        [OURS.ssh, "-F", it.config, "127.0.0.1", "echo in"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[write],
+    )
+    os.close(write)
+    assert child.communicate(timeout=20)[0] == b"in\n"
+    assert os.read(read, 1) == b""
+    os.close(read)
+
+
+def test_a_passenger_that_never_reads_is_let_go(line):
+    """It asks and asks and takes no answer; others are served meanwhile."""
+    it = line()
+    it.open_master(OURS)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(str(it.socket))
+        deaf.setblocking(False)
+        check = bytes.fromhex("00000008" "10000004" "00000001")
+        try:
+            deaf.sendall(bytes.fromhex("00000008" "00000001" "00000004"))
+            for _ in range(200_000):
+                deaf.send(check)
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            pass
+        assert it.ssh(OURS, "127.0.0.1", "echo in").stdout == b"in\n"
+
+
+def test_nothing_is_left_over(line):
+    it = line(ControlMaster="auto", ControlPersist="1")
+    for _ in range(3):
+        assert [status for _, _, status in at_once(it, 10, "echo x")] == [0] * 10
+    pid = it.master_pid()
+    if pid:
+        wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the master's end")
+    wait_until(lambda: not list(it.socket.parent.glob("ctl*")), "files to be gone")

@@ -2,8 +2,8 @@
 
 internal import HawserConfig
 internal import HawserCrypto
-internal import HawserLog
 internal import HawserKeys
+internal import HawserLog
 internal import HawserProtocol
 internal import HawserSystem
 internal import HawserWire

@@ -51,11 +51,17 @@ extension ClientLoop {
         return true
     }
 
+    /// Ends a channel for us at once; the server may take its time.
+    func end(_ channel: ClientChannel) {
+        connection.closeChannel(channel.id)
+        channel.abandonData(self)
+        channel.closed(self)
+    }
+
     /// A passenger is gone: so is its channel.
     func closeChannel(of passenger: ControlPassenger) {
         guard let channel = passenger.channel else { return }
         passenger.channel = nil
-        connection.closeChannel(channel.id)
-        channel.abandonData(self)
+        end(channel)
     }
 }

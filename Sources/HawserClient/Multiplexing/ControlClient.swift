@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HawserConfig
+internal import HawserKeys
 package import HawserLog
 internal import HawserMultiplex
 package import HawserSystem
@@ -16,7 +17,13 @@ package final class ControlClient {
         case done(Int32)
         /// The master was gone before it said a word; its socket may be stale by now.
         case vanished
-        /// There is no master that could serve.
+        /// The master's server takes no further session.
+        case full(String)
+        /// The master's server does not answer.
+        case dead
+        /// There is no master.
+        case absent
+        /// The master does not serve us.
         case unavailable
     }
 
@@ -26,6 +33,13 @@ package final class ControlClient {
     /// The master's process, to be told of a new window size; 0 when it is not known.
     private var pid: Int32 = 0
     private var nextID: UInt32 = 1
+    /// What the master's greeting said.
+    private var extensions: [MultiplexExtension] = []
+    /// When to give up on an answer, in nanoseconds; nil: never.
+    private var deadline: UInt64?
+    private var isOverdue = false
+    /// `ConnectTimeout`: half of it is for the master, half for a connection of our own.
+    private var sessionSeconds: UInt64?
 
     private init(_ descriptor: Int32, log: Log) {
         self.descriptor = descriptor
@@ -37,11 +51,9 @@ package final class ControlClient {
         Descriptor.close(descriptor)
     }
 
-    /// Connects to the master at `path`. Nil when there is none; a stale socket is removed when
-    /// `removesStale`. `failure` says why there is none.
+    /// Connects to the master at `path`. Nil when there is none; `failure` says why.
     package static func connect(
         _ path: String,
-        removesStale: Bool,
         log: Log,
         failure: (SystemError) -> Void
     ) -> ControlClient? {
@@ -55,14 +67,6 @@ package final class ControlClient {
             }
             return ControlClient(descriptor, log: log)
         } catch {
-            if removesStale, error.number == 111 {  // ECONNREFUSED: nobody listens any more
-                if let status = Files.status(path, followingLinks: false), status.isSocket,
-                    status.uid == Daemon.effectiveUser
-                {
-                    log.debug("Stale control socket \(path), unlinking")
-                    Files.remove(path)
-                }
-            }
             failure(error)
             return nil
         }
@@ -70,25 +74,80 @@ package final class ControlClient {
 
     // MARK: Commands
 
-    /// `-O check`.
+    /// `-O check`. A master of ours also says whether its server still answers.
     package func check() -> Outcome {
         guard greet(.aliveCheck(id: 1)), case .alive(_, let pid)? = receive() else {
             log.fatal("mux_client_request_alive: master alive check failed")
             return .done(255)
         }
+        if isOurs {
+            deadline = Clock.nanoseconds + 6_000_000_000
+            let answer = ask("health") ?? "dead"
+            if answer.hasPrefix("dead") {
+                let seconds = answer.split(separator: " ").last.flatMap { Int($0) }
+                let since = seconds.map { " for \($0) s" } ?? ""
+                printError(
+                    "Master running (pid=\(pid)), but its server does not answer\(since)\r\n"
+                )
+                return .done(255)
+            }
+        }
         printError("Master running (pid=\(pid))\r\n")
         return .done(0)
     }
 
+    /// Whether the master has extensions of ours.
+    private var isOurs: Bool { extensions.contains { $0.name == Multiplex.health } }
+
+    /// What a master of ours says; nil when it does not.
+    package func ask(_ what: String) -> String? {
+        let request = MultiplexRequest.information(id: nextID, what)
+        nextID &+= 1
+        guard Descriptor.writeAll(descriptor, request.frame) else { return nil }
+        switch receive() {
+        case .information(_, let text)?: return text
+        case .failure(_, let reason)?: log.error("master: \(reason.visible)")
+        default: break
+        }
+        return nil
+    }
+
+    /// Asks a master of ours something, for a list; nil when it is none or does not answer.
+    package static func answer(at path: String, to what: String, log: Log) -> String? {
+        guard let client = connect(path, log: log, failure: { _ in }) else { return nil }
+        client.deadline = Clock.nanoseconds + 5_000_000_000
+        guard client.greet(), client.receiveHello(), client.isOurs else { return nil }
+        return client.ask(what)
+    }
+
+    /// Has a master whose server does not answer take no further sessions.
+    package static func retire(_ path: String, log: Log) {
+        guard let client = connect(path, log: log, failure: { _ in }) else { return }
+        client.deadline = Clock.nanoseconds + 1_000_000_000
+        _ = client.greet(.stopListening(id: 1)) ? client.receive() : nil
+    }
+
+    /// `-O sessions`, `-O kill:ID` and `-O signal:NAME:ID`.
+    package func control(_ words: String) -> Outcome {
+        guard greet(), receiveHello() else { return .done(255) }
+        guard isOurs else {
+            log.fatal("master does not know -O \(words)")
+            return .done(255)
+        }
+        guard let answer = ask(words) else { return .done(255) }
+        printOutput(answer)
+        return .done(0)
+    }
+
     /// `-O exit` and `-O stop`.
-    package func terminate(onlyStop: Bool) -> Outcome {
+    package func terminate(onlyStop: Bool, isQuiet: Bool = false) -> Outcome {
         let what = onlyStop ? "Stop listening" : "Exit"
         guard greet(onlyStop ? .stopListening(id: 1) : .terminate(id: 1)) else {
             return .done(255)
         }
         switch receive() {
         case .ok?:
-            printError("\(what) request sent.\r\n")
+            if !isQuiet { printError("\(what) request sent.\r\n") }
             return .done(0)
         case .permissionDenied(_, let reason)?:
             log.fatal("Master refused termination request: \(reason.visible)")
@@ -96,7 +155,7 @@ package final class ControlClient {
             log.fatal("\(what) request failed: \(reason.visible)")
         case nil where !onlyStop:
             // OpenSSH's master is gone before its answer is.
-            printError("\(what) request sent.\r\n")
+            if !isQuiet { printError("\(what) request sent.\r\n") }
             return .done(0)
         default:
             log.fatal("mux_client_request_terminate: read from master failed")
@@ -149,6 +208,7 @@ package final class ControlClient {
             environment: request.environment.map { "\($0.name)=\($0.value)" }
         )
         if settings.options.stdinNull == true { Descriptor.useNull([0]) }
+        sessionSeconds = settings.options.connectTimeout.flatMap { $0 > 0 ? UInt64($0) : nil }
         let opened = start(
             .newSession(id: 1, session),
             [0, 1, 2],
@@ -162,12 +222,16 @@ package final class ControlClient {
             log.error("Master refused session request: \(reason.visible)")
             return .unavailable
         case .failure(_, let reason)?:
-            log.error("mux_client_request_session: session request failed: \(reason.visible)")
-            return .unavailable
+            return .full(reason.visible)
         default:
+            if isOverdue {
+                log.debug("the master's server does not answer")
+                return .dead
+            }
             log.error("mux_client_request_session: read from master failed")
             return .unavailable
         }
+        deadline = nil
         if settings.options.forkAfterAuthentication == true {
             guard (try? Daemon.detach()) != nil else { return .done(255) }
         }
@@ -240,26 +304,52 @@ package final class ControlClient {
     ) -> Outcome {
         let wantsForwards =
             settings.standardForward == nil && !settings.options.forwards.isEmpty
+        let ownKeys = Self.namedKeys(settings, log)
         let extensions = Self.extensions(settings)
         let hello = MultiplexRequest.hello(version: Multiplex.version, extensions: extensions).frame
         if wantsForwards {
             guard greet(extensions: extensions), receiveHello() else { return .vanished }
             guard requestForwards(settings) else { return .unavailable }
+        } else if ownKeys != nil {
+            guard greet(extensions: extensions), receiveHello() else { return .vanished }
+        }
+        if let ownKeys,
+            let theirs = self.extensions.first(where: { $0.name == Multiplex.identity }),
+            !ownKeys.contains(theirs.value)
+        {
+            log.debug("the master's key is another: a connection of our own")
+            return .unavailable
         }
         // Who has a terminal must know whom to tell of its size: the socket remembers only who made
         // it, and that may have been a parent that went away when the master went to the background.
         let question = findsMaster ? MultiplexRequest.aliveCheck(id: 0).frame : []
-        let words = (wantsForwards ? [] : hello) + question + request.frame
+        let hasGreeted = wantsForwards || ownKeys != nil
+        let words = (hasGreeted ? [] : hello) + question + request.frame
         guard Descriptor.writeAll(descriptor, words) else { return .vanished }
         for fd in descriptors {
             guard (try? UnixSocket.send([fd], over: descriptor)) != nil else { return .vanished }
         }
-        guard wantsForwards || receiveHello() else { return .vanished }
+        guard wantsForwards || ownKeys != nil || receiveHello() else { return .vanished }
         if findsMaster {
             guard case .alive(_, let master)? = receive() else { return .vanished }
             pid = Int32(exactly: master) ?? 0
         }
         return .done(0)
+    }
+
+    /// Fingerprints of the keys that the command line names; nil when it names none, or it does not
+    /// matter (`ControlReuse`).
+    private static func namedKeys(_ settings: ClientSettings, _ log: Log) -> [String]? {
+        guard settings.options.controlReuse ?? .sameIdentity == .sameIdentity,
+            !settings.namedIdentityFiles.isEmpty
+        else { return nil }
+        let keys = settings.namedIdentityFiles.compactMap { name -> String? in
+            guard let path = try? settings.expandPath(name),
+                case .key(let key) = IdentityFile(path: path, log: log).content(isNamed: true)
+            else { return nil }
+            return key.fingerprint()
+        }
+        return keys.isEmpty ? nil : keys
     }
 
     /// What is ours rather than the master's.
@@ -392,7 +482,13 @@ package final class ControlClient {
     }
 
     private func receiveHello() -> Bool {
-        guard case .hello(let version, _)? = receive() else { return false }
+        guard case .hello(let version, let extensions)? = receive() else { return false }
+        self.extensions = extensions
+        if let limit = sessionSeconds, isOurs,
+            !extensions.contains(where: { $0.name == Multiplex.asks })
+        {
+            deadline = Clock.nanoseconds + limit * 500_000_000
+        }
         return version == Multiplex.version
     }
 
@@ -400,6 +496,20 @@ package final class ControlClient {
     private func receive() -> MultiplexReply? {
         while true {
             guard let next = try? framing.next() else {
+                if let deadline {
+                    let now = Clock.nanoseconds
+                    let left = deadline > now ? (deadline - now) / 1_000_000 + 1 : 0
+                    guard
+                        Descriptor.waitUntilReady(
+                            descriptor,
+                            forWriting: false,
+                            milliseconds: Int32(clamping: left)
+                        )
+                    else {
+                        isOverdue = true
+                        return nil
+                    }
+                }
                 var chunk = [UInt8](repeating: 0, count: 4096)
                 var span = chunk.mutableRawBytes
                 guard case .bytes(let count) = Descriptor.read(descriptor, into: &span) else {

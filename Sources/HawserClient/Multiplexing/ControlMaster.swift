@@ -8,7 +8,7 @@ internal import HawserSystem
 /// The owner's side of a control socket: it lends the connection to other ssh processes of the user
 /// (PROTOCOL.mux).
 package final class ControlMaster: Watcher {
-    private let path: String
+    let path: String
     private let host: String
     private let asks: Bool
     private var listener: Int32
@@ -187,10 +187,20 @@ package final class ControlMaster: Watcher {
             case "connection":
                 passenger.send(.information(id: id, loop.connectionInformation), loop)
             case "channels": passenger.send(.information(id: id, loop.openConnections), loop)
-            default: passenger.send(.failure(id: id, "unsupported request"), loop)
+            default: control(what, id, passenger, loop)
             }
         case .other(_, let id): passenger.send(.failure(id: id, "unsupported request"), loop)
         }
+    }
+
+    /// What a greeting says about us.
+    func extensions(_ loop: ClientLoop) -> [MultiplexExtension] {
+        var result = [Multiplex.information, MultiplexExtension(Multiplex.health)]
+        if asks { result.append(MultiplexExtension(Multiplex.asks)) }
+        if let key = loop.authenticator.acceptedKey {
+            result.append(MultiplexExtension(Multiplex.identity, value: key))
+        }
+        return result
     }
 
     private func takeNumber() -> UInt32 {

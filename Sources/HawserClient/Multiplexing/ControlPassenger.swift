@@ -26,7 +26,7 @@ final class ControlPassenger: Watcher {
     var channel: ClientChannel?
     /// It speaks for itself.
     private var proxy: ProxyBridge?
-    private let arrived = Clock.nanoseconds
+    let arrived = Clock.nanoseconds
 
     /// A message that has not come whole.
     private var incoming: [UInt8] = []
@@ -35,7 +35,7 @@ final class ControlPassenger: Watcher {
     private var unreadSince: UInt64 = 0
     private var pending: Pending?
     private var descriptors: [Int32] = []
-    private var number: UInt32 = 0
+    private(set) var number: UInt32 = 0
     /// Forwards that it has asked for, which end with its session.
     private var forwards: [Forward] = []
 
@@ -57,7 +57,7 @@ final class ControlPassenger: Watcher {
     }
 
     func start(_ loop: ClientLoop) {
-        send(.hello(version: Multiplex.version, extensions: [Multiplex.information]), loop)
+        send(.hello(version: Multiplex.version, extensions: master.extensions(loop)), loop)
         watch(loop)
     }
 

@@ -22,10 +22,13 @@ package enum UnixSocket {
         return Peer(pid: credentials.pid, uid: credentials.uid, gid: credentials.gid)
     }
 
-    /// Connects to the socket at `path`; the result does not wait.
+    /// Connects to the socket at `path`; the result does not wait. A path of more than 107 bytes is
+    /// reached by way of a descriptor of its file.
     package static func connect(_ path: String) throws(SystemError) -> Int32 {
         guard let address = SocketAddress.unix(path) else {
-            throw SystemError("connect", path, number: ENAMETOOLONG)
+            let file = try Descriptor.open(path, pathOnly)
+            defer { Descriptor.close(file) }
+            return try connect("/proc/self/fd/\(file)")
         }
         let fd = try Socket.make(AF_UNIX)
         do throws(SystemError) {
@@ -40,11 +43,30 @@ package enum UnixSocket {
     /// A listening socket at `path` that only its owner can connect to, from its first moment on.
     ///
     /// It is made under a temporary name beside it and linked to `path`, which fails with `EEXIST`
-    /// when something is there already: nothing is ever replaced.
+    /// when something is there already: nothing is ever replaced. Where these names are too long for
+    /// a socket, a shorter one in the same directory is used.
     package static func listening(at path: String, temporary: String) throws(SystemError) -> Int32 {
-        guard let address = SocketAddress.unix(temporary) else {
+        if let address = SocketAddress.unix(temporary) {
+            return try listening(at: path, address, temporary)
+        }
+        guard path.utf8.count < Int(PATH_MAX) else {
             throw SystemError("bind", path, number: ENAMETOOLONG)
         }
+        let parent = Files.parent(of: path)
+        let directory = try Descriptor.open(parent, pathOnly | O_DIRECTORY)
+        defer { Descriptor.close(directory) }
+        let name = ".hawser-\(getpid())-\(Clock.nanoseconds)"
+        guard let address = SocketAddress.unix("/proc/self/fd/\(directory)/\(name)") else {
+            throw SystemError("bind", path, number: ENAMETOOLONG)
+        }
+        return try listening(at: path, address, "\(parent)/\(name)")
+    }
+
+    private static func listening(
+        at path: String,
+        _ address: SocketAddress,
+        _ temporary: String
+    ) throws(SystemError) -> Int32 {
         let fd = try Socket.make(AF_UNIX)
         let mask = umask(0o177)
         defer { umask(mask) }
@@ -58,6 +80,38 @@ package enum UnixSocket {
             Descriptor.close(fd)
             throw SystemError(error.call, path, number: error.number)
         }
+    }
+
+    // O_PATH, behind _GNU_SOURCE.
+    private static let pathOnly: Int32 = 0o10_000_000
+
+    /// Removes the socket at `path` if nobody listens there any more. Only for who alone may make
+    /// one there.
+    package static func removeStale(_ path: String) {
+        do throws(SystemError) {
+            Descriptor.close(try connect(path))
+        } catch {
+            guard error.number == ECONNREFUSED,
+                let status = Files.status(path, followingLinks: false), status.isSocket,
+                status.uid == geteuid()
+            else { return }
+            Files.remove(path)
+        }
+    }
+
+    /// The paths at which sockets of this machine listen. C: /proc/net/unix.
+    package static var listeningPaths: [String] {
+        guard let bytes = try? Files.read("/proc/net/unix") else { return [] }
+        var paths: [String] = []
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst() {
+            let fields = line.split(separator: " ", maxSplits: 7)
+            // Flags 00010000: it accepts connections.
+            guard fields.count == 8, fields[3] == "00010000", fields[7].hasPrefix("/") else {
+                continue
+            }
+            paths.append(String(fields[7]))
+        }
+        return paths
     }
 
     /// A listening socket at `path` whose file has the mode 0666 without `mask`. With `replacing`,

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HawserClient
+import HawserConfig
+import HawserLog
+import HawserSystem
+import HawserTool
+
+/// Whose connection a session takes: a master's, or one of its own, which may become a master's.
+extension Program {
+    enum Share {
+        case done(Int32)
+        /// A connection of its own; the others wait for it while it holds the lock.
+        case connect(ClientSettings, MasterLock?)
+    }
+
+    /// Finds or makes room for a session at the control path.
+    func share(_ path: String, _ settings: ClientSettings, _ log: Log) -> Share {
+        let mode = settings.options.controlMaster ?? .no
+        switch mode {
+        case .yes, .ask: return .connect(settings, nil)
+        case .no:
+            // A master that goes away under our hands is looked for once more.
+            for _ in 0..<3 {
+                switch ride(path, settings, log) {
+                case .done(let status): return .done(status)
+                case .vanished: continue
+                case .full where settings.options.controlOverflow == .queue:
+                    return wait(path, settings, log)
+                case .full(let reason):
+                    refused(reason, log)
+                    return .connect(settings, nil)
+                default: return .connect(settings, nil)
+                }
+            }
+            return .connect(settings, nil)
+        case .auto, .autoask: return shareOrLead(path, settings, log)
+        }
+    }
+
+    private func shareOrLead(_ path: String, _ settings: ClientSettings, _ log: Log) -> Share {
+        var place = path
+        var sibling = 0
+        let start = Clock.nanoseconds
+        while Clock.nanoseconds - start < Self.patienceSeconds * 1_000_000_000 {
+            switch ride(place, settings, log) {
+            case .done(let status): return .done(status)
+            case .vanished: continue
+            case .dead: ControlClient.retire(place, log: log)
+            case .unavailable: return .connect(alone(settings), nil)
+            case .full(let reason):
+                switch settings.options.controlOverflow ?? .pool {
+                case .direct:
+                    refused(reason, log)
+                    return .connect(alone(settings), nil)
+                case .queue: return wait(place, settings, log)
+                case .pool where sibling >= Self.siblings: return wait(path, settings, log)
+                case .pool:
+                    // Short sessions make room soon, which costs less than a login.
+                    if Clock.nanoseconds - start < Self.roomNanoseconds {
+                        Clock.sleep(nanoseconds: 50_000_000)
+                    } else {
+                        sibling += 1
+                        place = "\(path).\(sibling)"
+                    }
+                }
+                continue
+            case .absent: break
+            }
+            var own = settings
+            own.controlPath = place
+            switch MasterLock.attempt(for: place) {
+            case .impossible: return .connect(own, nil)
+            case .busy:
+                // Whoever has it is about to become the master.
+                Clock.sleep(nanoseconds: 20_000_000)
+            case .taken(let lock):
+                // It may have become one just now.
+                switch ride(place, settings, log) {
+                case .done(let status):
+                    lock.release()
+                    return .done(status)
+                case .absent, .dead:
+                    UnixSocket.removeStale(place)
+                    return .connect(own, lock)
+                default: lock.release()
+                }
+            }
+        }
+        return .connect(alone(settings), nil)
+    }
+
+    /// Waits for a master to have room.
+    private func wait(_ path: String, _ settings: ClientSettings, _ log: Log) -> Share {
+        var pause: UInt64 = 20_000_000
+        while true {
+            switch ride(path, settings, log) {
+            case .done(let status): return .done(status)
+            case .full, .vanished: break
+            default: return .connect(alone(settings), nil)
+            }
+            Clock.sleep(nanoseconds: pause)
+            pause = min(pause * 2, 500_000_000)
+        }
+    }
+
+    private func refused(_ reason: String, _ log: Log) {
+        log.error("mux_client_request_session: session request failed: \(reason)")
+    }
+
+    /// No master, and none to become.
+    private func alone(_ settings: ClientSettings) -> ClientSettings {
+        var own = settings
+        own.controlPath = nil
+        return own
+    }
+
+    /// Becomes the master, in the place of one that is gone.
+    func startMaster(
+        _ loop: ClientLoop,
+        _ settings: ClientSettings,
+        _ lock: MasterLock?,
+        _ log: Log
+    ) {
+        let mode = settings.options.controlMaster ?? .no
+        guard let path = settings.controlPath, mode != .no else { return }
+        let lock = lock ?? MasterLock.take(for: path, milliseconds: 2000)
+        defer { lock?.release() }
+        if lock != nil { UnixSocket.removeStale(path) }
+        loop.master = ControlMaster.listen(
+            at: path,
+            host: settings.host,
+            asks: mode == .ask || mode == .autoask
+        ) { log.error($0) }
+    }
+
+    private static let siblings = 8
+    /// How long a session waits for room on a master before it gets a connection beside it.
+    private static let roomNanoseconds: UInt64 = 2_000_000_000
+    /// How long others may take to log in before we do it ourselves.
+    private static let patienceSeconds: UInt64 = 60
+
+    // MARK: Masters to look at
+
+    /// `-O list [--json]`: every master of the user's.
+    func list(asJSON: Bool) -> Int32 {
+        var found: [[String: String]] = []
+        for bound in UnixSocket.listeningPaths {
+            // A master's socket was bound to a name of its own before it got its path.
+            guard let dot = bound.lastIndex(of: ".") else { continue }
+            let path = String(bound[..<dot])
+            guard let status = Files.status(path, followingLinks: false), status.isSocket,
+                status.uid == Daemon.effectiveUser,
+                let text = ControlClient.answer(at: path, to: "status", log: .none)
+            else { continue }
+            var fields: [String: String] = [:]
+            for line in text.split(separator: "\n") {
+                guard let blank = line.firstIndex(of: " ") else { continue }
+                fields[String(line[..<blank])] = String(line[line.index(after: blank)...])
+            }
+            found.append(fields)
+        }
+        found.sort { ($0["path"] ?? "") < ($1["path"] ?? "") }
+        printOutput(asJSON ? Self.json(found) : Self.table(found))
+        return 0
+    }
+
+    /// Round trip in milliseconds; nil when the server does not answer.
+    private static func roundTrip(_ master: [String: String]) -> String? {
+        let words = (master["health"] ?? "").split(separator: " ")
+        guard words.first == "alive", words.count == 2, let time = Int(words[1]) else { return nil }
+        return "\(time / 1000).\(time % 1000 / 100)"
+    }
+
+    private static func table(_ masters: [[String: String]]) -> String {
+        var text = "PID\tAGE\tRTT\tSESSIONS\tPEER\tPATH\n"
+        for each in masters {
+            let rtt = roundTrip(each).map { $0 + " ms" } ?? "dead"
+            let peer = "\(each["user"] ?? "")@\(each["host"] ?? ""):\(each["port"] ?? "")"
+            text +=
+                "\(each["pid"] ?? "")\t\(each["age"] ?? "") s\t\(rtt)\t\(each["sessions"] ?? "")\t"
+                + "\(peer)\t\(each["path"] ?? "")\n"
+        }
+        return text
+    }
+
+    private static func json(_ masters: [[String: String]]) -> String {
+        func quoted(_ text: String) -> String {
+            var result = "\""
+            for scalar in text.unicodeScalars {
+                switch scalar {
+                case "\"", "\\": result += "\\\(scalar)"
+                case _ where scalar.value < 0x20: result += "?"
+                default: result.unicodeScalars.append(scalar)
+                }
+            }
+            return result + "\""
+        }
+        let entries = masters.map { each -> String in
+            var parts = ["path", "user", "host"].map { "\"\($0)\":\(quoted(each[$0] ?? ""))" }
+            for key in ["port", "pid", "age", "sessions"] {
+                parts.append("\"\(key)\":\(Int(each[key] ?? "") ?? 0)")
+            }
+            parts.append("\"rtt_ms\":\(roundTrip(each) ?? "null")")
+            return "{" + parts.joined(separator: ",") + "}"
+        }
+        return "[" + entries.joined(separator: ",") + "]\n"
+    }
+}

@@ -37,8 +37,8 @@ class Line:
     def check(self, suite=OPENSSH):
         return self.ssh(suite, "-O", "check", "127.0.0.1")
 
-    def master_pid(self):
-        match = re.search(rb"Master running \(pid=(\d+)\)", self.check().stderr)
+    def master_pid(self, suite=OPENSSH):
+        match = re.search(rb"Master running \(pid=(\d+)\)", self.check(suite).stderr)
         return int(match[1]) if match else None
 
     def logins(self):
@@ -450,13 +450,13 @@ def test_the_socket_of_a_killed_master_is_replaced(mode, line):
     it = line(ControlMaster=mode, ControlPersist="10")
     result = it.ssh(OURS, "-Nnf", "127.0.0.1")
     assert result.returncode == 0, result.stderr
-    pid = wait_until(it.master_pid, "the master")
+    pid = wait_until(lambda: it.master_pid(OURS), "the master")
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not it.master_pid(), "its end")
+    wait_until(lambda: not it.master_pid(OURS), "its end")
     assert it.socket.exists()
     result = it.ssh(OURS, "127.0.0.1", "echo in")
     assert (result.stdout, result.stderr, result.returncode) == (b"in\n", b"", 0)
-    assert it.master_pid() not in (None, pid)
+    assert it.master_pid(OURS) not in (None, pid)
 
 
 def test_a_master_whose_server_is_gone_says_so_and_steps_aside(line):

@@ -50,7 +50,8 @@ package struct Spawn {
         prepare(&attributes)
         unsafe prepare(&actions)
         var pid: pid_t = 0
-        let status = unsafe Self.withCStrings(arguments, last: lastArgument, raw: rawArguments) { argv in
+        let status = unsafe Self.withCStrings(arguments, last: lastArgument, raw: rawArguments) {
+            argv in
             unsafe Self.withCStrings(environment ?? Environment.all) { envp in
                 // SAFETY: everything lives to the end of the call.
                 unsafe searchesPath

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What bash offers: completions/bash/hawser, called as readline calls it."""
 import os
+import pty
+import re
+import select
+import shutil
 import subprocess
+import time
 
 import pytest
 from conftest import OURS, ROOT, run, wait_until
@@ -56,6 +61,73 @@ def complete(tmp_path):
         return result.stdout.split("\n")[:-1]
 
     return ask
+
+
+def environment(tmp_path):
+    (tmp_path / "user/.ssh").mkdir(parents=True)
+    (tmp_path / "user/.ssh/config").write_text("Host alpha alter beta *.example\n")
+    (tmp_path / "user/.ssh/known_hosts").write_text("[gamma]:22,delta ssh-rsa AAAA\n")
+    return {
+        "HOME": str(tmp_path / "user"), "PATH": f"{OURS.prefix}/bin:{os.environ['PATH']}",
+        "TERM": "dumb", "LANG": "C.UTF-8",
+    }
+
+
+CASES = [
+    ("ssh al", {"alpha", "alter"}),
+    ("ssh ga", {"gamma"}),
+    ("ssh -O ch", {"check", "channels"}),
+    ("ssh -c aes128-g", {"aes128-gcm@openssh.com"}),
+    ("ssh-keygen -t ed", {"ed25519", "ed25519-sk"}),
+]
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish")
+@pytest.mark.parametrize("line,wanted", CASES + [
+    ("ssh -o ControlMaster=au", {"ControlMaster=auto", "ControlMaster=autoask"}),
+    ("scp be", {"beta:"}),
+])
+def test_fish(tmp_path, line, wanted):
+    command = f"set -p fish_complete_path {ROOT}/completions/fish; complete -C '{line}'"
+    result = run(["fish", "--no-config", "-c", command], env=environment(tmp_path), cwd=tmp_path)
+    words = {text.split("\t")[0] for text in result.stdout.decode().splitlines()}
+    assert words == wanted, result
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh")
+@pytest.mark.parametrize("line,wanted", CASES + [("ssh -o ControlMaster=au", {"auto", "autoask"})])
+def test_zsh(tmp_path, line, wanted):
+    variables = environment(tmp_path)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execvpe("zsh", ["zsh", "-f", "-i"], variables)
+    seen = ""
+
+    def read_until(pattern, seconds=20):
+        nonlocal seen
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not re.search(pattern, seen):
+            if select.select([terminal], [], [], 0.1)[0]:
+                try:
+                    seen += os.read(terminal, 65536).decode(errors="replace")
+                except OSError:
+                    break
+        assert re.search(pattern, seen), seen
+
+    try:
+        os.write(terminal, f"fpath=({ROOT}/completions/zsh $fpath)\n".encode())
+        os.write(terminal, b"autoload -Uz compinit; compinit -u -D; echo rea''dy\n")
+        read_until("\nready|ready\r")
+        seen = ""
+        # Twice: the second shows the list when there are several.
+        os.write(terminal, line.encode() + b"\t\t")
+        for word in wanted:
+            read_until(re.escape(word))
+    finally:
+        os.close(terminal)
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
 
 
 def test_hosts(complete):

@@ -9,7 +9,7 @@ function __hawser_hosts
         test -r $file; or continue
         for line in (string match -ri '^\s*host[\s=]+.*' <$file)
             for name in (string split -n ' ' -- (string replace -ri '^\s*host[\s=]+' '' -- $line))
-                string match -q '*[*?!]*' -- $name; or echo $prefix$name
+                string match -q '*[*?!]*' -- $name; or echo "$prefix$name"
             end
         end
     end
@@ -18,7 +18,7 @@ function __hawser_hosts
         for names in (string match -r '^[^#@| ][^ ]*' <$file)
             for name in (string split , -- $names)
                 set name (string replace -r '^\[(.*)\]:\d+$' '$1' -- $name)
-                string match -qr '[*?!]' -- $name; or echo $prefix$name
+                string match -qr '[*?!]' -- $name; or echo "$prefix$name"
             end
         end
     end
@@ -41,7 +41,7 @@ function __hawser_remotes
     set -l where .
     test -n "$folder"; and set where $folder
     for name in (ssh $only $host "ls -1ap -- "(string escape -- $where) </dev/null 2>/dev/null)
-        echo $host:$folder$name
+        echo "$host:$folder$name"
     end
 end
 

@@ -9,7 +9,7 @@ function __hawser_hosts
         test -r $file; or continue
         for line in (string match -ri '^\s*host[\s=]+.*' <$file)
             for name in (string split -n ' ' -- (string replace -ri '^\s*host[\s=]+' '' -- $line))
-                string match -q '*[*?!]*' -- $name; or echo $prefix$name
+                string match -q '*[*?!]*' -- $name; or echo "$prefix$name"
             end
         end
     end
@@ -18,7 +18,7 @@ function __hawser_hosts
         for names in (string match -r '^[^#@| ][^ ]*' <$file)
             for name in (string split , -- $names)
                 set name (string replace -r '^\[(.*)\]:\d+$' '$1' -- $name)
-                string match -qr '[*?!]' -- $name; or echo $prefix$name
+                string match -qr '[*?!]' -- $name; or echo "$prefix$name"
             end
         end
     end
@@ -41,7 +41,7 @@ function __hawser_remotes
     set -l where .
     test -n "$folder"; and set where $folder
     for name in (ssh $only $host "ls -1ap -- "(string escape -- $where) </dev/null 2>/dev/null)
-        echo $host:$folder$name
+        echo "$host:$folder$name"
     end
 end
 
@@ -197,6 +197,6 @@ complete -c ssh -s w -x -d 'as Tunnel and TunnelDevice'
 complete -c ssh -s X -d 'forwards the display, does not, forwards it with all rights'
 complete -c ssh -s x -d 'forwards the display, does not, forwards it with all rights'
 complete -c ssh -s Y -d 'forwards the display, does not, forwards it with all rights'
-complete -c ssh -s y -d 'is to write messages to syslog(3)'
+complete -c ssh -s y -d 'writes messages to syslog(3), with the facility of SyslogFacility'
 complete -c ssh -s Z -d 'is to list the keys that would be tried'
 complete -c ssh -f -a '(__hawser_hosts)'

@@ -148,7 +148,8 @@ private func screen(
         first = max(first, reached)
     }
     let end = lines.last?.isEmpty == true ? lines.count - 1 : lines.count
-    let last = options.lines.map { min(end, first + $0) } ?? end
+    first = min(first, end)
+    let last = options.lines.map { $0 < end - first ? first + $0 : end } ?? end
     var screening = Screening(
         output: output,
         checkpoint: options.checkpoint,

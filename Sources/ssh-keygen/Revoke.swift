@@ -123,7 +123,8 @@ private func print(_ part: KeyRevocationListBuilder.Certificates) {
     }
     var text: [UInt8] = []
     for range in part.serials {
-        let last = range.count > 1 ? "-\(range.upperBound)" : ""
+        let isOne = range.lowerBound == range.upperBound
+        let last = isOne ? "" : "-\(range.upperBound)"
         text += Array("serial: \(range.lowerBound)\(last)\n".utf8)
     }
     World.write(text)

@@ -31,7 +31,5 @@ func run(_ arguments: Arguments) -> Int32 {
     if arguments.exports { return exportKey(arguments) }
     if arguments.imports { return importKey(arguments) }
     if arguments.printsPublicKey { return printPublicKey(arguments) }
-    if arguments.tokenLibrary != nil { fatal("Keys in PKCS#11 tokens are not supported here yet") }
-    if arguments.downloadsResidentKeys { fatal("Resident keys are not supported here yet") }
     return makeKey(arguments)
 }

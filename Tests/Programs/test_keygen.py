@@ -247,6 +247,7 @@ KG -kqf t.krl - < u.pub
 KG -kf t.krl - < u.pub
 cat u.pub e.pub >two; KG -Qf t.krl two
 KG -kf t.krl -s ca.pub e.pub u1-cert.pub; KG -Qlf t.krl | grep -v Gen
+echo 'serial: 1-18446744073709551615' > s; KG -q -kf all.krl -s NONE s; KG -Qlf all.krl u1-cert.pub u0-cert.pub | grep -v Gen
 KG -kf ca.krl ca.pub; KG -Qf ca.krl u1-cert.pub u.pub e-cert.pub
 for f in a b c d o; do KG -Qf $f.krl u.pub e.pub p384.pub u0-cert.pub u1-cert.pub u2-cert.pub u3-cert.pub u100-cert.pub u5000-cert.pub e-cert.pub; done
 """
@@ -452,6 +453,10 @@ def test_groups_are_found_and_pass_the_tests_of_openssh(twins):
     twins.run(OURS, "KG -M screen -f candidates -O checkpoint=point resumed")
     assert groups(OURS, "resumed") == groups(OURS)
     assert not (twins.folders[OURS] / "point").exists()
+    # One that stands behind the end leaves nothing to do.
+    twins.run(OURS, "echo 9223372036854775807 > point")
+    text = twins.run(OURS, "KG -M screen -f candidates -O lines=5 -O checkpoint=point resumed")
+    assert "Found 0 safe primes of 0 candidates" in text and text.endswith("=> 0")
 
 
 MODULI = r"""

@@ -66,8 +66,10 @@ function __hawser_options
     echo ConnectionAttempts=
     echo ConnectTimeout=
     printf '%s\n' ControlMaster={yes,no,auto,ask,autoask}
+    printf '%s\n' ControlOverflow={pool,queue,direct}
     echo ControlPath=
     echo ControlPersist=
+    printf '%s\n' ControlReuse={same-identity,any}
     echo DynamicForward=
     printf '%s\n' EnableEscapeCommandline={yes,no}
     printf '%s\n' EnableSSHKeysign={yes,no}

@@ -66,8 +66,10 @@ function __hawser_options
     echo ConnectionAttempts=
     echo ConnectTimeout=
     printf '%s\n' ControlMaster={yes,no,auto,ask,autoask}
+    printf '%s\n' ControlOverflow={pool,queue,direct}
     echo ControlPath=
     echo ControlPersist=
+    printf '%s\n' ControlReuse={same-identity,any}
     echo DynamicForward=
     printf '%s\n' EnableEscapeCommandline={yes,no}
     printf '%s\n' EnableSSHKeysign={yes,no}
@@ -179,7 +181,7 @@ complete -c ssh -s M -d 'is the master for later calls'
 complete -c ssh -s m -x -a '(ssh -Q mac 2>/dev/null)' -d 'as MACs'
 complete -c ssh -s N -d 'runs no command'
 complete -c ssh -s n -d 'reads nothing from the standard input'
-complete -c ssh -s O -x -a 'check conninfo channels forward cancel proxy exit stop' -d 'asks a master for something'
+complete -c ssh -s O -x -a 'check conninfo channels forward cancel proxy exit stop list sessions kill: signal:' -d 'asks a master for something'
 complete -c ssh -s o -x -a '(__hawser_options)' -d 'a keyword and its value, as in ssh_config(5)'
 complete -c ssh -s P -x -d 'as Tag'
 complete -c ssh -s p -x -d 'the port'

@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -909,3 +910,60 @@ def test_the_user_may_be_asked_about_further_host_keys(serve, tmp_path, key, ans
     assert asked() == ["Accept updated hostkeys? (yes/no): "]
     assert b"Learned new hostkey: ECDSA" in result.stderr
     assert (line(server.host_keys[1]) in file.read_text()) == (answer == "yes")
+
+
+ADDRESS_CASES = {
+    "nothing known": ("", "", "no"),
+    "host known": ("host", "", "yes"),
+    "address known": ("", "host", "accept-new"),
+    "address has another key": ("host", "other", "no"),
+    "address has another key, strict": ("host", "other", "yes"),
+    "host has another key": ("other", "host", "yes"),
+    "both have another key": ("other", "other", "yes"),
+    "host has another key, address unknown": ("other", "", "yes"),
+}
+
+
+def test_addresses_are_checked_too(tmp_path, home, key):
+    """CheckHostIP, in a network of its own where a name has an address that is not loopback's."""
+    if os.getuid() != 0 or not shutil.which("ip") or run(["unshare", "-mn", "true"]).returncode:
+        pytest.skip("needs namespaces")
+    host_key, other = make_key(home, "host_key"), make_key(home, "other")
+    (home / "hosts").write_text("127.0.0.1 localhost\n192.0.2.9 harbour\n")
+    port = 2222
+    (home / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 192.0.2.9\nHostKey {host_key}\nStrictModes no\nUsePAM no\n"
+        f"AuthorizedKeysFile {key}.pub\nPidFile none\n"
+    )
+    lines = {"host": line(host_key), "other": line(other)}
+    script = [
+        f"mount --bind {home}/hosts /etc/hosts", "ip link set lo up",
+        "ip address add 192.0.2.9/32 dev lo", "mkdir -p /run/sshd",
+        f"{OPENSSH.sshd} -D -f {home}/sshd_config 2>/dev/null & server=$!", "sleep 1",
+    ]
+    for number, (of_host, of_address, strict) in enumerate(ADDRESS_CASES.values()):
+        for suite in (UNDER_TEST, OPENSSH):
+            known = home / f"known{number}"
+            text = ""
+            if of_host:
+                text += f"[harbour]:{port} {lines[of_host]}\n"
+            if of_address:
+                text += f"[192.0.2.9]:{port} {lines[of_address]}\n"
+            script += [
+                f"cat > {known} <<'END'\n{text}END",
+                f"{suite.ssh} -F none -p {port} -i {key} -o IdentityAgent=none -o BatchMode=yes"
+                f" -o UserKnownHostsFile={known} -o GlobalKnownHostsFile=none -o CheckHostIP=yes"
+                f" -o UpdateHostKeys=no -o StrictHostKeyChecking={strict} harbour echo in"
+                f" > {home}/{suite.name}{number} 2>&1",
+                f"echo $? >> {home}/{suite.name}{number}",
+                f"cat {known} >> {home}/{suite.name}{number}",
+            ]
+    script.append("kill $server")
+    run(["unshare", "-mn", "sh", "-c", "\n".join(script)], timeout=120)
+    for number, title in enumerate(ADDRESS_CASES):
+        ours, theirs = (
+            (home / f"{suite.name}{number}").read_text() for suite in (UNDER_TEST, OPENSSH)
+        )
+        assert ours == theirs, title
+        assert ("in\n" in ours) == ("other" not in ADDRESS_CASES[title]
+                                    or ADDRESS_CASES[title][2] == "no"), title

@@ -25,9 +25,7 @@ public func fuzzAgent(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     var bindings = ConnectionBindings()
     var now: UInt64 = 1
     var rest = bytes[...]
-    if let key = try? PrivateKey.generate(.ed25519, comment: [], random: SeededRandom(seed: 2)) {
-        carryOut(Array(AgentRequest.add(key, KeyConstraints()).frame.dropFirst(4)))
-    }
+    carryOut(addition)
     while rest.count >= 2, let high = rest.popFirst(), let low = rest.popFirst() {
         let message = rest.prefix(Int(high) << 8 | Int(low))
         rest = rest.dropFirst(message.count)
@@ -50,3 +48,9 @@ public func fuzzAgent(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
         }
     }
 }
+
+/// The message that adds a key.
+private let addition: [UInt8] = {
+    let key = try? PrivateKey.generate(.ed25519, comment: [], random: SeededRandom(seed: 2))
+    return key.map { Array(AgentRequest.add($0, KeyConstraints()).frame.dropFirst(4)) } ?? []
+}()

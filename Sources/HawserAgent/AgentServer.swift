@@ -342,7 +342,7 @@ package struct AgentServer {
             return .reply(.failure)
         }
         if held.confirms, !isConfirmed {
-            return .confirm(pending, question: question(held, content, pending.bindings))
+            return .confirm(pending, question: question(held, content))
         }
         let algorithm = Self.algorithm(for: held.publicKey, flags: pending.flags)
         switch held.holder {
@@ -414,17 +414,13 @@ package struct AgentServer {
         return nil
     }
 
-    private func question(
-        _ held: HeldKey,
-        _ content: SignedContent,
-        _ bindings: ConnectionBindings
-    ) -> String {
-        var text = "Allow use of key \(held.comment)?\nKey fingerprint \(fingerprint(held))."
-        if !held.destinations.isEmpty, case .login(let login) = content,
-            let last = bindings.sessions.last
-        {
-            text += "\npublic key authentication request for user \"\(login.user)\" to"
-            text += " listed host with key \(last.hostKey.fingerprint(options.fingerprintHash))"
+    private func question(_ held: HeldKey, _ content: SignedContent) -> String {
+        // A comment comes from whoever added the key: it must not draw lines of its own.
+        let name = String(held.comment.map { $0.isNewline ? " " : $0 })
+        var text = "Allow use of key \(name)?\nKey fingerprint \(fingerprint(held))."
+        if !held.destinations.isEmpty, case .login(let login) = content {
+            text += "\npublic key authentication request for user \"\(login.user)\""
+            text += " to listed host"
         }
         return text
     }

@@ -110,6 +110,24 @@ struct DestinationTests {
         #expect(signs(&agent, net.login(session: 1, as: "bob")) == isAllowed)
     }
 
+    @Test("The question names the user of the login; a comment cannot add lines to it")
+    func question() throws {
+        var agent = TestAgent()
+        var constraints = KeyConstraints()
+        constraints.confirms = true
+        constraints.destinations = [.init(from: .init(), to: net.end("a"))]
+        _ = agent.ask(.add(net.user.commented(Array("x\r\ny".utf8)), constraints))
+        _ = agent.ask(.bindSession(net.binding("a", session: 1, forwards: false)))
+        guard case .confirm(_, let text) = agent.step(net.login(session: 1, as: "bob")) else {
+            Issue.record("not asked")
+            return
+        }
+        #expect(
+            text == "Allow use of key x y?\nKey fingerprint \(net.user.publicKey.fingerprint()).\n"
+                + "public key authentication request for user \"bob\" to listed host"
+        )
+    }
+
     @Test("Every hop of a chain must be permitted, in its order")
     func chain() {
         let hops: [DestinationConstraint] = [

@@ -191,7 +191,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("ServerAliveCountMax", .number, "3"),
         KeywordRow("ServerAliveInterval", .time(none: "0"), "0"),
         KeywordRow("RequiredRSASize", .number, "1024"),
-        KeywordRow("ObscureKeystrokeTiming", .keystrokeTiming, "yes", effect: .silent),
+        KeywordRow("ObscureKeystrokeTiming", .keystrokeTiming, "yes"),
         KeywordRow("BindAddress", .text(noneIsNothing: false)),
         KeywordRow("BindInterface", .text(noneIsNothing: false)),
         KeywordRow("Ciphers", .algorithms(.ciphers)),

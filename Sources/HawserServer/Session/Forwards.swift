@@ -308,11 +308,12 @@ extension SessionProcess {
         guard permits("allowstreamlocalforwarding", local: false), !path.isEmpty else {
             return false
         }
-        if settings.isYes("streamlocalbindunlink", default: false) { Files.remove(path) }
+        let mask = settings.first("streamlocalbindmask").flatMap { UInt32($0, radix: 8) }
         do throws(SystemError) {
             let descriptor = try UnixSocket.listening(
                 at: path,
-                temporary: path + ".\(Daemon.processID)"
+                mask: mask ?? 0o177,
+                replacing: settings.isYes("streamlocalbindunlink", default: false)
             )
             add(ForwardListener(kind: .path(path), descriptors: [descriptor]))
             return true

@@ -268,7 +268,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("MaxStartups", .maxStartups, "10:30:100"),
         KeywordRow("PerSourceMaxStartups", .numberOrNone, "none"),
         KeywordRow("PerSourceNetBlockSize", .netBlockSize, "32:128"),
-        KeywordRow("PermitTunnel", .permitTunnel, "no", effect: .none, inMatch: true),
+        KeywordRow("PermitTunnel", .permitTunnel, "no", inMatch: true),
         KeywordRow("IPQoS", .ipQoS, "ef cs0", inMatch: true),
         KeywordRow("RekeyLimit", .rekeyLimit, "0 0", inMatch: true),
         KeywordRow("PermitOpen", .permitOpen, "any", inMatch: true),

@@ -12,6 +12,11 @@ package struct EventLog: Sendable {
     package var reference = ""
     private let isSocket: Bool
 
+    /// What a refused client is told, so that an administrator finds the lines about it.
+    var mention: String {
+        descriptor == nil || reference.isEmpty ? "" : " (reference \(reference))"
+    }
+
     package static let none = EventLog(descriptor: nil)
 
     package init(descriptor: Int32?, reference: String = "") {

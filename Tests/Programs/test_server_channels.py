@@ -298,3 +298,86 @@ def test_rc_file_takes_the_place_of_xauth(serve, key, display, account, home):
         assert not (home / "xauth.notes").exists()
     finally:
         (folder / "rc").unlink()
+
+
+def has_tunnels():
+    if os.getuid() != 0 or not shutil.which("ip"):
+        return False
+    probe = run(["ip", "tuntap", "add", "dev", "hwprobe0", "mode", "tun"])
+    run(["ip", "link", "del", "hwprobe0"])
+    return probe.returncode == 0
+
+
+@pytest.mark.parametrize("mode,allowed", [
+    ("point-to-point", True), ("yes", True), ("ethernet", False), ("no", False),
+])
+def test_packets_through_a_tunnel(mode, allowed, serve, key):
+    if not has_tunnels():
+        pytest.skip("no network devices may be made here")
+    base = 40 + os.getpid() % 40 * 2
+    here, there = f"tun{base}", f"tun{base + 1}"
+    space = f"hwtun{base}"
+    peer = serve(UNDER_TEST, f"PermitTunnel {mode}")
+    client = subprocess.Popen(
+        [OPENSSH.ssh, "-N", "-F", peer.client_config(key, ExitOnForwardFailure="yes"),
+         "-w", f"{base}:{base + 1}", "127.0.0.1"],
+        stderr=subprocess.PIPE,
+    )
+    try:
+        if not allowed:
+            assert client.wait(10) == 255
+            assert "Server has rejected tunnel device forwarding" in peer.log_text()
+            return
+        wait_until(
+            lambda: all(pathlib.Path(f"/sys/class/net/{name}").exists() for name in (here, there)),
+            "both devices",
+        )
+        network = f"10.{base}.77"
+        # The far end in a network of its own, so that packets cannot take another way.
+        for command in (
+            f"ip netns add {space}",
+            f"ip link set {there} netns {space}",
+            f"ip -n {space} addr add {network}.2/32 peer {network}.1 dev {there}",
+            f"ip -n {space} link set {there} up",
+            f"ip addr add {network}.1/32 peer {network}.2 dev {here}",
+            f"ip link set {here} up",
+        ):
+            result = run(command.split())
+            if result.returncode != 0:
+                pytest.skip(f"{command}: {result.stderr.decode()}")
+        server = subprocess.Popen(
+            ["ip", "netns", "exec", space, "python3", "-c",
+             "import socket;s=socket.create_server(('0.0.0.0',9));print('up',flush=True);"
+             "c,_=s.accept();d=b''\n"
+             "while len(d)<200000:d+=c.recv(65536)\n"
+             "c.sendall(d[::-1]);c.close()"],
+            stdout=subprocess.PIPE,
+        )
+        try:
+            assert server.stdout.readline() == b"up\n"
+            data = os.urandom(200_000)
+            with socket.create_connection((f"{network}.2", 9), timeout=20) as probe:
+                probe.sendall(data)
+                back = b""
+                while chunk := probe.recv(65536):
+                    back += chunk
+            assert back == data[::-1]
+        finally:
+            server.kill()
+            server.wait()
+    finally:
+        client.terminate()
+        client.wait(10)
+        run(["ip", "netns", "del", space])
+
+
+@pytest.mark.parametrize("mask,mode", [("0177", "600"), ("0111", "666"), ("0007", "770")])
+def test_stream_local_bind_mask(mask, mode, serve, key, home):
+    peer = serve(UNDER_TEST, f"StreamLocalBindMask {mask}", "StreamLocalBindUnlink yes")
+    path = home / "forwarded"
+    path.write_text("in the way")
+    result = run(
+        [OPENSSH.ssh, "-F", peer.client_config(key), "-o", "ExitOnForwardFailure=yes",
+         "-R", f"{path}:127.0.0.1:9", "127.0.0.1", f"stat -c %a {path}"]
+    )
+    assert result.stdout.decode().strip() == mode, result.stderr

@@ -265,6 +265,17 @@ def test_events(serve, key, tmp_path, me):
     assert failed["user"] == me and failed["reference"] != accepted["reference"]
 
 
+def test_a_refused_client_can_name_the_event(serve, tmp_path):
+    events = tmp_path / "events"
+    peer = serve(UNDER_TEST, f"EventLog {events}", "MaxAuthTries 1")
+    result = login(peer, make_key(tmp_path, "stranger"))
+    said = result.stderr.decode()
+    reference = said.split("(reference ")[1].split(")")[0]
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    failed = next(line for line in lines if line.get("result") == "failed")
+    assert failed["reference"] == reference
+
+
 # Files without a program
 
 

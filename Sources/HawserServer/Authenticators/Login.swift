@@ -227,7 +227,9 @@ extension Monitor {
                 "maximum authentication attempts exceeded for \(prefix(login))\(login.name) from "
                     + "\(start.peer.description) ssh2 [preauth]"
             )
-            answer(.disconnect(text: "Too many authentication failures"))
+            answer(
+                .disconnect(text: "Too many authentication failures" + start.events.mention)
+            )
             return true
         }
         answer(.refused(methods: login.progress.methods))
@@ -360,7 +362,11 @@ extension Monitor {
                 "Access denied for user \(login.name) by PAM account configuration [preauth]"
             )
             if !login.notices.isEmpty { answer(.notice(login.notices)) }
-            answer(.disconnect(text: "Access denied by account configuration"))
+            answer(
+                .disconnect(
+                    text: "Access denied by account configuration" + start.events.mention
+                )
+            )
             return false
         }
     }

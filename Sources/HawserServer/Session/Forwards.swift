@@ -143,6 +143,8 @@ extension SessionProcess {
             } catch {
                 refuse(id, .connectFailed, "open failed")
             }
+        case .tunnel(let mode, let unit):
+            openTunnel(id, mode, unit)
         default:
             refuse(id, .unknownChannelType, "unknown channel type")
         }

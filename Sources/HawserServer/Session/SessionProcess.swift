@@ -24,6 +24,7 @@ package final class SessionProcess {
 
     var sessions: [ChannelID: Session] = [:]
     var forwards: [ChannelID: Forward] = [:]
+    var tunnels: [ChannelID: TunnelChannel] = [:]
     var listeners: [ForwardListener] = []
     /// What the loop waits for.
     let watch: DescriptorWatch
@@ -269,6 +270,8 @@ package final class SessionProcess {
             finishIfDone(session)
         } else if let forward = forwards[id] {
             moveForward(forward, ready)
+        } else if let tunnel = tunnels[id] {
+            tunnel.read(&scratch, &connection)
         } else {
             watch.forget(ready.descriptor)
         }
@@ -403,6 +406,8 @@ package final class SessionProcess {
         case .channelData(let id, let count):
             if let pipe = pipe(of: id) {
                 pipe.takeReceived(&connection)
+            } else if let tunnel = tunnels[id] {
+                tunnel.takeReceived(&connection)
             } else if let session = sessions[id], session.ending == nil {
                 session.takeEarly(&connection)
             } else {
@@ -483,6 +488,7 @@ package final class SessionProcess {
             release(session)
             orphans.formUnion([session.child].compactMap { $0 })
         } else {
+            closeTunnel(id)
             forwardClosed(id)
         }
     }

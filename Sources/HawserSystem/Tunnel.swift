@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+internal import HawserWire
+
+/// A network device of which this process is the other end: each read is a packet or frame, each
+/// write too. C: `TUNSETIFF`, Linux's Documentation/networking/tuntap.
+package enum Tunnel {
+    package enum Layer: Sendable {
+        /// IP packets, `tunN`.
+        case packets
+        /// Ethernet frames, `tapN`.
+        case frames
+    }
+
+    /// Opens device `unit`, or one that is free; the descriptor does not wait. The name is the
+    /// device's, `tun0`.
+    package static func open(
+        _ layer: Layer,
+        unit: UInt32?
+    ) throws(SystemError) -> (descriptor: Int32, name: String) {
+        let fd = try Descriptor.open("/dev/net/tun", O_RDWR | O_NONBLOCK)
+        let prefix = layer == .packets ? "tun" : "tap"
+        let wanted = prefix + (unit.map { "\($0)" } ?? "%d")
+        // struct ifreq: a name of 16 bytes, then the flags.
+        var request = [UInt8](repeating: 0, count: 40)
+        for (index, byte) in wanted.utf8.prefix(15).enumerated() { request[index] = byte }
+        let flags: UInt16 = (layer == .packets ? 0x0001 : 0x0002) | 0x1000  // IFF_NO_PI
+        request[16] = UInt8(truncatingIfNeeded: flags)
+        request[17] = UInt8(truncatingIfNeeded: flags >> 8)
+        let result = unsafe request.withUnsafeMutableBytes { buffer -> Int32 in
+            guard let start = buffer.baseAddress else { return -1 }
+            // SAFETY: the kernel reads and writes one `ifreq`.
+            return unsafe ioctl(fd, UInt(0x4004_54ca), start)
+        }
+        guard result == 0 else {
+            let error = SystemError("TUNSETIFF", wanted)
+            Descriptor.close(fd)
+            throw error
+        }
+        return (fd, String(decoding: request.prefix(16).prefix { $0 != 0 }, as: UTF8.self))
+    }
+}

@@ -16,9 +16,7 @@ extension ClientSettings {
                 ]
             }
             if let controlPath { listing.shown[.controlPath] = [controlPath] }
-            if let command = options.remoteCommand {
-                listing.shown[.remoteCommand] = [try expand(command)]
-            }
+            if let remoteCommand { listing.shown[.remoteCommand] = [remoteCommand] }
             if let agent = options.identityAgent, agent != "SSH_AUTH_SOCK", agent != "none",
                 !Self.isVariable(agent)
             {

@@ -42,7 +42,7 @@ package struct Dialer {
 
     package func dial() throws(DialError) -> Dialed {
         if let jump = settings.options.proxyJump, jump.lowercased() != "none" {
-            return try through(jumpCommand(jump))
+            return try through(jumpCommand(settings.tokens.expand(jump) ?? jump))
         }
         if let command = settings.options.proxyCommand, command.lowercased() != "none" {
             if command == "-" { return Dialed(input: 0, output: 1) }

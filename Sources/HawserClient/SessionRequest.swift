@@ -19,7 +19,7 @@ struct SessionRequest {
         wantsTerminal = settings.wantsTerminal
         terminalType = settings.terminalType
         isSubsystem = settings.options.sessionType == .subsystem
-        command = settings.command ?? settings.options.remoteCommand
+        command = settings.command ?? settings.remoteCommand
         environment = Self.environment(settings)
     }
 

@@ -17,6 +17,8 @@ package struct ClientSettings {
     package var home: String
     /// The remote command, words joined with blanks; nil for a shell.
     package var command: String?
+    /// `RemoteCommand`, tokens replaced.
+    package private(set) var remoteCommand: String?
     /// `-W`: where our standard input and output go.
     package var standardForward: Forward.End?
     /// The identity files of the command line, before those of the files.
@@ -49,7 +51,8 @@ package struct ClientSettings {
                 throw ConfigError(
                     file: "",
                     line: 0,
-                    text: "hostname \"\(name)\": unknown key %\(Tokens.firstUnknown(name, "h"))"
+                    text: "vdollar_percent_expand: unknown key %"
+                        + Tokens.firstUnknown(name, "h") + "\r\npercent_expand: failed"
                 )
             }
             host = expanded.lowercased()
@@ -76,6 +79,7 @@ package struct ClientSettings {
         self.options = options
         try expandUser()
         if let path = options.controlPath { controlPath = try expandPath(path) }
+        if let text = options.remoteCommand { remoteCommand = try expandTokens(text) }
     }
 
     /// The user's name from a file may hold tokens; one from the command line is taken as it is.
@@ -115,6 +119,22 @@ package struct ClientSettings {
         return try expand(path)
     }
 
+    /// `%`-tokens replaced, for commands, whose variables are the shell's.
+    package func expandTokens(_ text: String) throws(ConfigError) -> String {
+        guard text.utf8.contains(UInt8(ascii: "%")) else { return text }
+        var tokens = tokens
+        tokens.values["T"] = "NONE"
+        guard let expanded = tokens.expand(text) else {
+            let unknown = Tokens.firstUnknown(text, String(tokens.values.keys))
+            throw ConfigError(
+                file: "",
+                line: 0,
+                text: "vdollar_percent_expand: unknown key %\(unknown)\r\npercent_expand: failed"
+            )
+        }
+        return expanded
+    }
+
     /// `${VARIABLES}` and `%`-tokens replaced.
     package func expand(_ text: String) throws(ConfigError) -> String {
         guard text.utf8.contains(UInt8(ascii: "%")) || text.utf8.contains(UInt8(ascii: "$"))
@@ -124,10 +144,11 @@ package struct ClientSettings {
 
     private func expand(_ text: String, _ tokens: Tokens) throws(ConfigError) -> String {
         guard let withVariables = Tokens.expandVariables(text, Environment.value) else {
+            let name = Tokens.firstVariable(text) { Environment.value($0) == nil } ?? ""
             throw ConfigError(
                 file: "",
                 line: 0,
-                text: "environment variable in \"\(text)\" not set"
+                text: "vdollar_percent_expand: env var ${\(name)} has no value"
             )
         }
         guard let expanded = tokens.expand(withVariables) else {

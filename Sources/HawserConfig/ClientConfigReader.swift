@@ -155,6 +155,12 @@ package struct ClientConfigReader {
         }
     }
 
+    /// A mistake whose place says nothing.
+    private mutating func failBare(_ text: String) {
+        badLines += 1
+        errors.append(ConfigError(file: "", line: 0, text: text))
+    }
+
     private mutating func fail(_ text: String, _ place: Place, isKeyword: Bool = false) {
         badLines += 1
         let colon = isKeyword ? ":" : ""
@@ -168,7 +174,7 @@ package struct ClientConfigReader {
     }
 
     private mutating func apply(_ text: ArraySlice<UInt8>, _ place: inout Place) {
-        guard let (word, rest) = ConfigLine.separated(text) else { return }
+        guard let (word, rest) = ConfigLine.separated(text), !word.isEmpty else { return }
         func keyword() -> String { String(decoding: word, as: UTF8.self).lowercased() }
         guard !rest.isEmpty else {
             return fail("no argument after keyword \"\(keyword())\"", place)
@@ -244,7 +250,7 @@ package struct ClientConfigReader {
         _ place: inout Place
     ) {
         guard place.file != "command-line" else {
-            return fail("Host directive not supported as a command-line option", place)
+            return failBare("Host directive not supported as a command-line option")
         }
         guard !patterns.contains("") else { return fail("keyword host empty argument", place) }
         place.block = "Host " + String(decoding: rest, as: UTF8.self)
@@ -260,7 +266,7 @@ package struct ClientConfigReader {
     ) {
         guard place.file != "command-line" else {
             line = .none
-            return fail("Host directive not supported as a command-line option", place)
+            return failBare("Host directive not supported as a command-line option")
         }
         place.block = "Match " + String(decoding: rest, as: UTF8.self)
         do throws(ValueMistake) {
@@ -280,7 +286,7 @@ package struct ClientConfigReader {
 
     private mutating func include(_ patterns: [String], _ place: Place) {
         guard place.file != "command-line" else {
-            return fail("Include directive not supported as a command-line option", place)
+            return failBare("Include directive not supported as a command-line option")
         }
         guard place.depth < Self.maximumDepth else {
             isOver = true

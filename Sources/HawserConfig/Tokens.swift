@@ -43,6 +43,19 @@ package struct Tokens: Sendable {
         return ""
     }
 
+    /// The first `${NAME}` that a test picks, for a message.
+    package static func firstVariable(
+        _ text: String,
+        where isMeant: (String) -> Bool
+    ) -> String? {
+        var found: String?
+        _ = expandVariables(text) { name in
+            if found == nil, isMeant(name) { found = name }
+            return ""
+        }
+        return found
+    }
+
     /// The text with `${NAME}` replaced, or nil for a variable that is not set.
     package static func expandVariables(
         _ text: String,

@@ -138,6 +138,13 @@ struct Program {
             )
             settings.standardForward = line.standardForward
             settings.namedIdentityFiles = line.options.identityFiles
+            if settings.command != nil, settings.remoteCommand != nil {
+                throw ConfigError(
+                    file: "",
+                    line: 0,
+                    text: "Cannot execute command-line and remote command."
+                )
+            }
             let hasNoSession = options.sessionType == ClientOptions.SessionType.none
             if options.forkAfterAuthentication == true, settings.command == nil,
                 options.remoteCommand == nil, !hasNoSession
@@ -325,9 +332,9 @@ struct Program {
 
     private func localCommand(_ settings: ClientSettings, _ log: Log) throws {
         guard settings.options.permitLocalCommand == true,
-            let command = settings.options.localCommand, command.lowercased() != "none",
-            let expanded = settings.tokens.expand(command)
+            let command = settings.options.localCommand
         else { return }
+        let expanded = try settings.expandTokens(command)
         log.debug("Executing local command: '\(expanded)'")
         var spawn = Spawn.shell(Environment.value("SHELL") ?? "/bin/sh", command: expanded)
         spawn.descriptors = [(0, 0), (1, 1), (2, 2)]

@@ -372,3 +372,17 @@ def test_log_to_one_place():
     result = run([OURS.ssh, "-y", "-E", "/dev/null", "-G", "a"])
     assert result.returncode == 255
     assert result.stderr == b"Can't specify both -y and -E\r\n"
+
+
+def test_one_command_only():
+    result = run([OURS.ssh, "-G", "-F", "none", "-o", "RemoteCommand=x", "a", "ls"])
+    assert result.returncode == 255
+    assert result.stderr == b"Cannot execute command-line and remote command.\r\n"
+
+
+def test_tokens_of_commands():
+    shown = run([OURS.ssh, "-G", "-F", "none", "-o", "RemoteCommand=echo %n %% $HOME", "a"]).stdout
+    assert b"\nremotecommand echo a % $HOME\n" in shown
+    result = run([OURS.ssh, "-G", "-F", "none", "-o", "RemoteCommand=%z", "a"])
+    assert result.returncode == 255
+    assert b"unknown key %z" in result.stderr

@@ -29,7 +29,7 @@ package final class CopyEngine {
     private var fromSource: [UInt32: PendingRequest] = [:]
     private var fromTarget: [UInt32: PendingRequest] = [:]
     private var dataRequests = 0
-    private var window = 16
+    private var window = 64
     private var limit: RateLimit
     private let blockBytes: Int
     private let mostRequests: Int

@@ -31,6 +31,8 @@ def children(pid):
 def stranger(serve):
     """A connection that has said who it is and nothing more: (socket, monitor, network process)."""
     peer = serve(UNDER_TEST)
+    # The probe that found the server ready has processes of its own.
+    wait_until(lambda: not children(peer.process.pid), "the probe's end")
     connection = socket.create_connection(("127.0.0.1", peer.port), timeout=10)
     connection.sendall(b"SSH-2.0-stranger\r\n")
     assert connection.recv(4096).startswith(b"SSH-2.0-")

@@ -163,8 +163,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
             .choice(
                 "ethernet point-to-point yes:point-to-point true:point-to-point no:false false"
             ),
-            "false",
-            effect: .none
+            "false"
         ),
         KeywordRow(
             "VerifyHostKeyDNS",
@@ -241,7 +240,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("AddKeysToAgent", .addKeysToAgent, "false"),
         KeywordRow("ForwardAgent", .forwardAgent, "no"),
         KeywordRow("ConnectTimeout", .time(none: "none"), "none"),
-        KeywordRow("TunnelDevice", .tunnelDevice, "any:any", effect: .silent),
+        KeywordRow("TunnelDevice", .tunnelDevice, "any:any"),
         KeywordRow("CanonicalizePermittedCNAMEs", .permittedCNAMEs, "none"),
         KeywordRow("ControlPersist", .controlPersist, "no"),
         KeywordRow("EscapeChar", .escapeCharacter, "~"),

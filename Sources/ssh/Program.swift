@@ -294,6 +294,7 @@ struct Program {
             try localCommand(settings, log)
             defer { loop.removeSockets() }
             try loop.startForwards()
+            try loop.startTunnel()
             settings.setTypeOfService(of: dialed)
             let isBackground = settings.options.forkAfterAuthentication == true
             if isBackground || settings.options.controlMaster ?? .no != .no {

@@ -71,6 +71,8 @@ package final class ClientLoop {
     /// The forwards of the configuration are being made.
     var isStarting = true
     var hasOpenedForward = false
+    /// The channel of `-w`, which keeps nobody here.
+    var tunnel: TunnelChannel?
     package var agentForwarding = AgentForwarding(path: nil)
     /// The agents that sessions asked for, the last one first in use; channels are refused before.
     var agents: [(session: ChannelID, path: String)] = []
@@ -221,18 +223,21 @@ package final class ClientLoop {
         listeners = []
     }
 
+    /// Nothing is open that someone waits for.
+    private var isIdle: Bool { channels.count == (tunnel == nil ? 0 : 1) }
+
     private var isOver: Bool {
-        if isEnding { return channels.isEmpty || isDisconnectedByUser || endSignal != nil }
+        if isEnding { return isIdle || isDisconnectedByUser || endSignal != nil }
         if own != nil {
             guard ownIsOver else { return false }
         } else if settings.standardForward != nil {
-            return channels.isEmpty && hasOpenedForward
+            return isIdle && hasOpenedForward
         } else if !isPersistentMaster {
             // What holds no session ends when nobody can ask it for one any more.
-            return master?.isClosed == true && channels.isEmpty
+            return master?.isClosed == true && isIdle
         }
-        guard let master, !master.isClosed else { return channels.isEmpty }
-        if !channels.isEmpty || master.isBusy {
+        guard let master, !master.isClosed else { return isIdle }
+        if !isIdle || master.isBusy {
             idleDeadline = nil
             return false
         }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HawserConfig
+internal import HawserLog
+internal import HawserProtocol
+internal import HawserSystem
+internal import HawserTool
+internal import HawserWire
+
+/// Packets of a network interface here and one there (`-w`; OpenSSH's PROTOCOL §2.3): one in each
+/// message of data. What does not fit is lost, as packets are.
+final class TunnelChannel: ClientChannel {
+    private let device: Int32
+    private let mode: TunnelDevice.Mode
+
+    init(_ id: ChannelID, _ device: Int32, _ mode: TunnelDevice.Mode) {
+        self.device = device
+        self.mode = mode
+        super.init(id, kind: "tun")
+    }
+
+    override func opened(_ loop: ClientLoop) {
+        markOpen()
+        loop.log.debug("tunnel forward established, id=\(id)")
+        attach(input: device, output: device, loop)
+    }
+
+    override func openFailed(
+        _ reason: ChannelOpenFailureReason,
+        _ text: String,
+        _ loop: ClientLoop
+    ) {
+        loop.log.info("channel \(id): open failed: \(reason): \(text.visible)")
+        loop.tunnelFailed("Tunnel forwarding failed")
+        Descriptor.close(device)
+    }
+
+    override func tookInput(_ count: Int, _ loop: ClientLoop) {
+        guard count > 0, loop.connection.sendableBytes(on: id) >= count + 8 else { return }
+        var message = WireWriter(reserving: count + 8)
+        if mode == .pointToPoint {
+            message.write(uint32: UInt32(truncatingIfNeeded: count + 4))
+            // The address family as all systems number it here.
+            message.write(uint32: loop.buffer[0] >> 4 == 6 ? 24 : 2)
+        } else {
+            message.write(uint32: UInt32(truncatingIfNeeded: count))
+        }
+        message.write(fixed: Array(loop.buffer[0..<count]))
+        let bytes = message.take()
+        _ = loop.connection.send(bytes.rawBytes, on: id)
+    }
+
+    override func receive(_ count: Int, isError: Bool, _ loop: ClientLoop) {
+        let message = loop.received
+        loop.connection.consumed(count, on: id)
+        let head = mode == .pointToPoint ? 8 : 4
+        guard !isError, message.count > head,
+            Int(message.rawBytes.bigEndianUInt32(at: 0)) == message.count - 4
+        else { return }
+        _ = Descriptor.write(device, message.rawBytes.extracting(droppingFirst: head))
+    }
+
+    override func finished(_ loop: ClientLoop) {
+        detach(loop)
+        Descriptor.close(device)
+        loop.tunnel = nil
+    }
+}
+
+extension ClientLoop {
+    /// Opens the interface here and asks for the one there, where `Tunnel` says so.
+    package func startTunnel() throws(ClientFailure) {
+        let wanted = settings.options.tunnel ?? .no
+        guard wanted != .no, settings.options.clearAllForwardings != true else { return }
+        let units = (settings.options.tunnelDevice ?? "any:any").split(separator: ":")
+        let mode: TunnelDevice.Mode = wanted == .ethernet ? .ethernet : .pointToPoint
+        do throws(SystemError) {
+            let (fd, name) = try TunnelDevice.open(mode, unit: units.first.flatMap { UInt32($0) })
+            log.debug("Tunnel forwarding using interface \(name)")
+            let opening = ChannelOpening.tunnel(
+                mode: mode == .ethernet ? .ethernet : .pointToPoint,
+                unit: units.last.flatMap { UInt32($0) } ?? ChannelOpening.anyTunnelUnit
+            )
+            guard let id = connection.openChannel(opening) else { return Descriptor.close(fd) }
+            let channel = TunnelChannel(id, fd, mode)
+            tunnel = channel
+            add(channel)
+        } catch {
+            log.error("Tunnel device open failed: \(error.reason)")
+            guard forwarding.exitOnFailure else {
+                return log.error("Could not request tunnel forwarding.")
+            }
+            throw ClientFailure("Could not request tunnel forwarding.")
+        }
+    }
+
+    func tunnelFailed(_ text: String) {
+        tunnel = nil
+        if forwarding.exitOnFailure { failure = ClientFailure(text) } else { log.info(text) }
+    }
+}

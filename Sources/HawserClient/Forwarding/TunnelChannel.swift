@@ -36,15 +36,10 @@ final class TunnelChannel: ClientChannel {
     }
 
     override func tookInput(_ count: Int, _ loop: ClientLoop) {
-        guard count > 0, loop.connection.sendableBytes(on: id) >= count + 8 else { return }
-        var message = WireWriter(reserving: count + 8)
-        if mode == .pointToPoint {
-            message.write(uint32: UInt32(truncatingIfNeeded: count + 4))
-            // The address family as all systems number it here.
-            message.write(uint32: loop.buffer[0] >> 4 == 6 ? 24 : 2)
-        } else {
-            message.write(uint32: UInt32(truncatingIfNeeded: count))
-        }
+        guard count > 0, loop.connection.sendableBytes(on: id) >= count + 4 else { return }
+        var message = WireWriter(reserving: count + 4)
+        // The address family as OpenSSH numbers it; a message's own length is the packet's.
+        if mode == .pointToPoint { message.write(uint32: loop.buffer[0] >> 4 == 6 ? 24 : 2) }
         message.write(fixed: Array(loop.buffer[0..<count]))
         let bytes = message.take()
         _ = loop.connection.send(bytes.rawBytes, on: id)
@@ -53,10 +48,8 @@ final class TunnelChannel: ClientChannel {
     override func receive(_ count: Int, isError: Bool, _ loop: ClientLoop) {
         let message = loop.received
         loop.connection.consumed(count, on: id)
-        let head = mode == .pointToPoint ? 8 : 4
-        guard !isError, message.count > head,
-            Int(message.rawBytes.bigEndianUInt32(at: 0)) == message.count - 4
-        else { return }
+        let head = mode == .pointToPoint ? 4 : 0
+        guard !isError, message.count > head else { return }
         _ = Descriptor.write(device, message.rawBytes.extracting(droppingFirst: head))
     }
 

@@ -106,7 +106,9 @@ package final class CopyEngine {
 
     private func wait() throws(SessionFault) {
         let tick = observer.copyTicks()
-        let delay = ready.isEmpty ? 0 : limit.delay
+        // What waits for its turn may have got it by now: then there is nothing to wait for.
+        let isLimited = !ready.isEmpty && limit.isBounded
+        let delay = isLimited ? max(1, limit.delay) : 0
         try source.session?.flush()
         try target.session?.flush()
         if source.session == nil, target.session == nil { return }
@@ -538,6 +540,8 @@ package final class CopyEngine {
                 return fail(file, "remote open \"\(shown(file.source))\": \(why(reply))")
             }
             file.sourceHandle = handle
+            // An interrupt may have come before the answer.
+            if file.hasFailed { return settleIfDone(file) }
             openTarget(file)
         case .openTarget(let file):
             file.outstanding -= 1
@@ -545,6 +549,7 @@ package final class CopyEngine {
                 return fail(file, "dest open \"\(shown(file.target))\": \(why(reply))")
             }
             file.targetHandle = handle
+            if file.hasFailed { return settleIfDone(file) }
             ready.append(file)
         case .read(let file, let offset, let count):
             dataRequests -= 1

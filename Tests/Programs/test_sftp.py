@@ -427,7 +427,7 @@ def test_an_interrupted_copy_comes_back_to_the_prompt(here, there):
         here,
     )
     assert os.waitstatus_to_exitcode(status) == 0, output
-    assert (here / "file").stat().st_size < 4_000_000
+    assert not (here / "file").exists() or (here / "file").stat().st_size < 4_000_000
 
 
 @OURS_ONLY

@@ -369,6 +369,8 @@ def on_terminal(command, steps, cwd):
                     except OSError:
                         break
             start = output.index(expected, start) + len(expected)
+            # The editor shows its prompt before it takes the terminal over.
+            time.sleep(0.2)
             os.write(terminal, typed)
         while True:
             try:

@@ -63,6 +63,12 @@ extension KeywordRow {
     static func isSame(_ name: String, _ word: ArraySlice<UInt8>) -> Bool {
         let name = name.utf8
         guard name.count == word.count else { return false }
-        return zip(name, word).allSatisfy { $0 | 0x20 == $1 | 0x20 }
+        // A plain loop: this runs for every line, and at the start of every program.
+        var index = word.startIndex
+        for byte in name {
+            guard byte | 0x20 == word[index] | 0x20 else { return false }
+            index += 1
+        }
+        return true
     }
 }

@@ -14,26 +14,24 @@ package struct CommandLineParser {
     private var words: ArraySlice<String>
     /// What is left of a group of letters.
     private var group: Substring = ""
-    private let withValue: Set<Character>
-    private let flags: Set<Character>
+    /// As getopt's: letters, each followed by a colon when it takes a value.
+    private let specification: [UInt8]
 
     /// `specification` as getopt's: letters, each followed by a colon when it takes a value.
     package init(_ words: [String], _ specification: String) {
         self.words = words[...]
-        var withValue: Set<Character> = []
-        var flags: Set<Character> = []
-        var previous: Character?
-        for letter in specification {
-            if letter == ":", let last = previous {
-                flags.remove(last)
-                withValue.insert(last)
-            } else {
-                flags.insert(letter)
-                previous = letter
-            }
-        }
-        self.withValue = withValue
-        self.flags = flags
+        self.specification = Array(specification.utf8)
+    }
+
+    private enum Kind { case flag, withValue, unknown }
+
+    private func kind(of letter: Character) -> Kind {
+        let colon = UInt8(ascii: ":")
+        guard let byte = letter.asciiValue, byte != colon,
+            let index = specification.firstIndex(of: byte)
+        else { return .unknown }
+        let isLast = index + 1 == specification.count
+        return !isLast && specification[index + 1] == colon ? .withValue : .flag
     }
 
     /// The next option, or nil at the first operand or after `--`.
@@ -45,8 +43,11 @@ package struct CommandLineParser {
             group = word.dropFirst()
         }
         let letter = group.removeFirst()
-        if flags.contains(letter) { return .flag(letter) }
-        guard withValue.contains(letter) else { return .unknown(letter) }
+        switch kind(of: letter) {
+        case .flag: return .flag(letter)
+        case .unknown: return .unknown(letter)
+        case .withValue: break
+        }
         if !group.isEmpty {
             defer { group = "" }
             return .option(letter, String(group))

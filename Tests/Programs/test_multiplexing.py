@@ -429,7 +429,7 @@ def test_twenty_at_once_make_one_login(line):
 
 
 def test_beyond_max_sessions(line):
-    it = line(ControlMaster="auto", ControlPersist="10", extra=["MaxSessions 10"])
+    it = line(ControlMaster="auto", ControlPersist="3", extra=["MaxSessions 10"])
     results = at_once(it, 25, "sleep 3; echo done")
     assert [status for _, _, status in results] == [0] * 25
     assert it.logins() <= 3

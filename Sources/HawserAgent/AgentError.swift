@@ -9,17 +9,8 @@ package struct AgentError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package init(_ description: String) { self.description = description }
 
-    /// Runs `body` and turns what its readers throw into this error.
-    static func wrapping<Result>(
-        _ what: String,
-        _ body: () throws -> Result
-    ) throws(AgentError) -> Result {
-        do {
-            return try body()
-        } catch let error as AgentError {
-            throw error
-        } catch {
-            throw AgentError("\(what): \(error)")
-        }
+    /// What a reader threw, as this error; `context` goes before what is not one already.
+    init(_ error: any Error, context: String = "") {
+        self = error as? AgentError ?? AgentError("\(context)\(error)")
     }
 }

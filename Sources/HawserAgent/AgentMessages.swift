@@ -112,10 +112,8 @@ extension AgentRequest {
             var reader = WireReader(message)
             self = try Self.read(from: &reader)
             try reader.expectEnd()
-        } catch let error as AgentError {
-            throw error
         } catch {
-            throw AgentError("\(error)")
+            throw AgentError(error)
         }
     }
 

@@ -39,10 +39,8 @@ package struct KeyConstraints: Equatable, Sendable {
     package init(from reader: inout WireReader) throws(AgentError) {
         do {
             while !reader.isAtEnd { try readOne(from: &reader) }
-        } catch let error as AgentError {
-            throw error
         } catch {
-            throw AgentError("constraint: \(error)")
+            throw AgentError(error, context: "constraint: ")
         }
     }
 

@@ -98,10 +98,8 @@ package enum SecurityKeyRequest {
                 device = path.isEmpty ? nil : path
                 request = try Self.request(from: &reader)
                 try reader.expectEnd()
-            } catch let error as AgentError {
-                throw error
             } catch {
-                throw AgentError("\(error)")
+                throw AgentError(error)
             }
         }
 
@@ -261,10 +259,8 @@ package enum SecurityKeyReply {
             default: throw AgentError("unknown answer")
             }
             try reader.expectEnd()
-        } catch let error as AgentError {
-            throw error
         } catch {
-            throw AgentError("\(error)")
+            throw AgentError(error)
         }
     }
 

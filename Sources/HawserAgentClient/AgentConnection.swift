@@ -4,7 +4,8 @@ package import HawserAgent
 package import HawserSystem
 internal import HawserWire
 
-/// The user's agent at the other end of a Unix socket. Calls wait for the agent.
+/// An agent at the other end of a Unix socket. Calls wait for it: a user's agent may have to ask the
+/// user first.
 package final class AgentConnection {
     /// Why an agent gave no useful answer.
     package enum Failure: Error, Equatable, Sendable, CustomStringConvertible {
@@ -28,6 +29,8 @@ package final class AgentConnection {
     }
 
     private var descriptor: Int32
+    /// How long each part of an answer may take; -1: without bound.
+    private var milliseconds: Int32 = -1
 
     /// Takes over a connected socket.
     package init(descriptor: Int32) {
@@ -35,8 +38,9 @@ package final class AgentConnection {
         Descriptor.setNonblocking(descriptor, false)
     }
 
-    /// Connects to the socket at `path`.
-    package init(path: String) throws(Failure) {
+    /// Connects to the socket at `path`. `milliseconds` bounds the wait for each part of an answer.
+    package init(path: String, milliseconds: Int32 = -1) throws(Failure) {
+        self.milliseconds = milliseconds
         do {
             descriptor = try UnixSocket.connect(path)
         } catch {
@@ -114,16 +118,8 @@ package final class AgentConnection {
     }
 
     private func read(_ count: Int) throws(Failure) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(count)
-        while bytes.count < count {
-            var chunk = [UInt8](repeating: 0, count: count - bytes.count)
-            var span = chunk.mutableRawBytes
-            guard case .bytes(let got) = Descriptor.read(descriptor, into: &span) else {
-                throw .communication
-            }
-            bytes += chunk[0..<got]
-        }
+        let bytes = Descriptor.readExactly(descriptor, count: count, milliseconds: milliseconds)
+        guard let bytes else { throw .communication }
         return bytes
     }
 }

@@ -63,28 +63,13 @@ package struct SecurityKeyHelper {
         var frame = request.frame(provider: provider, pin: pin, device: device)
         defer { frame.wipe() }
         guard Descriptor.writeAll(helper.descriptor, frame),
-            let head = read(4, from: helper.descriptor)
-        else { throw .general }
-        let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
-        guard count > 0, count <= SecurityKeyReply.maximumBytes,
-            let message = read(count, from: helper.descriptor),
+            let message = Descriptor.readMessage(
+                helper.descriptor,
+                limitBytes: SecurityKeyReply.maximumBytes
+            ),
             let reply = try? SecurityKeyReply(message.rawBytes)
         else { throw .general }
         if case .failure(let failure) = reply { throw failure }
         return reply
-    }
-
-    private func read(_ count: Int, from descriptor: Int32) -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var got = 0
-        while got < count {
-            var span = bytes.mutableRawBytes
-            var rest = span.suffix(from: got)
-            guard case .bytes(let more) = Descriptor.read(descriptor, into: &rest) else {
-                return nil
-            }
-            got += more
-        }
-        return bytes
     }
 }

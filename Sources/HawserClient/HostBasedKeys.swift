@@ -90,28 +90,11 @@ final class HostBasedKeys {
     }
 
     private func readReply(_ fd: Int32) -> [UInt8]? {
-        guard let head = read(fd, 4) else { return nil }
-        let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
-        guard count > 0, count <= KeysignMessage.maximumBytes else { return nil }
-        return read(fd, count)
-    }
-
-    private func read(_ fd: Int32, _ count: Int) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        while bytes.count < count {
-            guard
-                Descriptor.waitUntilReady(
-                    fd,
-                    forWriting: false,
-                    milliseconds: Self.patienceMilliseconds
-                )
-            else { return nil }
-            var chunk = [UInt8](repeating: 0, count: count - bytes.count)
-            var span = chunk.mutableRawBytes
-            guard case .bytes(let got) = Descriptor.read(fd, into: &span) else { return nil }
-            bytes += chunk[0..<got]
-        }
-        return bytes
+        Descriptor.readMessage(
+            fd,
+            limitBytes: KeysignMessage.maximumBytes,
+            milliseconds: Self.patienceMilliseconds
+        )
     }
 
     /// The number that ssh-keysign finds the connection under.

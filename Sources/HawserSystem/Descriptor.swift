@@ -64,6 +64,45 @@ package enum Descriptor {
         return true
     }
 
+    /// Reads `count` bytes, waiting at most `milliseconds` for each part of them (-1: without bound);
+    /// nil when the other end is gone or too slow. The bytes are in no other buffer.
+    package static func readExactly(
+        _ fd: Int32,
+        count: Int,
+        milliseconds: Int32 = -1
+    ) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var filled = 0
+        while filled < count {
+            if milliseconds >= 0 {
+                guard waitUntilReady(fd, forWriting: false, milliseconds: milliseconds) else {
+                    return nil
+                }
+            }
+            var span = bytes.mutableRawBytes
+            var rest = span.suffix(from: filled)
+            switch read(fd, into: &rest) {
+            case .bytes(let more): filled += more
+            case .wouldBlock: waitUntilReady(fd, forWriting: false)
+            case .ended, .failed: return nil
+            }
+        }
+        return bytes
+    }
+
+    /// Reads one message behind its length (uint32), as agents and our helpers frame them; nil when
+    /// it is empty, longer than `limitBytes`, or `readExactly` gives up.
+    package static func readMessage(
+        _ fd: Int32,
+        limitBytes: Int,
+        milliseconds: Int32 = -1
+    ) -> [UInt8]? {
+        guard let head = readExactly(fd, count: 4, milliseconds: milliseconds) else { return nil }
+        let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
+        guard count > 0, count <= limitBytes else { return nil }
+        return readExactly(fd, count: count, milliseconds: milliseconds)
+    }
+
     /// Reads to the end, at most `limit` bytes.
     package static func readAll(_ fd: Int32, limit: Int) -> [UInt8]? {
         var result: [UInt8] = []

@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserAgent
+internal import HawserAgentClient
 internal import HawserKeys
-internal import HawserSystem
 internal import HawserWire
 
 /// The user's agent, for keys that it holds and does not give away.
 final class AgentKeys {
-    private let descriptor: Int32
+    private let connection: AgentConnection
 
     /// The agent of `SSH_AUTH_SOCK`; throws when there is none or it refuses.
     init() throws(KeyError) {
-        guard let path = Environment.value("SSH_AUTH_SOCK"), !path.isEmpty else {
-            throw .unsupported("agent not present")
-        }
         do {
-            descriptor = try UnixSocket.connect(path)
+            connection = try AgentConnection.fromEnvironment()
+        } catch AgentConnection.Failure.noAgent {
+            throw .unsupported("agent not present")
         } catch {
-            throw .unsupported(error.reason)
+            throw .unsupported(error.description)
         }
-        Descriptor.setNonblocking(descriptor, false)
-    }
-
-    deinit {
-        Descriptor.close(descriptor)
     }
 
     /// An agent that holds `key`, whose name in messages is `path`; leaves the program otherwise.
@@ -74,26 +68,10 @@ final class AgentKeys {
     }
 
     private func ask(_ request: AgentRequest) throws(KeyError) -> AgentReply {
-        guard Descriptor.writeAll(descriptor, request.frame), let head = read(4) else {
+        do {
+            return try connection.ask(request)
+        } catch {
             throw .unsupported("communication with agent failed")
         }
-        let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
-        guard count <= AgentReply.maximumBytes, let message = read(count),
-            let reply = try? AgentReply(message.rawBytes)
-        else { throw .unsupported("communication with agent failed") }
-        return reply
-    }
-
-    private func read(_ count: Int) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        while bytes.count < count {
-            var chunk = [UInt8](repeating: 0, count: count - bytes.count)
-            var span = chunk.mutableRawBytes
-            guard case .bytes(let got) = Descriptor.read(descriptor, into: &span), got > 0 else {
-                return nil
-            }
-            bytes += chunk[0..<got]
-        }
-        return bytes
     }
 }

@@ -93,25 +93,12 @@ enum Workers {
         from input: Int32,
         to output: Int32
     ) -> Never {
-        while let head = readExactly(8, from: input) {
+        while let head = Descriptor.readExactly(input, count: 8) {
             let item = Int(truncatingIfNeeded: head.rawBytes.bigEndianUInt64(at: 0))
             let answer = work(item)
             guard Descriptor.writeAll(output, encode(answer.count) + answer) else { break }
         }
         Daemon.exit(0)
-    }
-
-    private static func readExactly(_ count: Int, from descriptor: Int32) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        while bytes.count < count {
-            var chunk = [UInt8](repeating: 0, count: count - bytes.count)
-            var span = chunk.mutableRawBytes
-            guard case .bytes(let got) = Descriptor.read(descriptor, into: &span) else {
-                return nil
-            }
-            bytes += chunk[..<got]
-        }
-        return bytes
     }
 
     private static func encode(_ number: Int) -> [UInt8] {

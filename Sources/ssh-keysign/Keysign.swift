@@ -70,21 +70,10 @@ struct Keysign {
     }
 
     private func readMessage() -> [UInt8]? {
-        guard let head = read(4) else { return nil }
-        let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
-        guard count > 0, count <= KeysignMessage.maximumBytes else { return nil }
-        return read(count)
-    }
-
-    private func read(_ count: Int) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        while bytes.count < count {
-            var chunk = [UInt8](repeating: 0, count: count - bytes.count)
-            var span = chunk.mutableRawBytes
-            guard case .bytes(let got) = Descriptor.read(0, into: &span) else { return nil }
-            bytes += chunk[0..<got]
-        }
-        return bytes
+        Descriptor.readMessage(
+            Descriptor.standardInput,
+            limitBytes: KeysignMessage.maximumBytes
+        )
     }
 
     // MARK: Configuration

@@ -41,32 +41,14 @@ final class Helper {
     }
 
     func run() {
-        while var message = readMessage() {
+        while var message = Descriptor.readMessage(
+            Descriptor.standardInput,
+            limitBytes: AgentRequest.maximumBytes
+        ) {
             let reply = answer(message)
             message.wipe()
             guard Descriptor.writeAll(Descriptor.standardOutput, reply.frame) else { return }
         }
-    }
-
-    private func readMessage() -> [UInt8]? {
-        guard let head = read(4) else { return nil }
-        let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
-        guard count > 0, count <= AgentRequest.maximumBytes else { return nil }
-        return read(count)
-    }
-
-    private func read(_ count: Int) -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var got = 0
-        while got < count {
-            var span = bytes.mutableRawBytes
-            var rest = span.suffix(from: got)
-            guard
-                case .bytes(let more) = Descriptor.read(Descriptor.standardInput, into: &rest)
-            else { return nil }
-            got += more
-        }
-        return bytes
     }
 
     private func answer(_ message: [UInt8]) -> AgentReply {

@@ -25,9 +25,11 @@ Daemon.exit(serve(Log(level: level, sink: Messages())) ? 0 : 1)
 
 /// Answers one request; false when there was none.
 func serve(_ log: Log) -> Bool {
-    guard let head = readExactly(4) else { return false }
-    let count = Int(head.rawBytes.bigEndianUInt32(at: 0))
-    guard count > 0, count <= SecurityKeyReply.maximumBytes, var message = readExactly(count)
+    guard
+        var message = Descriptor.readMessage(
+            Descriptor.standardInput,
+            limitBytes: SecurityKeyReply.maximumBytes
+        )
     else { return false }
     let reply = answer(message, log)
     message.wipe()
@@ -63,18 +65,4 @@ func library(_ provider: String, _ log: Log) -> Middleware.Library? {
     }
     log.error("provider \(provider.visible) is not an OpenSSH FIDO library")
     return nil
-}
-
-func readExactly(_ count: Int) -> [UInt8]? {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var got = 0
-    while got < count {
-        var span = bytes.mutableRawBytes
-        var rest = span.suffix(from: got)
-        guard case .bytes(let more) = Descriptor.read(Descriptor.standardInput, into: &rest) else {
-            return nil
-        }
-        got += more
-    }
-    return bytes
 }

@@ -20,7 +20,6 @@ package enum FileCalls {
         package static let exclusive = Flags(rawValue: O_EXCL)
         package static let append = Flags(rawValue: O_APPEND)
         package static let nonblocking = Flags(rawValue: O_NONBLOCK)
-        package static let noFollow = Flags(rawValue: O_NOFOLLOW)
         package static let directory = Flags(rawValue: O_DIRECTORY)
     }
 
@@ -104,11 +103,6 @@ package enum FileCalls {
     package static func truncate(_ path: FilePath, to bytes: UInt64) -> Int {
         guard let bytes = off_t(exactly: bytes) else { return -Int(EINVAL) }
         return outcome { unsafe withCPath(path) { unsafe Int(Glibc.truncate($0, bytes)) } }
-    }
-
-    package static func seek(_ fd: Int32, to offset: UInt64) -> Int {
-        guard let offset = off_t(exactly: offset) else { return -Int(EINVAL) }
-        return outcome { Int(lseek(fd, offset, SEEK_SET)) }
     }
 
     // MARK: Status

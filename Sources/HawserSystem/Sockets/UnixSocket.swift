@@ -236,20 +236,7 @@ package enum UnixSocket {
 extension UnixSocket {
     /// A listening socket at a path where nothing is yet, for this user alone.
     package static func listening(at path: String) throws(SystemError) -> Int32 {
-        guard let address = SocketAddress.unix(path) else {
-            throw SystemError("bind", path, number: ENAMETOOLONG)
-        }
-        let fd = try Socket.make(AF_UNIX)
-        let mask = umask(0o177)
-        defer { umask(mask) }
-        do throws(SystemError) {
-            try Socket.bind(fd, to: address)
-            guard listen(fd, 128) == 0 else { throw SystemError("listen", path) }
-            return fd
-        } catch {
-            Descriptor.close(fd)
-            throw SystemError(error.call, path, number: error.number)
-        }
+        try listening(at: path, mask: 0o177, replacing: false)
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
 internal import HawserProtocol
 internal import HawserSystem
 internal import HawserWire
@@ -41,6 +42,12 @@ class ClientChannel: Watcher {
     private(set) var isClosed = false
     /// The connection takes nothing now; it says when it does.
     private var isStalled = false
+    /// What `ChannelTimeout` calls it, the more exact name second.
+    var timeoutTypes: [String] { [kind] }
+    /// How long nothing may move on it, nanoseconds; nil: for ever.
+    var idleLimit: UInt64?
+    /// When something moved last, by `Clock`; zero before it is open. Kept only where it matters.
+    private(set) var lastActive: UInt64 = 0
 
     init(_ id: ChannelID, kind: String) {
         self.id = id
@@ -118,7 +125,15 @@ class ClientChannel: Watcher {
     }
 
     /// Data flows only when the channel is open.
-    func markOpen() { isOpen = true }
+    func markOpen() {
+        isOpen = true
+        lastActive = Clock.nanoseconds
+    }
+
+    /// Something has moved.
+    func noteActivity(_ loop: ClientLoop) {
+        if loop.idleLimits.nextCheck != nil { lastActive = Clock.nanoseconds }
+    }
 
     /// There is nothing more to be read: the peer is told when the channel is open.
     func endInput(_ loop: ClientLoop) {
@@ -192,7 +207,9 @@ class ClientChannel: Watcher {
             transfer = Descriptor.read(input, into: &part)
         }
         switch transfer {
-        case .bytes(let count): tookInput(count, loop)
+        case .bytes(let count):
+            noteActivity(loop)
+            tookInput(count, loop)
         case .wouldBlock: break
         case .ended, .failed: endInput(loop)
         }
@@ -292,6 +309,7 @@ class ClientChannel: Watcher {
             : Descriptor.write(fd, pendingOutput.bytes)
         switch result {
         case .bytes(let count):
+            noteActivity(loop)
             if isError {
                 pendingError.removeFirst(count)
                 pendingError.shrink(to: 64)

@@ -50,6 +50,12 @@ final class ClientSession: ClientChannel {
 
     var terminal: Int32 { descriptors.input }
 
+    override var timeoutTypes: [String] {
+        if request.isSubsystem { return ["session", "session:subsystem:\(request.command ?? "")"] }
+        let isShell = request.command?.isEmpty ?? true
+        return ["session", isShell ? "session:shell" : "session:command"]
+    }
+
     // MARK: The channel's life
 
     override func opened(_ loop: ClientLoop) {

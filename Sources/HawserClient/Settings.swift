@@ -119,11 +119,26 @@ package struct ClientSettings {
         return try expand(path)
     }
 
+    /// `LocalCommand`, which may name the network interface of a tunnel besides.
+    package func expandLocalCommand(
+        _ text: String,
+        tunnel: String?
+    ) throws(ConfigError) -> String {
+        var tokens = tokens
+        tokens.values["T"] = tunnel ?? "NONE"
+        return try expandTokens(text, tokens)
+    }
+
     /// `%`-tokens replaced, for commands, whose variables are the shell's.
     package func expandTokens(_ text: String) throws(ConfigError) -> String {
         guard text.utf8.contains(UInt8(ascii: "%")) else { return text }
-        var tokens = tokens
-        tokens.values["T"] = "NONE"
+        return try expandTokens(text, tokens)
+    }
+
+    private func expandTokens(
+        _ text: String,
+        _ tokens: Tokens
+    ) throws(ConfigError) -> String {
         guard let expanded = tokens.expand(text) else {
             let unknown = Tokens.firstUnknown(text, String(tokens.values.keys))
             throw ConfigError(

@@ -177,12 +177,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
             "true"
         ),
         KeywordRow("EnableEscapeCommandline", .flag, "no"),
-        KeywordRow(
-            "WarnWeakCrypto",
-            .choice("yes true:yes no false:no no-pq-kex"),
-            "yes",
-            effect: .silent
-        ),
+        KeywordRow("WarnWeakCrypto", .choice("yes true:yes no false:no no-pq-kex"), "yes"),
         KeywordRow("CanonicalizeMaxDots", .number, "1"),
         KeywordRow("ConnectionAttempts", .number, "1"),
         KeywordRow("ForwardX11Timeout", .time(none: "0"), "1200"),
@@ -234,8 +229,8 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("RevokedHostKeys", .words(limit: 32), "none"),
         KeywordRow("SendEnv", .sendEnvironment, merge: .append),
         KeywordRow("SetEnv", .setEnvironment),
-        KeywordRow("LogVerbose", .words(limit: 1000), "none", effect: .none),
-        KeywordRow("ChannelTimeout", .channelTimeout, "none", effect: .none),
+        KeywordRow("LogVerbose", .words(limit: 1000), "none"),
+        KeywordRow("ChannelTimeout", .channelTimeout, "none"),
         KeywordRow("PermitRemoteOpen", .permitRemoteOpen, "any"),
         KeywordRow("AddKeysToAgent", .addKeysToAgent, "false"),
         KeywordRow("ForwardAgent", .forwardAgent, "no"),

@@ -262,7 +262,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("AcceptEnv", .acceptEnvironment, merge: .append, inMatch: true),
         KeywordRow("SetEnv", .setEnvironment, inMatch: true),
         KeywordRow("AuthenticationMethods", .authenticationMethods, "any", inMatch: true),
-        KeywordRow("LogVerbose", .serverWords, effect: .none, inMatch: true),
+        KeywordRow("LogVerbose", .serverWords, inMatch: true),
         KeywordRow("ChannelTimeout", .channelTimeout, "none", inMatch: true),
         KeywordRow("Subsystem", .subsystem, merge: .named, inMatch: true),
         KeywordRow("MaxStartups", .maxStartups, "10:30:100"),

@@ -51,11 +51,37 @@ package protocol LogSink: AnyObject {
     func write(_ level: LogLevel, _ text: String)
 }
 
+/// `LogVerbose`: places in the code that tell everything, whatever the level.
+package struct LogOverrides: Sendable {
+    private let matches: @Sendable (String) -> Bool
+    private let process: String
+
+    /// `program` and `process` are told with the place; `matches` says whether a place is meant, of
+    /// which it is asked as `file:function():line`, alone and with ` (bin=program, pid=process)`.
+    package init(program: String, process: Int32, matches: @escaping @Sendable (String) -> Bool) {
+        self.process = " (bin=\(program), pid=\(process))"
+        self.matches = matches
+    }
+
+    /// How a place that is meant introduces its lines; nil for all others.
+    func introduction(_ file: StaticString, _ function: StaticString, _ line: UInt) -> String? {
+        // `Module/File.swift` and `name(label:)`.
+        let name =
+            "\(file)".utf8.split(separator: UInt8(ascii: "/")).last.map { Substring($0) } ?? ""
+        let bare = Substring("\(function)".utf8.prefix { $0 != UInt8(ascii: "(") })
+        let place = "\(name):\(bare)():\(line)"
+        let whole = place + process
+        return matches(place) || matches(whole) ? whole : nil
+    }
+}
+
 /// A level and a sink. The text is made only when the level asks for it.
 package struct Log {
     /// The most detailed level that is passed on.
     package var level: LogLevel
     package var sink: (any LogSink)?
+    /// Places that are heard in spite of the level; nil for none.
+    package var overrides: LogOverrides?
 
     package init(level: LogLevel = .info, sink: (any LogSink)? = nil) {
         self.level = level
@@ -65,16 +91,81 @@ package struct Log {
     /// A log that says nothing.
     package static var none: Log { Log(level: .quiet, sink: nil) }
 
-    package func callAsFunction(_ level: LogLevel, _ text: @autoclosure () -> String) {
-        guard level <= self.level, let sink else { return }
-        sink.write(level, text())
+    package func callAsFunction(
+        _ level: LogLevel,
+        _ text: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        function: StaticString = #function,
+        line: UInt = #line
+    ) {
+        guard level <= self.level || overrides != nil, let sink else { return }
+        if let introduction = overrides?.introduction(file, function, line) {
+            sink.write(level, introduction + ": " + text())
+        } else if level <= self.level {
+            sink.write(level, text())
+        }
     }
 
-    package func fatal(_ text: @autoclosure () -> String) { self(.fatal, text()) }
-    package func error(_ text: @autoclosure () -> String) { self(.error, text()) }
-    package func info(_ text: @autoclosure () -> String) { self(.info, text()) }
-    package func verbose(_ text: @autoclosure () -> String) { self(.verbose, text()) }
-    package func debug(_ text: @autoclosure () -> String) { self(.debug1, text()) }
-    package func debug2(_ text: @autoclosure () -> String) { self(.debug2, text()) }
-    package func debug3(_ text: @autoclosure () -> String) { self(.debug3, text()) }
+    package func fatal(
+        _ text: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        function: StaticString = #function,
+        line: UInt = #line
+    ) {
+        self(.fatal, text(), file: file, function: function, line: line)
+    }
+
+    package func error(
+        _ text: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        function: StaticString = #function,
+        line: UInt = #line
+    ) {
+        self(.error, text(), file: file, function: function, line: line)
+    }
+
+    package func info(
+        _ text: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        function: StaticString = #function,
+        line: UInt = #line
+    ) {
+        self(.info, text(), file: file, function: function, line: line)
+    }
+
+    package func verbose(
+        _ text: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        function: StaticString = #function,
+        line: UInt = #line
+    ) {
+        self(.verbose, text(), file: file, function: function, line: line)
+    }
+
+    package func debug(
+        _ text: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        function: StaticString = #function,
+        line: UInt = #line
+    ) {
+        self(.debug1, text(), file: file, function: function, line: line)
+    }
+
+    package func debug2(
+        _ text: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        function: StaticString = #function,
+        line: UInt = #line
+    ) {
+        self(.debug2, text(), file: file, function: function, line: line)
+    }
+
+    package func debug3(
+        _ text: @autoclosure () -> String,
+        file: StaticString = #fileID,
+        function: StaticString = #function,
+        line: UInt = #line
+    ) {
+        self(.debug3, text(), file: file, function: function, line: line)
+    }
 }

@@ -23,6 +23,11 @@ package enum Algorithms {
         all: serverKeyExchange.all
     )
 
+    /// Whether a key exchange holds against quantum computers too: all of them are hybrids.
+    package static func isPostQuantum(keyExchange name: String) -> Bool {
+        name.hasPrefix("mlkem768") || name.hasPrefix("sntrup761")
+    }
+
     /// Finite fields cost a server much and an attacker little (CVE-2002-20001), so that a server
     /// offers none unless it is told to.
     package static let serverKeyExchange = Family(

@@ -62,7 +62,9 @@ package final class NetworkProcess {
         self.input = input
         self.output = output
         self.start = start
-        log = Log(level: start.logLevel, sink: MonitorLogSink(socket))
+        var log = Log(level: start.logLevel, sink: MonitorLogSink(socket))
+        log.overrides = LogOverrides(start.logVerbose, program: "sshd-auth")
+        self.log = log
         var options = TransportOptions(
             isClient: false,
             identification: start.identification,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
 package import HawserLog
 internal import HawserSystem
 
@@ -68,5 +69,15 @@ package final class ServerLogSink: LogSink {
             }
         }
         return result
+    }
+}
+
+extension LogOverrides {
+    /// The lists of patterns of `LogVerbose`; nil without any.
+    init?(_ lists: [String], program: String) {
+        guard !lists.isEmpty else { return nil }
+        self.init(program: program, process: Daemon.processID) { place in
+            lists.contains { Patterns.verdict(list: $0, place) == true }
+        }
     }
 }

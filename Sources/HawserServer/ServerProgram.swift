@@ -83,6 +83,7 @@ package struct ServerProgram {
         }
         let settings = configuration.globalSettings
         if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
+        log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd")
         if options.printsOnly { return show(configuration) }
         if !options.explanationSpecification.isEmpty { return explain(configuration) }
         let hostKeys = loadHostKeys(settings)
@@ -293,6 +294,7 @@ package struct ServerProgram {
         var reader = self
         let settings = configuration.globalSettings
         if options.debugLevel == 0, !options.isQuiet { reader.log.level = settings.logLevel }
+        reader.log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd")
         let hostKeys = loadHostKeys(settings)
         guard !hostKeys.entries.isEmpty else {
             log.error("no hostkeys available")
@@ -423,7 +425,8 @@ package struct ServerProgram {
         }
         let settings = configuration.globalSettings
         if !start.logsToDescriptor { openSyslog(settings, sink) }
-        let log = Log(level: start.isQuiet ? .quiet : settings.logLevel, sink: sink)
+        var log = Log(level: start.isQuiet ? .quiet : settings.logLevel, sink: sink)
+        log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd-session")
         let hostKeys = HostKeys()
         hostKeys.agent = start.hostKeyAgent
         for key in start.hostKeys {

@@ -101,6 +101,19 @@ struct Program {
         _ line: CommandLineOptions,
         _ options: ClientOptions
     ) throws(CommandLineExit) -> Log {
+        var log = try makePlainLog(line, options)
+        if let lists = options.logVerbose {
+            log.overrides = LogOverrides(program: "ssh", process: Daemon.processID) { place in
+                lists.contains { Patterns.verdict(list: $0, place) == true }
+            }
+        }
+        return log
+    }
+
+    private func makePlainLog(
+        _ line: CommandLineOptions,
+        _ options: ClientOptions
+    ) throws(CommandLineExit) -> Log {
         var level = options.logLevel.flatMap(LogLevel.init(keyword:)) ?? .info
         if line.verbosity > 0 {
             level = line.verbosity == 1 ? .debug1 : line.verbosity == 2 ? .debug2 : .debug3
@@ -291,10 +304,10 @@ struct Program {
             )
             loop.agentForwarding = try AgentForwarding(settings)
             try loop.authenticate()
-            try localCommand(settings, log)
             defer { loop.removeSockets() }
             try loop.startForwards()
             try loop.startTunnel()
+            try localCommand(settings, tunnel: loop.tunnelInterface, log)
             settings.setTypeOfService(of: dialed)
             let isBackground = settings.options.forkAfterAuthentication == true
             if isBackground || settings.options.controlMaster ?? .no != .no {
@@ -331,11 +344,15 @@ struct Program {
         return result
     }
 
-    private func localCommand(_ settings: ClientSettings, _ log: Log) throws {
+    private func localCommand(
+        _ settings: ClientSettings,
+        tunnel: String?,
+        _ log: Log
+    ) throws {
         guard settings.options.permitLocalCommand == true,
             let command = settings.options.localCommand
         else { return }
-        let expanded = try settings.expandTokens(command)
+        let expanded = try settings.expandLocalCommand(command, tunnel: tunnel)
         log.debug("Executing local command: '\(expanded)'")
         var spawn = Spawn.shell(Environment.value("SHELL") ?? "/bin/sh", command: expanded)
         spawn.descriptors = [(0, 0), (1, 1), (2, 2)]

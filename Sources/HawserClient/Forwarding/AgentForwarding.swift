@@ -71,6 +71,8 @@ final class AgentChannel: ClientChannel {
     private var answer: [UInt8] = []
     private var patience: UInt64?
 
+    override var timeoutTypes: [String] { ["agent-connection"] }
+
     func begin(_ path: String, _ loop: ClientLoop) {
         do throws(SystemError) {
             socket = try UnixSocket.connect(path)

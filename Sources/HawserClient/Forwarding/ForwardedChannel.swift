@@ -70,6 +70,8 @@ final class PassedConnection: ClientChannel {
     /// Reads from the channel where to go (`-R` without a target).
     private var socks: SOCKSNegotiation?
 
+    override var timeoutTypes: [String] { [kind == "rdynamic" ? "forwarded-tcpip" : kind] }
+
     init(_ id: ChannelID, kind: String, target: Forward.End) {
         self.target = target
         super.init(id, kind: kind)
@@ -248,8 +250,21 @@ final class StandardForward: ClientChannel {
     private let wasNonblocking: (Bool, Bool)
     /// The passenger that asked for it; nil for ssh's own.
     let passenger: ControlPassenger?
+    private let target: Forward.End
 
-    init(_ id: ChannelID, input: Int32, output: Int32, passenger: ControlPassenger? = nil) {
+    override var timeoutTypes: [String] {
+        if case .unix = target { return ["direct-streamlocal@openssh.com", "stdio-forward"] }
+        return ["direct-tcpip", "stdio-forward"]
+    }
+
+    init(
+        _ id: ChannelID,
+        to target: Forward.End,
+        input: Int32,
+        output: Int32,
+        passenger: ControlPassenger? = nil
+    ) {
+        self.target = target
         descriptors = (input, output)
         wasNonblocking = (Descriptor.isNonblocking(input), Descriptor.isNonblocking(output))
         self.passenger = passenger

@@ -13,6 +13,8 @@ final class TunnelChannel: ClientChannel {
     private let device: Int32
     private let mode: TunnelDevice.Mode
 
+    override var timeoutTypes: [String] { ["tun-connection"] }
+
     init(_ id: ChannelID, _ device: Int32, _ mode: TunnelDevice.Mode) {
         self.device = device
         self.mode = mode
@@ -75,6 +77,7 @@ extension ClientLoop {
                 unit: units.last.flatMap { UInt32($0) } ?? ChannelOpening.anyTunnelUnit
             )
             guard let id = connection.openChannel(opening) else { return Descriptor.close(fd) }
+            tunnelInterface = name
             let channel = TunnelChannel(id, fd, mode)
             tunnel = channel
             add(channel)

@@ -114,6 +114,8 @@ final class X11Channel: ClientChannel {
     private var setup = X11Setup()
     private var isChecked = false
 
+    override var timeoutTypes: [String] { ["x11-connection"] }
+
     func begin(_ loop: ClientLoop) {
         markOpen()
         loop.connection.confirmChannel(id)

@@ -98,6 +98,7 @@ extension ClientLoop {
         case .globalRequestAnswered(let id, let success, let payload):
             unansweredKeepAlives = 0
             awaitedGlobals.removeValue(forKey: id)?(success, payload)
+        case .keysExchanged(let agreed, isFirst: true): warnOfWeakCryptography(agreed)
         case .keysExchanged, .extensionsReceived, .unimplemented, .pong: break
         case .exchangeSignatureNeeded, .groupNeeded, .authenticationRequested,
             .channelPeerClosed:
@@ -105,8 +106,22 @@ extension ClientLoop {
         }
     }
 
+    /// `WarnWeakCrypto`. Whoever says which key exchanges to use has thought about it.
+    private func warnOfWeakCryptography(_ agreed: Negotiated) {
+        let options = settings.options
+        guard options.warnWeakCrypto ?? .yes == .yes, options[.kexAlgorithms] == nil,
+            !Algorithms.isPostQuantum(keyExchange: agreed.keyExchange)
+        else { return }
+        log.info("** WARNING: connection is not using a post-quantum key exchange algorithm.")
+        log.info(
+            "** This session may be vulnerable to \"store now, decrypt later\" attacks."
+        )
+        log.info("** The server may need to be upgraded. See https://openssh.com/pq.html")
+    }
+
     private func receive(_ id: ChannelID, _ count: Int, isError: Bool) {
         guard let channel = channels[id] else { return connection.consumed(count, on: id) }
+        channel.noteActivity(self)
         channel.receive(count, isError: isError, self)
     }
 
@@ -166,7 +181,10 @@ extension ClientLoop {
 
     // MARK: The channels
 
-    func add(_ channel: ClientChannel) { channels[channel.id] = channel }
+    func add(_ channel: ClientChannel) {
+        channels[channel.id] = channel
+        watchIdleness(of: channel)
+    }
 
     /// False when it was not there any more.
     func remove(_ channel: ClientChannel) -> Bool {

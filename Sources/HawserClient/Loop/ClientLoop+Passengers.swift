@@ -42,6 +42,7 @@ extension ClientLoop {
         }
         let channel = StandardForward(
             id,
+            to: target,
             input: descriptors.input,
             output: descriptors.output,
             passenger: passenger

@@ -14,7 +14,7 @@ extension ClientLoop {
             let opening = ChannelOpening(standardForward: target)
             guard let id = connection.openChannel(opening) else { return }
             hasOpenedForward = true
-            add(StandardForward(id, input: 0, output: 1))
+            add(StandardForward(id, to: target, input: 0, output: 1))
             return
         }
         guard settings.options.sessionType != ClientOptions.SessionType.none,

@@ -65,6 +65,7 @@ extension ClientLoop {
             }
         }
         for action in timers.takeDue(Clock.nanoseconds) { action() }
+        closeIdleChannels()
         try keepAlive()
     }
 
@@ -73,6 +74,7 @@ extension ClientLoop {
         if let deadline { first = min(first, deadline) }
         if let next = connection.deadline?.nanoseconds { first = min(first, next) }
         if let nextKeepAlive { first = min(first, nextKeepAlive) }
+        if let next = idleLimits.nextCheck { first = min(first, next) }
         if let next = timers.first { first = min(first, next) }
         guard first < UInt64.max else { return nil }
         let now = Clock.nanoseconds

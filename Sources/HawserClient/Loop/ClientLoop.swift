@@ -58,6 +58,8 @@ package final class ClientLoop {
 
     // Channels.
     var channels: [ChannelID: ClientChannel] = [:]
+    /// `ChannelTimeout`.
+    var idleLimits: IdleLimits
     /// ssh's own session, if it has one.
     var own: ClientSession?
     var ownIsOver = false
@@ -73,6 +75,8 @@ package final class ClientLoop {
     var hasOpenedForward = false
     /// The channel of `-w`, which keeps nobody here.
     var tunnel: TunnelChannel?
+    /// The network interface of `-w`, which `LocalCommand` may name.
+    package var tunnelInterface: String?
     package var agentForwarding = AgentForwarding(path: nil)
     /// The agents that sessions asked for, the last one first in use; channels are refused before.
     var agents: [(session: ChannelID, path: String)] = []
@@ -116,6 +120,7 @@ package final class ClientLoop {
         self.log = log
         descriptors = try DescriptorWatch()
         let options = settings.options
+        idleLimits = IdleLimits(options.values(.channelTimeout))
         verification = try HostKeyVerification(settings, address: dialed.address, log: log)
         hostKeyUpdate = HostKeyUpdate(settings, verification, log: log)
         var proposal = settings.proposal

@@ -56,6 +56,7 @@ extension Monitor {
         criteria.groups = found?.groupNames ?? []
         settings = start.configuration(criteria)
         log.level = max(settings.logLevel, start.log.level)
+        log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd-session")
         var isValid = found != nil
         if let found {
             if let reason = refusal(of: found) {

@@ -171,6 +171,7 @@ package final class Monitor {
                 mayVary: start.algorithmsVary
             ),
             logLevel: log.level,
+            logVerbose: settings.words("logverbose"),
             peer: start.peer,
             offersCompression: settings.first("compression") != "no",
             confinement: confinement
@@ -239,7 +240,9 @@ package final class Monitor {
     }
 
     private func write(_ level: LogLevel, _ text: String) {
-        log(level, phase == .session ? text : text + " [preauth]")
+        // What it tells because `LogVerbose` asks for it is told whatever the level.
+        guard level <= log.level || log.overrides != nil else { return }
+        log.sink?.write(level, phase == .session ? text : text + " [preauth]")
     }
 
     private func sign(_ request: SigningRequest) {

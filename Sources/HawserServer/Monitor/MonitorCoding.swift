@@ -393,6 +393,7 @@ extension NetworkStart {
         hostKeys.write(into: &writer)
         writer.write(list: signatureAlgorithms)
         writer.write(uint32: UInt32(clamping: logLevel.rawValue))
+        writer.write(list: logVerbose)
         peer.write(into: &writer)
         writer.write(boolean: offersCompression)
         writer.write(boolean: confinement != nil)
@@ -411,6 +412,7 @@ extension NetworkStart {
         hostKeys = try [HostKeyOffer](from: &reader)
         signatureAlgorithms = try reader.readList()
         logLevel = LogLevel(rawValue: Int(try reader.readUInt32())) ?? .info
+        logVerbose = try reader.readList()
         peer = try PeerAddress(from: &reader)
         offersCompression = try reader.readBoolean()
         confinement = nil

@@ -105,6 +105,8 @@ package struct NetworkStart: Equatable, Sendable {
     package var hostKeys: [HostKeyOffer]
     package var signatureAlgorithms: [String]
     package var logLevel: LogLevel
+    /// `LogVerbose`.
+    package var logVerbose: [String]
     package var peer: PeerAddress
     package var offersCompression: Bool
     /// Whether it has to give up its privileges, and into which directory and account.

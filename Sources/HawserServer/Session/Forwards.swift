@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserConfig
 internal import HawserCrypto
 internal import HawserKeys
 internal import HawserLog

@@ -83,7 +83,7 @@ package final class SessionProcess {
         guard let message = socket.waitForNext(),
             case .session(let start)? = try? MonitorAnswer(decoding: message.rawBytes)
         else { return 255 }
-        let log = Log(level: start.logLevel, sink: MonitorLogSink(socket))
+        var log = Log(level: start.logLevel, sink: MonitorLogSink(socket))
         for descriptor in [monitor, input, output, descriptors] {
             Descriptor.setCloseOnExec(descriptor)
         }
@@ -92,6 +92,7 @@ package final class SessionProcess {
             return 255
         }
         let settings = ServerSettings(text: start.configuration)
+        log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd-session")
         if start.mustChangeIdentity {
             do throws(PrivilegeError) {
                 if let directory = settings.chrootDirectory {

@@ -1,30 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HawserConfig
-internal import HawserKeys
-
 /// `ChannelTimeout`: how long nothing may move on channels of a type, and when to look next. Times
 /// are nanoseconds of `Clock`.
-struct IdleLimits: Equatable {
+package struct IdleLimits: Equatable, Sendable {
     private var rules: [Rule] = []
     /// `global`: of all channels together.
-    private(set) var all: UInt64?
+    package private(set) var all: UInt64?
     /// Never before a limit can be over; nil when there is none to look for.
-    var nextCheck: UInt64?
+    package var nextCheck: UInt64?
 
-    private struct Rule: Equatable {
+    private struct Rule: Equatable, Sendable {
         var pattern: String
         var nanoseconds: UInt64
     }
 
     /// Words `type=interval`.
-    init(_ words: [String]) {
+    package init(_ words: [String]) {
         for word in words {
             guard let equals = word.lastIndex(of: "="),
                 let seconds = Syntax.seconds(String(word[word.index(after: equals)...]))
             else { continue }
             let pattern = String(word[..<equals])
-            let nanoseconds = UInt64(clamping: seconds) &* 1_000_000_000
+            // What no clock reaches is no limit, and adds up without overflow.
+            let nanoseconds = UInt64(min(max(0, seconds), 1 << 30)) * 1_000_000_000
             if pattern == "global" {
                 all = nanoseconds == 0 ? nil : nanoseconds
             } else {
@@ -35,16 +33,16 @@ struct IdleLimits: Equatable {
 
     /// The limit of a channel type; the first pattern that fits counts. A channel that has none
     /// still has to be looked at where there is one for all.
-    mutating func limit(_ type: String) -> UInt64? {
+    package mutating func limit(_ type: String) -> UInt64? {
         if all != nil, nextCheck == nil { nextCheck = 0 }
-        guard let rule = rules.first(where: { Pattern.matches($0.pattern, type) }) else {
+        guard let rule = rules.first(where: { Patterns.matches($0.pattern, type) }) else {
             return nil
         }
         return rule.nanoseconds == 0 ? nil : rule.nanoseconds
     }
 
     /// Looks at that time, or before.
-    mutating func check(by time: UInt64) {
+    package mutating func check(by time: UInt64) {
         nextCheck = min(nextCheck ?? .max, time)
     }
 }

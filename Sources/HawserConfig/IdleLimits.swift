@@ -21,8 +21,8 @@ package struct IdleLimits: Equatable, Sendable {
                 let seconds = Syntax.seconds(String(word[word.index(after: equals)...]))
             else { continue }
             let pattern = String(word[..<equals])
-            // What no clock reaches is no limit, and adds up without overflow.
-            let nanoseconds = UInt64(min(max(0, seconds), 1 << 30)) * 1_000_000_000
+            // `seconds` knows no more than 2³¹ of them.
+            let nanoseconds = UInt64(clamping: seconds) * 1_000_000_000
             if pattern == "global" {
                 all = nanoseconds == 0 ? nil : nanoseconds
             } else {

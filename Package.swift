@@ -68,7 +68,7 @@ let package = Package(
         // The agent's socket, for everyone who asks an agent.
         module(
             "HawserAgentClient",
-            uses: ["HawserWire", "HawserKeys", "HawserAgent", "HawserSystem"]
+            uses: ["HawserWire", "HawserLog", "HawserKeys", "HawserAgent", "HawserSystem"]
         ),
         // What sftp, scp and their server do with files. Knows no cryptography.
         module(
@@ -150,7 +150,8 @@ let package = Package(
         program(
             "ssh-sk-helper",
             uses: [
-                "HawserWire", "HawserLog", "HawserKeys", "HawserAgent", "HawserSystem",
+                "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserAgent",
+                "HawserSystem",
                 "HawserTool",
             ]
         ),

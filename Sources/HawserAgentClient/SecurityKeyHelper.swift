@@ -2,6 +2,7 @@
 
 package import HawserAgent
 package import HawserKeys
+package import HawserLog
 internal import HawserSystem
 package import HawserWire
 
@@ -12,11 +13,12 @@ package struct SecurityKeyHelper {
     package let provider: String
     /// Chooses among several tokens.
     package let device: String?
+    /// Where the steps are described; the helper says as much on the standard error output.
+    private let log: Log
 
-    package init(provider: String, device: String? = nil) {
-        // A name without a directory is looked up where the caller stands, never in library paths.
-        self.provider =
-            provider.contains("/") ? Files.canonical(provider) ?? provider : provider
+    package init(provider: String, device: String? = nil, log: Log = .none) {
+        self.log = log
+        self.provider = provider
         self.device = device
     }
 
@@ -55,12 +57,19 @@ package struct SecurityKeyHelper {
         _ request: SecurityKeyRequest,
         _ pin: SecretBytes?
     ) throws(SecurityKeyReply.Failure) -> SecurityKeyReply {
+        log.debug("starting \(Helper.path(of: Helper.securityKey))")
         guard let helper = try? Helper.start(Helper.securityKey) else { throw .general }
         defer {
             Descriptor.close(helper.descriptor)
             _ = Child.wait(helper.pid)
         }
-        var frame = request.frame(provider: provider, pin: pin, device: device)
+        let setting = SecurityKeyRequest.Setting(
+            provider: provider,
+            pin: pin,
+            device: device,
+            logLevel: log.sink == nil ? nil : UInt32(log.level.rawValue)
+        )
+        var frame = request.frame(setting)
         defer { frame.wipe() }
         guard Descriptor.writeAll(helper.descriptor, frame),
             let message = Descriptor.readMessage(
@@ -68,8 +77,11 @@ package struct SecurityKeyHelper {
                 limitBytes: SecurityKeyReply.maximumBytes
             ),
             let reply = try? SecurityKeyReply(message.rawBytes)
-        else { throw .general }
-        if case .failure(let failure) = reply { throw failure }
+        else { throw .invalidFormat }
+        if case .failure(let failure) = reply {
+            log.debug("the helper answered: \(failure)")
+            throw failure
+        }
         return reply
     }
 }

@@ -2,6 +2,7 @@
 
 internal import HawserAgent
 package import HawserKeys
+package import HawserLog
 package import HawserWire
 
 extension PrivateKey {
@@ -15,13 +16,14 @@ extension PrivateKey {
         _ message: [UInt8],
         algorithm: String? = nil,
         provider: String,
+        log: Log = .none,
         announceTouch: () -> Void,
         askPIN: () -> SecretBytes?
     ) throws(KeyError) -> [UInt8] {
         guard let parts = tokenParts else {
             return try sign(message.rawBytes, algorithm: algorithm)
         }
-        let helper = SecurityKeyHelper(provider: provider)
+        let helper = SecurityKeyHelper(provider: provider, log: log)
         var pin: SecretBytes?
         if parts.flags & SecurityKey.Flag.userVerification != 0 { pin = askPIN() }
         if parts.flags & SecurityKey.Flag.userPresence != 0 { announceTouch() }

@@ -214,6 +214,7 @@ final class Identities {
                 data,
                 algorithm: algorithm,
                 provider: securityKeyProvider,
+                log: log,
                 announceTouch: { announceTouch(key.publicKey) },
                 askPIN: { askPIN(key.publicKey) }
             )

@@ -135,7 +135,9 @@ extension PublicKey {
             signature: certificate.signature,
             over: signed.rawBytes,
             allowing: algorithms,
-            minimumRSABits: minimumRSABits
+            minimumRSABits: minimumRSABits,
+            // An authority may be a security key that nobody touches.
+            requiringUserPresence: false
         )
     }
 }

@@ -15,8 +15,6 @@ package enum Prompts {
         prefersProgram wanted: Bool = false
     ) -> SecretBytes? {
         let require = Environment.value("SSH_ASKPASS_REQUIRE")
-        let hasDisplay =
-            Environment.value("DISPLAY") != nil || Environment.value("WAYLAND_DISPLAY") != nil
         let prefersProgram =
             require == "force"
             || (require == "prefer" || wanted) && hasDisplay && require != "never"
@@ -98,6 +96,39 @@ package enum Prompts {
         guard Child.wait(started) == .exited(0) else { return nil }
         let end = answer.firstIndex { $0 == 10 || $0 == 13 } ?? answer.count
         return SecretBytes(Array(answer[..<end]))
+    }
+
+    /// The program of SSH_ASKPASS saying something for as long as it is true, as that a token waits
+    /// to be touched.
+    package struct Notice {
+        private let pid: Int32
+
+        /// Nil where there is no such program, or nowhere to show it.
+        package init?(_ text: String) {
+            let require = Environment.value("SSH_ASKPASS_REQUIRE")
+            guard require == "force" || Prompts.hasDisplay, require != "never" else { return nil }
+            guard let program = Environment.value("SSH_ASKPASS") else { return nil }
+            var spawn = Spawn(program, [program, text])
+            spawn.searchesPath = true
+            spawn.environment =
+                Environment.all.filter { !$0.hasPrefix("SSH_ASKPASS_PROMPT=") }
+                + ["SSH_ASKPASS_PROMPT=none"]
+            guard let null = try? Descriptor.open("/dev/null", 2) else { return nil }
+            defer { Descriptor.close(null) }
+            spawn.descriptors = [(0, null), (1, null), (2, 2)]
+            guard let started = try? spawn.start() else { return nil }
+            pid = started
+        }
+
+        /// Takes it away.
+        package func end() {
+            Child.kill(pid, 15)
+            _ = Child.wait(pid)
+        }
+    }
+
+    private static var hasDisplay: Bool {
+        Environment.value("DISPLAY") != nil || Environment.value("WAYLAND_DISPLAY") != nil
     }
 
     private static let maximumBytes = 8192

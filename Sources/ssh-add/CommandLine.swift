@@ -2,6 +2,7 @@
 
 internal import HawserConfig
 internal import HawserKeys
+internal import HawserLog
 internal import HawserTool
 
 /// What the command line asked for.
@@ -26,6 +27,13 @@ struct Arguments {
     var keepsExpiredCertificates = false
     var isQuiet = false
     var verbosity = 0
+
+    /// What is said on the way, with `-v` more of it.
+    var log: Log {
+        let levels: [LogLevel] = [.info, .debug1, .debug2, .debug3]
+        return Log(level: levels[min(verbosity, 3)], sink: Messages())
+    }
+
     var hash = Fingerprint.Hash.sha256
     var destinations: [String] = []
     var hostKeyFiles: [String] = []

@@ -71,7 +71,7 @@ struct Program {
             guard let key = try? PublicKey(blob: held.keyBlob) else { continue }
             let comment = held.comment.visible
             if arguments.action == .listKeys {
-                printOutput("\(key.text)\(comment.isEmpty ? "" : " ")\(comment)\n")
+                printOutput("\(key.text) \(comment)\n")
             } else {
                 let digest = key.fingerprint(arguments.hash)
                 printOutput("\(key.bits) \(digest) \(comment) (\(key.type.shortName))\n")
@@ -161,7 +161,7 @@ struct Program {
     private func addResidentKeys() -> Bool {
         let provider = arguments.securityKeyProvider ?? "internal"
         let pin = World.readSecret("Enter PIN for authenticator: ")
-        let helper = SecurityKeyHelper(provider: provider)
+        let helper = SecurityKeyHelper(provider: provider, log: arguments.log)
         let found: [SecurityKeyReply.Resident]
         do {
             found = try helper.residentKeys(pin: pin.isEmpty ? nil : pin)

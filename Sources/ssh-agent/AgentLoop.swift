@@ -209,7 +209,13 @@ final class AgentLoop {
         let wantsTouch = parts.flags & SecurityKey.Flag.userPresence != 0 && !wanted.isConfirmed
         let request = SecurityKeyRequest.sign(key: wanted.key, data: wanted.data)
         helper.ask(
-            request.frame(provider: wanted.provider, pin: pin),
+            request.frame(
+                SecurityKeyRequest.Setting(
+                    provider: wanted.provider,
+                    pin: pin,
+                    logLevel: log.level == .quiet ? nil : UInt32(log.level.rawValue)
+                )
+            ),
             for: HelperTask(
                 client,
                 .signInToken(wanted, hasPIN: pin != nil),

@@ -117,7 +117,13 @@ private struct Authority {
             let signature: [UInt8]
             switch signer {
             case .key(let key):
-                signature = try key.sign(bytes, algorithm: algorithm, arguments)
+                signature = try key.sign(
+                    bytes,
+                    algorithm: algorithm,
+                    name: "CA",
+                    notice: .program,
+                    arguments
+                )
             case .token(let tokens):
                 signature = try tokens.sign(bytes, with: publicKey, algorithm: algorithm)
             case .agent(let agent):

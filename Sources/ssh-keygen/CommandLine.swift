@@ -2,6 +2,7 @@
 
 internal import HawserCrypto
 internal import HawserKeys
+internal import HawserLog
 internal import HawserTool
 
 /// What the command line asked for.
@@ -63,6 +64,12 @@ struct Arguments {
     private(set) var files: [String] = []
 
     enum Format { case rfc4716, pkcs8, pem }
+
+    /// What is said on the way, with `-v` more of it.
+    var log: Log {
+        let levels: [LogLevel] = [.info, .debug1, .debug2, .debug3]
+        return Log(level: levels[min(verbosity, 3)], sink: Messages())
+    }
 
     static let program = "ssh-keygen"
 

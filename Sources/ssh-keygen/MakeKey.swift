@@ -29,10 +29,13 @@ private func makeTokenKey(_ algorithm: SecurityKey.Algorithm, _ arguments: Argum
     let name = arguments.typeName ?? ""
     if !arguments.isQuiet { World.print("Generating public/private \(name) key pair.") }
     let comment = Array((arguments.comment ?? World.userAtHost).utf8)
-    let key = enrollKey(algorithm, comment: comment, arguments)
+    let words = EnrollmentWords(arguments.options)
+    let (key, attestation) = enrollKey(algorithm, words, comment: comment, arguments)
     let path = outputFile(arguments, word: typeWord(name) ?? name)
     guard mayWrite(path) else { return 1 }
-    return save(key, path, newPassphrase(path, arguments), arguments)
+    let status = save(key, path, newPassphrase(path, arguments), arguments)
+    if status == 0 { writeAttestation(attestation, words, arguments) }
+    return status
 }
 
 private func newPassphrase(_ path: String, _ arguments: Arguments) -> SecretBytes {
@@ -122,7 +125,12 @@ private func outputFile(_ arguments: Arguments, word: String) -> String {
 func mayWrite(_ path: String) -> Bool {
     guard World.exists(path) else { return true }
     World.print("\(path) already exists.")
-    World.write("Overwrite (y/n)? ")
+    return isAgreed("Overwrite (y/n)? ")
+}
+
+/// Whether a line that begins with y answers the question.
+func isAgreed(_ question: String) -> Bool {
+    World.write(question)
     guard let answer = World.readLine() else { return false }
     return answer.utf8.first == UInt8(ascii: "y") || answer.utf8.first == UInt8(ascii: "Y")
 }

@@ -2,15 +2,16 @@
 
 internal import HawserAgent
 internal import HawserAgentClient
-internal import HawserCrypto
 internal import HawserKeys
+internal import HawserLog
+internal import HawserTool
 internal import HawserWire
 
 /// What the words of `-O` say about a key in a FIDO token.
-private struct EnrollmentWords {
+struct EnrollmentWords {
     var flags = SecurityKey.Flag.userPresence
     var application = SecurityKey.defaultApplication
-    var user: String?
+    var user = ""
     var device: String?
     var challenge: [UInt8]?
     var attestationFile: String?
@@ -57,78 +58,107 @@ func tokenAlgorithm(_ arguments: Arguments) -> SecurityKey.Algorithm? {
 /// Makes a new key in a token, asking for a PIN when it wants one.
 func enrollKey(
     _ algorithm: SecurityKey.Algorithm,
+    _ words: EnrollmentWords,
     comment: [UInt8],
     _ arguments: Arguments
-) -> PrivateKey {
-    let words = EnrollmentWords(arguments.options)
+) -> (key: PrivateKey, attestation: [UInt8]) {
     let helper = SecurityKeyHelper(
         provider: World.securityKeyProvider(arguments),
-        device: words.device
+        device: words.device,
+        log: arguments.log
     )
-    let wanted = SecurityKeyRequest.Enrollment(
+    var wanted = SecurityKeyRequest.Enrollment(
         algorithm: algorithm,
         application: words.application,
         flags: words.flags,
-        challenge: words.challenge ?? SystemRandom().bytes(32),
+        challenge: words.challenge ?? [],
         user: words.user
     )
+    var isFirst = true
+    var hasPIN = false
     var pin: SecretBytes?
-    for attempt in 0..<4 {
+    var attempts = 0
+    while attempts < 3 {
         if !arguments.isQuiet {
-            let again = pin == nil ? "" : " (again)"
+            let again = isFirst ? "" : " again"
             World.print(
                 "You may need to touch your authenticator\(again) to authorize key generation."
             )
         }
+        isFirst = false
         do {
             let enrolled = try helper.enroll(wanted, pin: pin)
-            writeAttestation(enrolled, words.attestationFile, arguments)
-            return enrolled.key.commented(comment)
+            return (enrolled.key.commented(comment), enrolled.attestation)
+        } catch .credentialExists where mayReplace(wanted) {
+            wanted.flags |= SecurityKey.Flag.forceOperation
+        } catch .pinRequired {
+            if hasPIN { World.error("PIN incorrect") }
+            attempts += 1
+            guard attempts < 3 else { break }
+            let answer = World.readPassphrase("Enter PIN for authenticator: ")
+            pin = answer.isEmpty ? nil : answer
+            hasPIN = true
         } catch {
-            guard error == .pinRequired, attempt < 3 else {
-                fatal("Key enrollment failed: \(error)")
-            }
-            pin = World.readPassphrase("Enter PIN for authenticator: ")
+            fatal("Key enrollment failed: \(error)")
         }
     }
     fatal("Too many incorrect PINs")
 }
 
-/// `-O write-attestation`: PROTOCOL.u2f, "ssh-sk-attest".
-private func writeAttestation(
-    _ enrolled: SecurityKeyReply.Enrolled,
-    _ path: String?,
-    _ arguments: Arguments
-) {
-    guard let path else { return }
-    var writer = WireWriter()
-    writer.write(text: "ssh-sk-attest-v01")
-    writer.write(string: enrolled.attestationCertificate)
-    writer.write(string: enrolled.signature)
-    writer.write(string: enrolled.authenticatorData)
-    writer.write(uint32: 0)
-    writer.write(string: [])
-    if let problem = World.replace(path, with: writer.take(), mode: 0o600) {
-        World.error("Unable to write attestation data \"\(path)\": \(problem)")
+/// Asks before a resident key is replaced by one of the same application and user.
+private func mayReplace(_ wanted: SecurityKeyRequest.Enrollment) -> Bool {
+    guard wanted.flags & SecurityKey.Flag.residentKey != 0,
+        wanted.flags & SecurityKey.Flag.forceOperation == 0
+    else { return false }
+    let user = wanted.user.isEmpty ? "null" : wanted.user
+    World.print(
+        "A resident key scoped to '\(wanted.application)' with user id '\(user)' already exists."
+    )
+    return isAgreed("Overwrite key in token (y/n)? ")
+}
+
+/// `-O write-attestation`: PROTOCOL.u2f, "ssh-sk-attest-v01".
+func writeAttestation(_ attestation: [UInt8], _ words: EnrollmentWords, _ arguments: Arguments) {
+    guard let path = words.attestationFile else { return }
+    if let problem = World.replace(path, with: attestation, mode: 0o600) {
+        fatal("Unable to write attestation data \"\(path)\": \(problem)")
     } else if !arguments.isQuiet {
         World.print("Your FIDO attestation certificate has been saved in \(path)")
     }
 }
 
+/// How a person is told that a token waits to be touched.
+enum TouchNotice {
+    /// A line on the standard error output.
+    case line
+    /// As `line`, or by the program of SSH_ASKPASS where there is one.
+    case program
+}
+
 extension PrivateKey {
     /// As `sign(_:algorithm:)`, by the token of a security key, which may want to be touched.
+    /// `name` is what a question for its PIN calls it, its type by default.
     func sign(
         _ message: [UInt8],
         algorithm: String?,
+        name: String? = nil,
+        notice: TouchNotice = .line,
         _ arguments: Arguments
     ) throws(KeyError) -> [UInt8] {
-        let shown = "\(type.plain.shortName) \(publicKey.fingerprint())"
+        let kind = type.plain.shortName
+        let text = "Confirm user presence for key \(kind) \(publicKey.fingerprint())"
+        var shown: Prompts.Notice?
+        defer { shown?.end() }
         return try sign(
             message,
             algorithm: algorithm,
             provider: World.securityKeyProvider(arguments),
-            announceTouch: { World.error("Confirm user presence for key \(shown)") },
-            askPIN: { World.readPassphrase("Enter PIN for \(shown): ") }
+            log: arguments.log,
+            announceTouch: {
+                if notice == .program { shown = Prompts.Notice(text) }
+                if shown == nil { World.error(text) }
+            },
+            askPIN: { World.readPassphrase("Enter PIN for \(name ?? kind) key: ") }
         )
     }
 }
@@ -139,44 +169,57 @@ func downloadResidentKeys(_ arguments: Arguments) -> Int32 {
     if !arguments.isQuiet {
         World.print("You may need to touch your authenticator to authorize key download.")
     }
-    let helper = SecurityKeyHelper(provider: World.securityKeyProvider(arguments))
+    let helper = SecurityKeyHelper(
+        provider: World.securityKeyProvider(arguments),
+        log: arguments.log
+    )
     let found: [SecurityKeyReply.Resident]
     do {
         found = try helper.residentKeys(pin: pin.isEmpty ? nil : pin)
     } catch {
         fatal("Unable to load resident keys: \(error)")
     }
-    if found.isEmpty { World.print("No keys to download") }
+    if found.isEmpty { World.error("No keys to download") }
     for entry in found {
-        guard let parts = entry.key.tokenParts else { continue }
-        let application = String(decoding: parts.application, as: UTF8.self)
-        var path = "id_" + entry.key.type.word.replacingDashes() + "_rk"
-        let suffix = application.dropFirst(SecurityKey.defaultApplication.count)
-        if !suffix.isEmpty { path += "_" + String(suffix).safeForFiles() }
-        if entry.user.contains(where: { $0 != 0 }) {
-            let text = String(decoding: entry.user.prefix { $0 != 0 }, as: UTF8.self)
-            path += "_" + text.safeForFiles()
-        }
-        guard mayWrite(path) else { return 1 }
-        let key = entry.key.commented(parts.application)
-        let passphrase =
-            arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
-            ?? readNewPassphrase("Enter passphrase for \"\(path)\" (empty for no passphrase): ")
-        if let problem = savePrivateKey(key, to: path, passphrase: passphrase, arguments) {
-            World.error("Saving key \"\(path)\" failed: \(problem)")
-            return 1
-        }
-        let comment = key.commentBytes
-        if let problem = savePublicKey(key.publicKey, comment: comment, to: path + ".pub") {
-            World.error("Unable to save public key to \(path).pub: \(problem)")
-            return 1
-        }
-        if !arguments.isQuiet {
-            let user = application.isEmpty ? "" : " " + printable(application)
-            World.print("Saved \(key.type.shortName) key\(user) to \(path)")
-        }
+        guard save(entry, arguments) else { return 255 }
     }
     return 0
+}
+
+private func save(_ entry: SecurityKeyReply.Resident, _ arguments: Arguments) -> Bool {
+    guard let parts = entry.key.tokenParts else { return true }
+    let application = String(decoding: parts.application, as: UTF8.self)
+    // What a token says becomes part of a name, and never of a path.
+    var suffix = ""
+    if application != SecurityKey.defaultApplication, application.hasPrefix("ssh:") {
+        suffix = "_" + String(application.dropFirst(4)).safeForFiles()
+    }
+    if entry.user.contains(where: { $0 != 0 }) {
+        let text = String(decoding: entry.user.prefix { $0 != 0 }, as: UTF8.self)
+        suffix += "_" + text.safeForFiles()
+    }
+    let path = "id_\(entry.key.type.word.replacingDashes())_rk\(suffix)"
+    arguments.log.debug(
+        "\(entry.key.type.shortName) \(entry.key.publicKey.fingerprint()) \(printable(application))"
+    )
+    guard mayWrite(path) else { return false }
+    let key = entry.key.commented(parts.application)
+    let passphrase =
+        arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
+        ?? readNewPassphrase("Enter passphrase for \"\(path)\" (empty for no passphrase): ")
+    if let problem = savePrivateKey(key, to: path, passphrase: passphrase, arguments) {
+        World.error("Saving key \"\(path)\" failed: \(problem)")
+        return false
+    }
+    if let problem = savePublicKey(key.publicKey, comment: key.commentBytes, to: path + ".pub") {
+        World.error("Unable to save public key to \(path).pub: \(problem)")
+        return false
+    }
+    if !arguments.isQuiet {
+        let shown = suffix.isEmpty ? "" : " " + printable(application)
+        World.print("Saved \(key.type.shortName) key\(shown) to \(path)")
+    }
+    return true
 }
 
 extension String {

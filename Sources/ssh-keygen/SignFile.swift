@@ -180,7 +180,13 @@ private struct FileSigner {
         let signature: [UInt8]
         do {
             switch holder {
-            case .key(let key): signature = try key.sign(bytes, algorithm: nil, arguments)
+            case .key(let key):
+                do {
+                    signature = try key.sign(bytes, algorithm: nil, arguments)
+                } catch {
+                    World.error("Couldn't sign message: \(error)")
+                    throw error
+                }
             case .agent(let agent):
                 let plain = publicKey.plain
                 let held = try agent.keys().contains(plain) ? plain : publicKey

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserAgent
+internal import HawserCrypto
 internal import HawserKeys
 internal import HawserLog
 internal import HawserSystem
+internal import HawserTool
 internal import HawserWire
 
 /// Carries a request out with a middleware library, or with our own.
@@ -13,6 +15,7 @@ struct Middleware {
         case own(FIDO2Library)
     }
 
+    let provider: String
     let library: Library
     let pin: SecretBytes?
     let device: String?
@@ -26,16 +29,21 @@ struct Middleware {
             case .loadResident: return try residentKeys()
             }
         } catch let failure as SecurityKeyLibrary.Failure {
-            log.debug("the middleware failed with \(failure.number)")
-            return .failure(SecurityKeyReply.Failure(rawValue: failure.number) ?? .general)
+            let text = "Provider \"\(provider)\" returned failure \(failure.number)"
+            if case .loadResident = request { log.error(text) } else { log.debug(text) }
+            return .failure(SecurityKeyReply.Failure(middleware: failure.number))
         } catch {
             log.error("\(error)")
-            return .failure(.general)
+            return .failure(.invalidFormat)
         }
     }
 
     private func sign(_ data: [UInt8], with key: PrivateKey) throws -> SecurityKeyReply {
         guard let parts = key.tokenParts else { return .failure(.unsupported) }
+        log.debug(
+            "provider \"\(provider)\", key \(key.type.shortName), flags \(hex(parts.flags))"
+                + (pin == nil ? "" : ", with a PIN")
+        )
         let blob: [UInt8]
         switch library {
         case .foreign(let library):
@@ -86,27 +94,35 @@ struct Middleware {
     }
 
     private func enroll(_ wanted: SecurityKeyRequest.Enrollment) throws -> SecurityKeyReply {
+        log.debug(
+            "provider \"\(provider)\", device \"\(device ?? "(none)")\", application "
+                + "\"\(wanted.application)\", user \"\(wanted.user)\", flags \(hex(wanted.flags)), "
+                + "challenge of \(wanted.challenge.count) bytes\(pin == nil ? "" : ", with a PIN")"
+        )
+        if wanted.challenge.isEmpty { log.debug("using a random challenge") }
+        let challenge = wanted.challenge.isEmpty ? SystemRandom().bytes(32) : wanted.challenge
+        let user = wanted.user.isEmpty ? nil : wanted.user
         let enrolled: SecurityKeyLibrary.Enrolled =
             switch library {
             case .foreign(let library):
                 try library.enroll(
                     algorithm: wanted.algorithm.rawValue,
-                    challenge: wanted.challenge,
+                    challenge: challenge,
                     application: wanted.application,
                     flags: wanted.flags,
                     pin: pin,
                     device: device,
-                    user: wanted.user
+                    user: user
                 )
             case .own(let library):
                 try library.enroll(
                     algorithm: wanted.algorithm.rawValue,
-                    challenge: wanted.challenge,
+                    challenge: challenge,
                     application: wanted.application,
                     flags: wanted.flags,
                     pin: pin,
                     device: device,
-                    user: wanted.user
+                    user: user
                 )
             }
         let key = try SecurityKey.key(
@@ -119,14 +135,37 @@ struct Middleware {
         return .enrolled(
             SecurityKeyReply.Enrolled(
                 key: key,
-                attestationCertificate: enrolled.attestationCertificate,
-                signature: enrolled.signature,
-                authenticatorData: enrolled.authenticatorData
+                attestation: Self.attestation(
+                    certificate: enrolled.attestationCertificate,
+                    signature: enrolled.signature,
+                    authenticatorData: enrolled.authenticatorData
+                )
             )
         )
     }
 
+    /// PROTOCOL.u2f, "ssh-sk-attest-v01".
+    private static func attestation(
+        certificate: [UInt8],
+        signature: [UInt8],
+        authenticatorData: [UInt8]
+    ) -> [UInt8] {
+        var writer = WireWriter()
+        writer.write(text: "ssh-sk-attest-v01")
+        writer.write(string: certificate)
+        writer.write(string: signature)
+        writer.write(string: authenticatorData)
+        writer.write(uint32: 0)
+        writer.write(string: [])
+        return writer.take()
+    }
+
+    private func hex(_ flags: UInt8) -> String {
+        (flags < 16 ? "0x0" : "0x") + String(flags, radix: 16)
+    }
+
     private func residentKeys() throws -> SecurityKeyReply {
+        log.debug("provider \"\(provider)\"\(pin == nil ? "" : ", with a PIN")")
         var keys: [SecurityKeyReply.Resident] = []
         let all: [SecurityKeyLibrary.Resident] =
             switch library {
@@ -144,7 +183,12 @@ struct Middleware {
                     | (found.flags & SecurityKey.Flag.userVerification),
                 handle: found.key.handle
             )
-            if let key { keys.append(SecurityKeyReply.Resident(key: key, user: found.user)) }
+            guard let key else { continue }
+            log.debug(
+                "key \(keys.count) \(key.type.shortName) "
+                    + String(decoding: found.application, as: UTF8.self).visible
+            )
+            keys.append(SecurityKeyReply.Resident(key: key, user: found.user))
         }
         return .resident(keys)
     }

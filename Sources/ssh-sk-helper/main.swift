@@ -21,46 +21,56 @@ while let step = parser.next() {
     }
     level = level < .debug1 ? .debug1 : level == .debug1 ? .debug2 : .debug3
 }
-Daemon.exit(serve(Log(level: level, sink: Messages())) ? 0 : 1)
+Daemon.exit(serve(level))
 
-/// Answers one request; false when there was none.
-func serve(_ log: Log) -> Bool {
+/// Answers one request; the exit status.
+func serve(_ minimum: LogLevel) -> Int32 {
+    let log = Log(level: minimum, sink: Messages())
     guard
         var message = Descriptor.readMessage(
             Descriptor.standardInput,
             limitBytes: SecurityKeyReply.maximumBytes
         )
-    else { return false }
-    let reply = answer(message, log)
-    message.wipe()
-    return Descriptor.writeAll(Descriptor.standardOutput, reply.frame)
-}
-
-func answer(_ message: [UInt8], _ log: Log) -> SecurityKeyReply {
+    else { return 255 }
+    defer { message.wipe() }
     do throws(AgentError) {
         let envelope = try SecurityKeyRequest.Envelope(message.rawBytes)
-        guard let library = library(envelope.provider, log) else { return .failure(.noProvider) }
-        let middleware = Middleware(
-            library: library,
-            pin: envelope.pin,
-            device: envelope.device,
-            log: log
-        )
-        return middleware.answer(envelope.request)
+        let reply = answer(envelope, minimum)
+        return Descriptor.writeAll(Descriptor.standardOutput, reply.frame) ? 0 : 255
     } catch {
-        log.error("\(error)")
-        return .failure(.general)
+        log.error("ssh-sk-helper: \(error)")
+        return 255
     }
+}
+
+func answer(_ envelope: SecurityKeyRequest.Envelope, _ minimum: LogLevel) -> SecurityKeyReply {
+    let setting = envelope.setting
+    let wanted = setting.logLevel.flatMap { LogLevel(rawValue: Int($0)) }
+    let log = wanted.map { Log(level: max($0, minimum), sink: Messages()) } ?? .none
+    guard let library = library(setting.provider, log) else { return .failure(.invalidFormat) }
+    let middleware = Middleware(
+        provider: setting.provider,
+        library: library,
+        pin: setting.pin,
+        device: setting.device,
+        log: log
+    )
+    return middleware.answer(envelope.request)
 }
 
 /// The middleware of that path, or our own; nil, said why, when there is none.
 func library(_ provider: String, _ log: Log) -> Middleware.Library? {
+    if provider.isEmpty {
+        log.error("No FIDO SecurityKeyProvider specified")
+        return nil
+    }
     if provider == "internal" {
         if let library = FIDO2Library() { return .own(library) }
         log.error("internal security key support needs libfido2 (libfido2.so.1)")
         return nil
     }
-    if provider.hasPrefix("/"), let library = try? SecurityKeyLibrary(path: provider) {
+    // A name without a directory is looked up where the caller stands, never in library paths.
+    if let path = Files.canonical(provider), let library = try? SecurityKeyLibrary(path: path) {
         return .foreign(library)
     }
     log.error("provider \(provider.visible) is not an OpenSSH FIDO library")

@@ -48,7 +48,11 @@ private func server(_ packets: [[UInt8]]) {
             while let event = try connection.nextEvent(at: now) {
                 switch event {
                 case .authenticationRequested(let request):
-                    if request.user == "a" {
+                    if case .gssapi(.mechanisms) = request.method {
+                        connection.answerGSSAPI(.mechanism(.kerberos5))
+                    } else if case .gssapi(.token(let token)) = request.method {
+                        connection.answerGSSAPI(.token(token))
+                    } else if request.user == "a" {
                         connection.acceptAuthentication()
                     } else {
                         connection.refuseAuthentication(methods: ["publickey"])
@@ -82,6 +86,15 @@ private func client(_ packets: [[UInt8]]) {
         do throws(ProtocolError) {
             while let event = try connection.nextEvent(at: now) {
                 switch event {
+                case .authenticationMethods(["gssapi-with-mic"], _):
+                    connection.authenticateGSSAPI([.kerberos5])
+                case .gssapi(.mechanism): connection.sendGSSAPIToken([1], isLast: false)
+                case .gssapi(.token(let token)):
+                    if token.isEmpty {
+                        connection.provideGSSAPICode([2])
+                    } else {
+                        connection.sendGSSAPIToken(token, isLast: false)
+                    }
                 case .authenticationMethods: connection.authenticatePassword(SecretBytes([1]))
                 case .authenticated: _ = connection.openChannel(.session)
                 case .channelOpened(let id): connection.request(.shell, on: id, wantReply: true)

@@ -18,6 +18,7 @@ final class Authenticator {
     /// The connection's, for the name of our end of it.
     var descriptor: Int32?
     private var hostKeys: HostBasedKeys?
+    private var gssapi: GSSAPIAttempts?
     private var current: Identity?
     /// The fingerprint of the key that let the user in; nil when that was something else.
     var acceptedKey: String? {
@@ -33,6 +34,8 @@ final class Authenticator {
     var sendsNoSecrets = false
     /// What the server last said can continue.
     private var offered: [String] = []
+    /// Methods with nothing left to try.
+    private var exhausted: [String] = []
 
     init(_ settings: ClientSettings, log: Log) {
         self.settings = settings
@@ -49,6 +52,7 @@ final class Authenticator {
             if partial {
                 log.verbose("Authenticated using \"\(lastMethod)\" with partial success.")
                 if lastMethod == "publickey" { identities.restart() }
+                exhausted = []
             }
             log.debug("Authentications that can continue: \(methods.joined(separator: ","))")
             if lastMethod == "password", !partial { passwordFailed() }
@@ -59,6 +63,8 @@ final class Authenticator {
         case .signatureNeeded(let request): try sign(request, on: &connection)
         case .informationRequested(let request): try answer(request, on: &connection)
         case .passwordChangeRequested(let prompt): try change(prompt, on: &connection)
+        case .gssapi(let answer):
+            if gssapi?.receive(answer, on: &connection) != true { try next(on: &connection) }
         default: break
         }
     }
@@ -73,14 +79,30 @@ final class Authenticator {
             (settings.options.preferredAuthentications
             ?? "gssapi-with-mic,hostbased,publickey,keyboard-interactive,password")
             .split(separator: ",").map(String.init)
-        for method in preferred where offered.contains(method) {
+        for method in preferred
+        where offered.contains(method) && !exhausted.contains(method) && isEnabled(method) {
             log.debug("Next authentication method: \(method)")
             if try attempt(method, on: &connection) { return }
+            exhausted.append(method)
         }
+        log.debug("No more authentication methods to try.")
         throw ProtocolError(
             .authenticationFailed,
             "\(settings.user)@\(settings.host): Permission denied (\(offered.joined(separator: ",")))."
         )
+    }
+
+    private func isEnabled(_ method: String) -> Bool {
+        switch method {
+        case "gssapi-with-mic":
+            settings.options.gssapiAuthentication == true && gssapi?.isExhausted != true
+        case "publickey": settings.options.pubkeyAuthentication != .no
+        case "hostbased": settings.options.hostbasedAuthentication == true
+        case "keyboard-interactive":
+            settings.options.kbdInteractiveAuthentication != false && !sendsNoSecrets
+        case "password": settings.options.passwordAuthentication != false && !sendsNoSecrets
+        default: false
+        }
     }
 
     private func attempt(
@@ -88,12 +110,13 @@ final class Authenticator {
         on connection: inout ClientConnection
     ) throws(ProtocolError) -> Bool {
         switch method {
-        case "publickey" where settings.options.pubkeyAuthentication != .no:
+        case "gssapi-with-mic":
+            return authenticateGSSAPI(on: &connection)
+        case "publickey":
             return offerKey(on: &connection)
-        case "hostbased" where settings.options.hostbasedAuthentication == true:
+        case "hostbased":
             return offerHost(on: &connection)
-        case "keyboard-interactive"
-        where settings.options.kbdInteractiveAuthentication != false && !sendsNoSecrets:
+        case "keyboard-interactive":
             guard !interactiveIsUseless, interactivePrompts < prompts else { return false }
             interactivePrompts += 1
             hasAnsweredPrompt = false
@@ -103,7 +126,7 @@ final class Authenticator {
                 submethods: devices.split(separator: ",").map(String.init)
             )
             return true
-        case "password" where settings.options.passwordAuthentication != false && !sendsNoSecrets:
+        case "password":
             return askPassword(on: &connection)
         default: return false
         }
@@ -112,6 +135,17 @@ final class Authenticator {
     /// How often a person may be asked.
     private var prompts: Int {
         settings.options.batchMode == true ? 0 : settings.options.numberOfPasswordPrompts ?? 3
+    }
+
+    // MARK: gssapi-with-mic
+
+    private func authenticateGSSAPI(on connection: inout ClientConnection) -> Bool {
+        let attempts = gssapi ?? GSSAPIAttempts(settings, log: log)
+        gssapi = attempts
+        guard let mechanism = attempts.next() else { return false }
+        lastMethod = "gssapi-with-mic"
+        connection.authenticateGSSAPI([mechanism])
+        return true
     }
 
     // MARK: publickey

@@ -198,6 +198,31 @@ package struct ClientConnection: ~Copyable, Connection {
         if let payload = authentication?.answer(answers) { sendSecret(payload) }
     }
 
+    /// Tries mechanisms of the GSS-API (RFC 4462 §3): `gssapi` says which one the server takes.
+    package mutating func authenticateGSSAPI(_ mechanisms: [GSSMechanism]) {
+        if let payload = authentication?.requestGSSAPI(mechanisms) { core.send(payload: payload) }
+    }
+
+    /// A token of our side of the context; with `isLast`, `provideGSSAPICode` follows at once.
+    package mutating func sendGSSAPIToken(_ token: [UInt8], isLast: Bool) {
+        if let payload = authentication?.sendGSSAPIToken(token, isLast: isLast) {
+            core.send(payload: payload)
+        }
+    }
+
+    /// Our side of the context has failed: continue with another `authenticate…` command.
+    package mutating func sendGSSAPIErrorToken(_ token: [UInt8]) {
+        if let payload = authentication?.sendGSSAPIErrorToken(token) { core.send(payload: payload) }
+    }
+
+    /// What the context's integrity code is to be made of.
+    package var gssapiSignedData: [UInt8] { authentication?.gssapiSignedData ?? [] }
+
+    /// The context stands: its integrity code over `gssapiSignedData`.
+    package mutating func provideGSSAPICode(_ code: [UInt8]) {
+        if let payload = authentication?.provideGSSAPICode(code) { core.send(payload: payload) }
+    }
+
     private mutating func sendSecret(_ payload: consuming [UInt8]) {
         var payload = payload
         core.send(payload: payload)

@@ -42,14 +42,18 @@ package enum ConnectionEvent: Equatable, Sendable {
     case passwordChangeRequested(prompt: String)
     /// Questions for the user. Answer with `answerInformation`.
     indirect case informationRequested(InformationRequest)
+    /// What the server says in `gssapi-with-mic`. To a mechanism or a token answer with
+    /// `sendGSSAPIToken` or `provideGSSAPICode`, or continue with another method; an error is news,
+    /// and `authenticationMethods` follows.
+    indirect case gssapi(GSSAPIAnswer)
     /// The user is in; channels can be opened.
     case authenticated
 
     // MARK: Authentication, server
 
     /// Answer with `acceptAuthentication`, `refuseAuthentication`, `acceptAuthenticationPartially`,
-    /// `acceptPublicKey` (to a probe), `requestInformation` (to keyboard-interactive) or
-    /// `requestPasswordChange` (to a password).
+    /// `acceptPublicKey` (to a probe), `requestInformation` (to keyboard-interactive),
+    /// `requestPasswordChange` (to a password) or `answerGSSAPI`.
     indirect case authenticationRequested(AuthenticationRequest)
 
     // MARK: Channels

@@ -34,10 +34,15 @@ package struct MessageNumber: RawRepresentable, Hashable, Sendable {
     package static let userauthFailure = MessageNumber(rawValue: 51)
     package static let userauthSuccess = MessageNumber(rawValue: 52)
     package static let userauthBanner = MessageNumber(rawValue: 53)
-    /// `PK_OK`, `PASSWD_CHANGEREQ`, `INFO_REQUEST`.
+    /// `PK_OK`, `PASSWD_CHANGEREQ`, `INFO_REQUEST`, `GSSAPI_RESPONSE`.
     package static let userauthMethod60 = MessageNumber(rawValue: 60)
-    /// `INFO_RESPONSE`.
+    /// `INFO_RESPONSE`, `GSSAPI_TOKEN`.
     package static let userauthMethod61 = MessageNumber(rawValue: 61)
+    // RFC 4462 §3.
+    package static let userauthGSSAPIExchangeComplete = MessageNumber(rawValue: 63)
+    package static let userauthGSSAPIError = MessageNumber(rawValue: 64)
+    package static let userauthGSSAPIErrorToken = MessageNumber(rawValue: 65)
+    package static let userauthGSSAPIMIC = MessageNumber(rawValue: 66)
 
     // Connection, RFC 4254.
     package static let globalRequest = MessageNumber(rawValue: 80)

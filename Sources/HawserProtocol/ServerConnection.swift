@@ -94,6 +94,8 @@ package struct ServerConnection: ~Copyable, Connection {
         case .reply(let payload):
             core.send(payload: payload)
             return nil
+        case .ignore:
+            return nil
         }
     }
 
@@ -143,6 +145,11 @@ package struct ServerConnection: ~Copyable, Connection {
     /// `authenticationRequested`, unless the client turns to another method.
     package mutating func requestInformation(_ request: InformationRequest) {
         if let payload = authentication?.request(request) { core.send(payload: payload) }
+    }
+
+    /// The next step of `gssapi-with-mic`; after an error refuse the request.
+    package mutating func answerGSSAPI(_ answer: GSSAPIAnswer) {
+        if let payload = authentication?.answer(answer) { core.send(payload: payload) }
     }
 
     /// The password is right but has expired.

@@ -249,6 +249,7 @@ package final class NetworkProcess {
         case .question(let request): connection.requestInformation(request)
         case .passwordExpired(let prompt): connection.requestPasswordChange(prompt: prompt)
         case .notice(let text): connection.sendBanner(text)
+        case .gssapi(let answer): connection.answerGSSAPI(answer)
         case .disconnect(let text):
             log.info("Disconnecting \(userPrefix)\(start.peer.description): \(text)")
             connection.disconnect(.protocolError, text)

@@ -66,7 +66,7 @@ extension ClientLoop {
         case .banner(let text):
             if log.level >= .info { printError(text.visible) }
         case .authenticationMethods, .signatureNeeded, .informationRequested,
-            .passwordChangeRequested:
+            .passwordChangeRequested, .gssapi:
             try authenticator.handle(event, on: &connection)
         case .authenticated:
             isAuthenticated = true

@@ -31,6 +31,8 @@ package struct AuthenticationRequest: Equatable, Sendable {
         case keyboardInteractiveResponses([SecretBytes])
         /// `hostbased` (§9).
         case hostBased(HostBasedAttempt)
+        /// A step of `gssapi-with-mic` (RFC 4462 §3).
+        case gssapi(GSSAPIRequest)
         /// A method that we do not know; to be refused.
         case other(name: String)
     }
@@ -45,6 +47,7 @@ extension AuthenticationRequest.Method {
         case .password: "password"
         case .keyboardInteractive, .keyboardInteractiveResponses: "keyboard-interactive"
         case .hostBased: "hostbased"
+        case .gssapi: "gssapi-with-mic"
         case .other(let name): name
         }
     }

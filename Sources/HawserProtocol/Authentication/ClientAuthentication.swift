@@ -9,7 +9,8 @@ internal import HawserWire
 ///                                                 │  ▲
 ///                        60 (publickey) ──▶ signing ─┤ provideSignature
 ///                        60 (password) ──▶ changingPassword ─┤ changePassword
-///                        60 (keyboard-interactive) ──▶ answering ─┘ answerInformation
+///                        60 (keyboard-interactive) ──▶ answering ─┤ answerInformation
+///                        60, 61 (gssapi-with-mic) ──▶ exchangingTokens ─┘ send, provide
 ///                                                 └──52──▶ authenticated
 ///
 /// Methods return the payload to send; the connection sends it.
@@ -22,6 +23,10 @@ struct ClientAuthentication {
         case password
         case keyboardInteractive
         case hostBased
+        /// Which mechanism is asked of the server.
+        case gssapiMechanism([GSSMechanism])
+        case gssapiToken
+        case gssapiCode
     }
 
     enum State: Equatable {
@@ -33,6 +38,7 @@ struct ClientAuthentication {
         case signing(Signing)
         case changingPassword
         case answering
+        case exchangingTokens
         case authenticated
     }
 
@@ -65,6 +71,8 @@ struct ClientAuthentication {
     let user: [UInt8]
     let sessionIdentifier: [UInt8]
     private(set) var state = State.idle
+    /// Tokens that the server sent for the context that is made.
+    private var gssapiTokens = 0
 
     init(user: String, sessionIdentifier: [UInt8]) {
         self.user = Array(user.utf8)
@@ -156,10 +164,51 @@ struct ClientAuthentication {
         return InformationResponse.payload(responses)
     }
 
+    // MARK: gssapi-with-mic (RFC 4462 §3)
+
+    mutating func requestGSSAPI(_ mechanisms: [GSSMechanism]) -> [UInt8] {
+        expectChoice()
+        state = .requested(.gssapiMechanism(mechanisms))
+        gssapiTokens = 0
+        var writer = WireWriter(reserving: 128)
+        writer.write(fixed: request(MethodName.gssapi))
+        GSSAPIMessage.write(mechanisms, into: &writer)
+        return writer.take()
+    }
+
+    /// With `isLast`, the context stands on this side, and its code follows. Nil when no token is
+    /// wanted.
+    mutating func sendGSSAPIToken(_ token: [UInt8], isLast: Bool) -> [UInt8]? {
+        guard state == .exchangingTokens else { return nil }
+        if !isLast { state = .requested(.gssapiToken) }
+        return GSSAPIMessage.payload(.userauthMethod61, token)
+    }
+
+    /// The context cannot be made; another request follows.
+    mutating func sendGSSAPIErrorToken(_ token: [UInt8]) -> [UInt8]? {
+        guard state == .exchangingTokens else { return nil }
+        return GSSAPIMessage.payload(.userauthGSSAPIErrorToken, token)
+    }
+
+    mutating func provideGSSAPICode(_ code: [UInt8]) -> [UInt8]? {
+        guard state == .exchangingTokens else { return nil }
+        state = .requested(.gssapiCode)
+        return GSSAPIMessage.payload(.userauthGSSAPIMIC, code)
+    }
+
+    /// What the code is for.
+    var gssapiSignedData: [UInt8] {
+        SignedRequest.gssapi(
+            sessionIdentifier: sessionIdentifier,
+            user: user,
+            service: ServiceMessage.connection
+        )
+    }
+
     /// A new request may replace whatever waits for the program, not one that waits for the server.
     private func expectChoice() {
         switch state {
-        case .choosing, .signing, .changingPassword, .answering: break
+        case .choosing, .signing, .changingPassword, .answering, .exchangingTokens: break
         case .idle, .requestingService, .requested, .authenticated:
             preconditionFailure("an authentication request out of turn")
         }
@@ -183,7 +232,8 @@ struct ClientAuthentication {
                 return .ignore
             case (.userauthBanner, .requested), (.userauthBanner, .requestingService),
                 (.userauthBanner, .choosing), (.userauthBanner, .signing),
-                (.userauthBanner, .changingPassword), (.userauthBanner, .answering):
+                (.userauthBanner, .changingPassword), (.userauthBanner, .answering),
+                (.userauthBanner, .exchangingTokens):
                 return .event(.banner(try AuthenticationBanner(from: &reader).message))
             case (.userauthFailure, .requested):
                 let failure = try AuthenticationFailure(from: &reader)
@@ -200,6 +250,19 @@ struct ClientAuthentication {
                 return .event(.authenticated)
             case (.userauthMethod60, .requested(let method)):
                 if let event = try receive60(method, &reader) { return .event(event) }
+            case (.userauthMethod61, .requested(.gssapiToken)):
+                gssapiTokens += 1
+                guard gssapiTokens <= ConnectionLimits.gssapiTokens else { break }
+                let token = try GSSAPIMessage.read(from: &reader)
+                state = .exchangingTokens
+                return .event(.gssapi(.token(token)))
+            case (.userauthGSSAPIErrorToken, .requested(.gssapiToken)),
+                (.userauthGSSAPIErrorToken, .requested(.gssapiCode)):
+                return .event(.gssapi(.errorToken(try GSSAPIMessage.read(from: &reader))))
+            case (.userauthGSSAPIError, .requested(.gssapiMechanism)),
+                (.userauthGSSAPIError, .requested(.gssapiToken)),
+                (.userauthGSSAPIError, .requested(.gssapiCode)):
+                return .event(.gssapi(.error(try GSSAPIErrorMessage(from: &reader))))
             default:
                 break
             }
@@ -231,7 +294,12 @@ extension ClientAuthentication {
             let information = try InformationRequest(from: &reader)
             state = .answering
             return .informationRequested(information)
-        case .none, .publicKey, .hostBased:
+        case .gssapiMechanism(let mechanisms):
+            let chosen = GSSMechanism(encoding: try GSSAPIMessage.read(from: &reader))
+            guard let chosen, mechanisms.contains(chosen) else { return nil }
+            state = .exchangingTokens
+            return .gssapi(.mechanism(chosen))
+        case .none, .publicKey, .hostBased, .gssapiToken, .gssapiCode:
             return nil
         }
     }

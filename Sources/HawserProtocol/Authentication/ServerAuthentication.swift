@@ -8,7 +8,8 @@ internal import HawserWire
 ///     awaitingService ──5──▶ awaitingRequest ──50──▶ deciding ──accept──▶ authenticated
 ///                               ▲    ▲                │   │
 ///                               │    └─refuse, pkOK───┘   │ requestInformation
-///                               └────50── awaitingInformation ──61──▶ deciding
+///                               ├────50── awaitingInformation ──61──▶ deciding
+///                               └──50,65── awaitingToken ──61, 63, 66──▶ deciding
 ///
 /// A client may send a request before it has the answer to the last one (§5.1); it waits unread
 /// until then, which to the client is the same as if the first had been abandoned.
@@ -20,6 +21,8 @@ struct ServerAuthentication {
         case deciding(AuthenticationRequest.Method)
         /// So many answers are due.
         case awaitingInformation(prompts: Int)
+        /// `gssapi-with-mic`: a token, or the word that the context stands.
+        case awaitingToken
         case authenticated
     }
 
@@ -31,6 +34,8 @@ struct ServerAuthentication {
     private(set) var user: [UInt8]?
     private(set) var attempts = 0
     private(set) var failures = 0
+    /// Tokens that the client sent for the context that is made.
+    private var gssapiTokens = 0
 
     init(sessionIdentifier: [UInt8], hostKeyBlob: [UInt8]) {
         self.sessionIdentifier = sessionIdentifier
@@ -49,6 +54,7 @@ struct ServerAuthentication {
     enum Step: Equatable {
         case event(AuthenticationRequest)
         case reply([UInt8])
+        case ignore
     }
 
     // MARK: Answers
@@ -59,6 +65,7 @@ struct ServerAuthentication {
         guard case .deciding(let method) = state else { return nil }
         switch method {
         case .publicKey(let attempt) where attempt.signature == nil: return nil
+        case .gssapi(.mechanisms), .gssapi(.token): return nil
         case .other: return nil
         default: break
         }
@@ -103,6 +110,26 @@ struct ServerAuthentication {
         return PasswordChangeRequest(prompt: prompt).payload
     }
 
+    /// What is to be sent, if anything; after an error `refuse` follows.
+    mutating func answer(_ answer: GSSAPIAnswer) -> [UInt8]? {
+        guard case .deciding(.gssapi(let request)) = state else { return nil }
+        switch (answer, request) {
+        case (.mechanism(let mechanism), .mechanisms):
+            state = .awaitingToken
+            gssapiTokens = 0
+            return GSSAPIMessage.payload(.userauthMethod60, mechanism.encoding)
+        case (.token(let token), .token):
+            state = .awaitingToken
+            return token.isEmpty ? nil : GSSAPIMessage.payload(.userauthMethod61, token)
+        case (.errorToken(let token), _):
+            return GSSAPIMessage.payload(.userauthGSSAPIErrorToken, token)
+        case (.error(let message), _):
+            return message.payload
+        case (.mechanism, _), (.token, _):
+            return nil
+        }
+    }
+
     // MARK: Messages
 
     mutating func receive(
@@ -113,10 +140,21 @@ struct ServerAuthentication {
         switch (number, state) {
         case (.serviceRequest, .awaitingService), (.serviceRequest, .awaitingRequest):
             return .reply(try receiveServiceRequest(&reader))
-        case (.userauthRequest, .awaitingRequest), (.userauthRequest, .awaitingInformation):
+        case (.userauthRequest, .awaitingRequest), (.userauthRequest, .awaitingInformation),
+            (.userauthRequest, .awaitingToken):
             return .event(try receiveRequest(&reader))
         case (.userauthMethod61, .awaitingInformation(let prompts)):
             return .event(try receiveInformation(&reader, prompts: prompts))
+        case (.userauthMethod61, .awaitingToken), (.userauthGSSAPIMIC, .awaitingToken),
+            (.userauthGSSAPIExchangeComplete, .awaitingToken):
+            return .event(try receiveGSSAPI(number, &reader))
+        case (.userauthGSSAPIErrorToken, .awaitingToken):
+            // The client's side has failed (RFC 4462 §3.9); it goes on to another method.
+            do throws(WireError) {
+                _ = try GSSAPIMessage.read(from: &reader)
+            } catch { throw .malformed(number, error) }
+            state = .awaitingRequest
+            return .ignore
         default:
             throw .violation("message \(number.rawValue) out of turn during authentication")
         }
@@ -192,6 +230,31 @@ struct ServerAuthentication {
         return event(method)
     }
 
+    /// What follows a chosen mechanism, RFC 4462 §3.4 to §3.9.
+    @_lifetime(reader: copy reader)
+    private mutating func receiveGSSAPI(
+        _ number: MessageNumber,
+        _ reader: inout WireReader
+    ) throws(ProtocolError) -> AuthenticationRequest {
+        gssapiTokens += 1
+        guard gssapiTokens <= ConnectionLimits.gssapiTokens else {
+            throw .violation("too many GSSAPI tokens")
+        }
+        let request: GSSAPIRequest
+        do throws(WireError) {
+            switch number {
+            case .userauthMethod61: request = .token(try GSSAPIMessage.read(from: &reader))
+            case .userauthGSSAPIMIC:
+                request = .messageIntegrityCode(try GSSAPIMessage.read(from: &reader))
+            default:
+                try reader.expectEnd()
+                request = .exchangeComplete
+            }
+        } catch { throw .malformed(number, error) }
+        state = .deciding(.gssapi(request))
+        return event(.gssapi(request))
+    }
+
     private func event(_ method: AuthenticationRequest.Method) -> AuthenticationRequest {
         AuthenticationRequest(
             user: userName,
@@ -233,6 +296,8 @@ extension ServerAuthentication {
             )
         case MethodName.hostBased:
             method = try readHostBased(user: user, service, &reader)
+        case MethodName.gssapi:
+            method = .gssapi(.mechanisms(try GSSAPIMessage.readMechanisms(from: &reader)))
         default:
             _ = reader.readRest()
             method = .other(name: name)

@@ -75,6 +75,22 @@ package enum SignedRequest {
         writer.write(text: clientUser)
         return writer.take()
     }
+
+    /// The bytes whose integrity code `gssapi-with-mic` sends (RFC 4462 §3.5): the session identifier
+    /// and the beginning of the request.
+    package static func gssapi(
+        sessionIdentifier: [UInt8],
+        user: [UInt8],
+        service: String
+    ) -> [UInt8] {
+        var writer = WireWriter(reserving: 128 + user.count)
+        writer.write(string: sessionIdentifier)
+        writer.write(byte: 50)  // SSH_MSG_USERAUTH_REQUEST
+        writer.write(string: user)
+        writer.write(text: service)
+        writer.write(text: MethodName.gssapi)
+        return writer.take()
+    }
 }
 
 /// The names of authentication methods.
@@ -85,4 +101,5 @@ package enum MethodName {
     package static let password = "password"
     package static let keyboardInteractive = "keyboard-interactive"
     package static let hostBased = "hostbased"
+    package static let gssapi = "gssapi-with-mic"
 }

@@ -41,6 +41,12 @@ package enum ConnectionLimits {
     package static let prompts = 100
     /// The longest user or service name, in bytes.
     package static let userNameBytes = 1024
+    /// Mechanisms of one `gssapi-with-mic` request; libraries know ten.
+    package static let gssapiMechanisms = 64
+    /// Tokens of one peer in one `gssapi-with-mic`: Kerberos needs one or two.
+    package static let gssapiTokens = 32
+    /// The longest token, in bytes: a ticket with all of a user's groups has up to 64 KiB.
+    package static let gssapiTokenBytes = 128 << 10
     /// The longest password or answer, in bytes.
     package static let passwordBytes = 64 << 10
 }

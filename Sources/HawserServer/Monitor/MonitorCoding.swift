@@ -220,6 +220,10 @@ extension AuthenticationRequest.Method {
         case keyboardInteractiveResponses
         case hostBased
         case other
+        case gssapiMechanisms
+        case gssapiToken
+        case gssapiExchangeComplete
+        case gssapiCode
     }
 
     fileprivate func write(into writer: inout WireWriter) {
@@ -254,6 +258,18 @@ extension AuthenticationRequest.Method {
             writer.write(text: attempt.clientUser)
             writer.write(string: attempt.signature)
             writer.write(string: attempt.signedData)
+        case .gssapi(.mechanisms(let mechanisms)):
+            writer.write(byte: Kind.gssapiMechanisms.rawValue)
+            writer.write(uint32: UInt32(clamping: mechanisms.count))
+            for mechanism in mechanisms { writer.write(string: mechanism.encoding) }
+        case .gssapi(.token(let token)):
+            writer.write(byte: Kind.gssapiToken.rawValue)
+            writer.write(string: token)
+        case .gssapi(.exchangeComplete):
+            writer.write(byte: Kind.gssapiExchangeComplete.rawValue)
+        case .gssapi(.messageIntegrityCode(let code)):
+            writer.write(byte: Kind.gssapiCode.rawValue)
+            writer.write(string: code)
         case .other(let name):
             writer.write(byte: Kind.other.rawValue)
             writer.write(text: name)
@@ -303,6 +319,23 @@ extension AuthenticationRequest.Method {
                     signedData: try reader.readBytes()
                 )
             )
+        case .gssapiMechanisms:
+            let count = Int(try reader.readUInt32())
+            guard count <= ConnectionLimits.gssapiMechanisms else { throw .tooLong }
+            var mechanisms: [GSSMechanism] = []
+            for _ in 0..<count {
+                let encoding = try reader.readBytes()
+                guard let mechanism = GSSMechanism(encoding: encoding) else { throw .badName }
+                mechanisms.append(mechanism)
+            }
+            self = .gssapi(.mechanisms(mechanisms))
+        case .gssapiToken:
+            self = .gssapi(.token(try reader.readBytes(limit: ConnectionLimits.gssapiTokenBytes)))
+        case .gssapiExchangeComplete:
+            self = .gssapi(.exchangeComplete)
+        case .gssapiCode:
+            let code = try reader.readBytes(limit: ConnectionLimits.gssapiTokenBytes)
+            self = .gssapi(.messageIntegrityCode(code))
         case .other:
             self = .other(name: try reader.readText(limit: 4096))
         }
@@ -319,6 +352,10 @@ extension AuthenticationOutcome {
         case passwordExpired
         case disconnect
         case notice
+        case gssapiMechanism
+        case gssapiToken
+        case gssapiErrorToken
+        case gssapiError
     }
 
     fileprivate func write(into writer: inout WireWriter) {
@@ -352,6 +389,20 @@ extension AuthenticationOutcome {
         case .notice(let text):
             writer.write(byte: Kind.notice.rawValue)
             writer.write(text: text)
+        case .gssapi(.mechanism(let mechanism)):
+            writer.write(byte: Kind.gssapiMechanism.rawValue)
+            writer.write(string: mechanism.encoding)
+        case .gssapi(.token(let token)):
+            writer.write(byte: Kind.gssapiToken.rawValue)
+            writer.write(string: token)
+        case .gssapi(.errorToken(let token)):
+            writer.write(byte: Kind.gssapiErrorToken.rawValue)
+            writer.write(string: token)
+        case .gssapi(.error(let message)):
+            writer.write(byte: Kind.gssapiError.rawValue)
+            writer.write(uint32: message.majorStatus)
+            writer.write(uint32: message.minorStatus)
+            writer.write(text: message.message)
         }
     }
 
@@ -381,6 +432,23 @@ extension AuthenticationOutcome {
         case .passwordExpired: self = .passwordExpired(prompt: try reader.readText())
         case .disconnect: self = .disconnect(text: try reader.readText())
         case .notice: self = .notice(try reader.readText())
+        case .gssapiMechanism:
+            guard let mechanism = GSSMechanism(encoding: try reader.readBytes()) else {
+                throw .badName
+            }
+            self = .gssapi(.mechanism(mechanism))
+        case .gssapiToken: self = .gssapi(.token(try reader.readBytes()))
+        case .gssapiErrorToken: self = .gssapi(.errorToken(try reader.readBytes()))
+        case .gssapiError:
+            self = .gssapi(
+                .error(
+                    GSSAPIErrorMessage(
+                        majorStatus: try reader.readUInt32(),
+                        minorStatus: try reader.readUInt32(),
+                        message: try reader.readText()
+                    )
+                )
+            )
         }
     }
 }

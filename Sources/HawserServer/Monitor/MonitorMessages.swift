@@ -157,6 +157,8 @@ package enum AuthenticationOutcome: Equatable, Sendable {
     case passwordExpired(prompt: String)
     /// The connection ends with this text.
     case disconnect(text: String)
+    /// The next step of `gssapi-with-mic`; after an error another outcome follows.
+    case gssapi(GSSAPIAnswer)
     /// What the account's modules have to say, shown as a banner; another outcome follows.
     case notice(String)
 }

@@ -41,7 +41,13 @@ struct MonitorCodingTests {
         ),
         .authenticate(.keyboardInteractive(language: "", submethods: ["pam"])),
         .authenticate(.keyboardInteractiveResponses([SecretBytes([5]), SecretBytes([])])),
-        .authenticate(.other(name: "gssapi-with-mic")),
+        .authenticate(
+            .gssapi(.mechanisms([.kerberos5, GSSMechanism(identifier: [1, 2])]))
+        ),
+        .authenticate(.gssapi(.mechanisms([]))), .authenticate(.gssapi(.token([1, 2]))),
+        .authenticate(.gssapi(.exchangeComplete)),
+        .authenticate(.gssapi(.messageIntegrityCode([3]))),
+        .authenticate(.other(name: "unknown")),
         .handOver([1, 2, 3, 4]),
         .openTerminal(session: 3, term: "xterm"),
         .releaseTerminal(session: 3),
@@ -68,7 +74,12 @@ struct MonitorCodingTests {
         .authentication(.refused(methods: [])), .authentication(.keyAcceptable),
         .authentication(.passwordExpired(prompt: "New: ")),
         .authentication(.disconnect(text: "Too many authentication failures")),
-        .authentication(.notice("text")),
+        .authentication(.notice("text")), .authentication(.gssapi(.mechanism(.kerberos5))),
+        .authentication(.gssapi(.token([]))), .authentication(.gssapi(.token([1]))),
+        .authentication(.gssapi(.errorToken([1, 2]))),
+        .authentication(
+            .gssapi(.error(GSSAPIErrorMessage(majorStatus: 1, minorStatus: 2, message: "m")))
+        ),
         .authentication(
             .question(
                 InformationRequest(

@@ -28,11 +28,9 @@ enum Accounts {
         )
     }
 
-    /// What a process of ours has to know to find it again.
+    /// What a process of ours has to know: the time zone, and what finds the account again.
     static var environment: [String] {
-        guard !Identity.isPrivileged else { return [] }
-        return ["USER", "LOGNAME", "HOME", "SHELL"].compactMap { name in
-            Environment.value(name).map { "\(name)=\($0)" }
-        }
+        let names = Identity.isPrivileged ? ["TZ"] : ["TZ", "USER", "LOGNAME", "HOME", "SHELL"]
+        return names.compactMap { name in Environment.value(name).map { "\(name)=\($0)" } }
     }
 }

@@ -4,10 +4,10 @@ internal import HawserConfig
 internal import HawserProtocol
 package import HawserSystem
 internal import HawserTool
-package import HawserWire
+internal import HawserWire
 
-/// The configuration as it was when the listener started: what the command line said and the files
-/// that were read, so that every monitor reads the same although the files may have changed.
+/// The configuration as it was when the listener read it: what the command line and the files said
+/// then, whatever the files say later.
 package final class CapturedConfiguration {
     private let path: String
     private let options: [String]
@@ -38,6 +38,7 @@ package final class CapturedConfiguration {
             directory: Daemon.workingDirectory ?? "/",
             source
         )
+        source.close()
     }
 
     private static func withoutPorts(_ contents: [UInt8]) -> [UInt8] {
@@ -65,7 +66,7 @@ package final class CapturedConfiguration {
         self.options = options
         self.source = source
         var configuration = ServerConfiguration(
-            context: .server(directory: directory, resolves: !source.isClosed),
+            context: .server(directory: directory),
             source: source
         )
         for option in options { configuration.read(option: option) }
@@ -135,58 +136,18 @@ package final class CapturedConfiguration {
 
     /// Whether a `Match` block says which of users' keys are accepted.
     package var algorithmsVary: Bool { configuration.varies(.pubkeyAcceptedAlgorithms) }
-
-    // MARK: From one process to the next
-
-    package var encoding: [UInt8] {
-        var writer = WireWriter(reserving: 8192)
-        writer.write(text: path)
-        writer.write(text: directory)
-        writer.write(uint32: UInt32(clamping: options.count))
-        for option in options { writer.write(text: option) }
-        writer.write(uint32: UInt32(clamping: source.files.count))
-        for (path, contents) in source.files {
-            writer.write(text: path)
-            writer.write(string: contents)
-        }
-        writer.write(uint32: UInt32(clamping: source.patterns.count))
-        for (pattern, paths) in source.patterns {
-            writer.write(text: pattern)
-            writer.write(uint32: UInt32(clamping: paths.count))
-            for path in paths { writer.write(text: path) }
-        }
-        return writer.take()
-    }
-
-    package convenience init(decoding bytes: [UInt8]) throws(WireError) {
-        var reader = WireReader(bytes.rawBytes)
-        let path = try reader.readText()
-        let directory = try reader.readText()
-        let source = CapturingSource()
-        source.isClosed = true
-        var options: [String] = []
-        for _ in 0..<(try reader.readUInt32()) { options.append(try reader.readText()) }
-        for _ in 0..<(try reader.readUInt32()) {
-            let path = try reader.readText()
-            source.files[path] = try reader.readBytes()
-        }
-        for _ in 0..<(try reader.readUInt32()) {
-            let pattern = try reader.readText()
-            var paths: [String] = []
-            for _ in 0..<(try reader.readUInt32()) { paths.append(try reader.readText()) }
-            source.patterns[pattern] = paths
-        }
-        try reader.expectEnd()
-        self.init(path: path, options: options, directory: directory, source)
-    }
 }
 
-/// Files as they are, and remembered; or only what is remembered.
+/// Files as they are, each read once, until everything has been read.
 private final class CapturingSource: ConfigSource {
     var files: [String: [UInt8]] = [:]
-    var patterns: [String: [String]] = [:]
     /// Nothing is read any more.
-    var isClosed = false
+    private var isClosed = false
+
+    func close() {
+        isClosed = true
+        files = [:]
+    }
 
     func contents(of path: String) -> [UInt8]? {
         if let known = files[path] { return known }
@@ -196,11 +157,7 @@ private final class CapturingSource: ConfigSource {
     }
 
     func paths(matching pattern: String) -> [String] {
-        if let known = patterns[pattern] { return known }
-        guard !isClosed else { return [] }
-        let paths = Files.matches(pattern)
-        patterns[pattern] = paths
-        return paths
+        isClosed ? [] : Files.matches(pattern)
     }
 
     /// sshd_config(5) knows no `Match exec`.
@@ -210,8 +167,8 @@ private final class CapturingSource: ConfigSource {
 extension ValueContext {
     /// What the server knows: its algorithms, and the machine's services and names.
     ///
-    /// `directory` is where relative paths begin; names of hosts are looked up only with `resolves`.
-    fileprivate static func server(directory: String, resolves: Bool) -> ValueContext {
+    /// `directory` is where relative paths begin.
+    fileprivate static func server(directory: String) -> ValueContext {
         ValueContext(
             isServer: true,
             algorithms: { family in
@@ -231,8 +188,7 @@ extension ValueContext {
             },
             service: { Services.port(of: $0) },
             addresses: { name in
-                guard resolves else { return [name] }
-                return try? Resolver.addresses(of: name, port: "0", isPassive: true).map(\.host)
+                try? Resolver.addresses(of: name, port: "0", isPassive: true).map(\.host)
             },
             directory: { directory }
         )

@@ -8,14 +8,17 @@ package import HawserProtocol
 internal import HawserSystem
 internal import HawserWire
 
-/// The host's keys: their public halves, and the files' contents from which a private one is read
-/// only when it has to sign. An agent may hold the private ones (`HostKeyAgent`).
+/// The host's keys: their public halves, and where the private ones are.
+///
+/// No process that lives on has a private key in its memory: a child reads the files, puts them into
+/// a nameless memory file (the vault) and ends; another child signs. An agent may hold the private
+/// ones (`HostKeyAgent`).
 package final class HostKeys {
-    /// One key file.
+    /// One key.
     package struct Entry {
         package var path: String
-        /// The private key as its file has it; empty when the agent holds it.
-        package var contents: [UInt8]
+        /// Where the vault has the private key, as its file has it; nil when the agent holds it.
+        var place: Range<Int>?
         /// The key as it is sent.
         package var blob: [UInt8] { publicKey.blob }
         /// The certificate for it; empty without one.
@@ -28,122 +31,45 @@ package final class HostKeys {
     package var agent: String?
     /// The middleware for keys in FIDO tokens (`SecurityKeyProvider`).
     package var securityKeyProvider = "internal"
-    private var opened: [Int: PrivateKey] = [:]
+    /// The descriptor of the memory file with the private keys; -1 without any.
+    package var vault: Int32 = -1
 
     package init() {}
 
+    deinit { Descriptor.close(vault) }
+
     // MARK: Reading
 
-    /// Reads the files that can be used, and says of the others why not.
-    package func load(_ paths: [String], _ log: Log) {
-        for path in paths where !load(path, log) {
-            log.error("Unable to load host key: \(path)")
+    /// Reads the files that can be used, and says of the others why not; makes a key for the word
+    /// `new`.
+    package func load(_ paths: [String], certificates: [String], _ log: Log) {
+        guard let file = try? MemoryFile.make("sshd", []) else { return }
+        vault = file
+        let agent = agent
+        let found = Fork.answer {
+            let reader = HostKeyReader(agent: agent, log)
+            reader.load(paths.filter { !HostKeys.isNew($0) })
+            if paths.contains(where: HostKeys.isNew) { reader.makeKey() }
+            guard Descriptor.writeAll(file, reader.contents) else { return nil }
+            return reader.encoding
         }
-    }
-
-    private func load(_ path: String, _ log: Log) -> Bool {
-        if agent != nil, let key = publicHalf(path) {
-            // A file without the private half: the agent has that.
-            if let contents = try? Files.read(path, limit: PrivateKeyFile.maximumBytes),
-                PrivateKeyFile.isPrivateKey(contents)
-            {
-                if add(path: path, contents: contents, .none) { return true }
-            }
-            log.debug("will rely on agent for hostkey \(path)")
-            entries.append(Entry(path: path, contents: [], publicKey: key))
-            return true
-        }
-        guard let contents = read(path, log) else { return false }
-        return add(path: path, contents: contents, log)
-    }
-
-    /// The public key of a file, or of the file with `.pub` behind its name.
-    private func publicHalf(_ path: String) -> PublicKey? {
-        for name in [path, path + ".pub"] {
-            guard let contents = try? Files.read(name, limit: PrivateKeyFile.maximumBytes) else {
-                continue
-            }
-            if let key = try? PublicKeyLine.parse(String(decoding: contents, as: UTF8.self)).key {
-                return key
-            }
-        }
-        return nil
-    }
-
-    private func read(_ path: String, _ log: Log) -> [UInt8]? {
-        guard let status = Files.status(path) else {
-            log.debug("Could not open \(path)")
-            return nil
-        }
-        if status.uid == Daemon.realUser, status.mode & 0o077 != 0 {
-            log.error("@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@")
-            log.error("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @")
-            log.error("@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@")
-            let mode = String(status.mode & 0o777, radix: 8)
-            let padded = String(repeating: "0", count: max(0, 4 - mode.count)) + mode
-            log.error("Permissions \(padded) for '\(path)' are too open.")
-            log.error("It is required that your private key files are NOT accessible by others.")
-            log.error("This private key will be ignored.")
-            log.error("Unable to load host key \"\(path)\": bad permissions")
-            return nil
-        }
-        do throws(SystemError) {
-            return try Files.read(path, limit: PrivateKeyFile.maximumBytes)
+        do throws(WireError) {
+            entries = try HostKeyReader.entries(decoding: found ?? [])
         } catch {
-            log.error("Unable to load host key \"\(path)\": \(error.reason)")
-            return nil
+            log.error("Unable to load host keys: \(error)")
         }
-    }
-
-    /// Adds a key whose file has been read; false when it is none.
-    @discardableResult
-    package func add(path: String, contents: [UInt8], _ log: Log) -> Bool {
-        do throws(KeyError) {
-            let key: PublicKey
-            if let found = try PrivateKeyFile.publicKey(in: contents),
-                try !PrivateKeyFile.isEncrypted(contents)
-            {
-                key = found
-            } else {
-                let whole = try PrivateKeyFile.parse(contents)
-                opened[entries.count] = whole
-                key = whole.publicKey
-            }
-            entries.append(Entry(path: path, contents: contents, publicKey: key))
-            return true
-        } catch {
-            log.error("Unable to load host key \"\(path)\": \(error)")
-            return false
-        }
+        loadCertificates(certificates, log)
     }
 
     /// In place of a path (`HostKey new`): a key that is made at the start and never written down.
-    private static let newKey = "new"
+    static let newKey = "new"
 
     package static func isNew(_ path: String) -> Bool {
         path == newKey || (Files.name(of: path) == newKey && !Files.exists(path))
     }
 
-    /// Makes an Ed25519 key for as long as the server runs.
-    package func makeKey(_ log: Log) {
-        let random = SystemRandom()
-        guard let key = try? PrivateKey.generate(.ed25519, random: random),
-            let contents = try? PrivateKeyFile.serialize(key, random: random)
-        else { return }
-        add(path: Self.newKey, contents: contents.exposed, log)
-        log.info("New host key: \(key.publicKey.text)")
-    }
-
-    /// Adds what another process of ours has read.
-    package func add(path: String, contents: [UInt8], blob: [UInt8], certificate: [UInt8]) {
-        guard let key = try? PublicKey(blob: blob) else { return }
-        entries.append(
-            Entry(path: path, contents: contents, certificate: certificate, publicKey: key)
-        )
-    }
-
     /// Reads host certificates (`HostCertificate`), each for one of the keys.
-    package func loadCertificates(_ paths: [String], _ log: Log) {
+    private func loadCertificates(_ paths: [String], _ log: Log) {
         for path in paths {
             guard let contents = try? Files.read(path, limit: PrivateKeyFile.maximumBytes),
                 let line = try? PublicKeyLine.parse(String(decoding: contents, as: UTF8.self))
@@ -206,29 +132,26 @@ package final class HostKeys {
     /// The signature blob of the key with this public half; nil when there is none or it cannot.
     package func sign(_ data: [UInt8], keyBlob: [UInt8], algorithm: String) -> [UInt8]? {
         guard
-            let index = entries.firstIndex(where: {
-                $0.blob == keyBlob || $0.certificate == keyBlob
-            })
+            let entry = entries.first(where: { $0.blob == keyBlob || $0.certificate == keyBlob })
         else { return nil }
-        if entries[index].contents.isEmpty {
+        guard let place = entry.place else {
             return agent.flatMap {
-                HostKeyAgent(path: $0).sign(
-                    data,
-                    keyBlob: entries[index].blob,
-                    algorithm: algorithm
-                )
+                HostKeyAgent(path: $0).sign(data, keyBlob: entry.blob, algorithm: algorithm)
             }
         }
-        if opened[index] == nil {
-            opened[index] = try? PrivateKeyFile.parse(entries[index].contents)
+        let (vault, provider) = (vault, securityKeyProvider)
+        return Fork.answer {
+            guard let all = MemoryFile.contents(of: vault), place.upperBound <= all.count,
+                let key = try? PrivateKeyFile.parse(Array(all[place]))
+            else { return nil }
+            // Nobody sits in front of a server: a token that wants a PIN does not sign here.
+            return try? key.sign(
+                data,
+                algorithm: algorithm,
+                provider: provider,
+                announceTouch: {},
+                askPIN: { nil }
+            )
         }
-        // Nobody sits in front of a server: a token that wants a PIN does not sign here.
-        return try? opened[index]?.sign(
-            data,
-            algorithm: algorithm,
-            provider: securityKeyProvider,
-            announceTouch: {},
-            askPIN: { nil }
-        )
     }
 }

@@ -27,8 +27,9 @@ package final class Listener {
         package var pidFile: String?
         package var limits: StartupLimits
         package var sources: SourceLimits
-        /// What is given to monitors.
-        package var start: ServerStart
+        /// What monitors serve by.
+        package var configuration: CapturedConfiguration
+        package var hostKeys: HostKeys
         package var log: Log
         package var events: EventLog
 
@@ -38,7 +39,8 @@ package final class Listener {
             pidFile: String?,
             limits: StartupLimits,
             sources: SourceLimits,
-            start: ServerStart,
+            configuration: CapturedConfiguration,
+            hostKeys: HostKeys,
             log: Log,
             events: EventLog
         ) {
@@ -47,7 +49,8 @@ package final class Listener {
             self.pidFile = pidFile
             self.limits = limits
             self.sources = sources
-            self.start = start
+            self.configuration = configuration
+            self.hostKeys = hostKeys
             self.log = log
             self.events = events
         }
@@ -91,7 +94,6 @@ package final class Listener {
     private var penalties: SourcePenalties
     /// Since when, in nanoseconds, connections have been dropped, and how many.
     private var throttling: (since: UInt64, dropped: Int)?
-    private var memory: Int32 = -1
     private let random = SystemRandom()
 
     package init(
@@ -194,7 +196,6 @@ package final class Listener {
         Signals.watch([17, 1, 15, 3])  // SIGCHLD, SIGHUP, SIGTERM, SIGQUIT
         Signals.ignore([13])
         writePidFile()
-        if !isSingle, !prepareMonitors() { return .stopped(255) }
         updateTitle()
         ServiceManager.notify("READY=1")
         var set = PollSet()
@@ -211,19 +212,6 @@ package final class Listener {
                 if let connection = accept(socket.descriptor) { return .single(connection) }
             }
             if set.isReadable(signals), let status = takeSignals() { return .stopped(status) }
-        }
-    }
-
-    /// Puts what monitors are to know where they find it.
-    private func prepareMonitors() -> Bool {
-        do throws(SystemError) {
-            let new = try MemoryFile.make("sshd", plan.start.encoding)
-            if memory >= 0 { Descriptor.close(memory) }
-            memory = new
-            return true
-        } catch {
-            log.fatal("\(error)")
-            return false
         }
     }
 
@@ -311,10 +299,6 @@ package final class Listener {
         replaceProgram()
         let before = plan
         plan = new
-        guard prepareMonitors() else {
-            plan = before
-            return
-        }
         penalties.rules = new.sources.penalties
         penalties.exempt = new.sources.exempt
         if before.pidFile != new.pidFile, let path = before.pidFile { Files.remove(path) }
@@ -456,21 +440,7 @@ package final class Listener {
         do throws(SystemError) {
             let (reading, writing) = try Descriptor.pipe()
             defer { Descriptor.close(writing) }
-            var spawn = Spawn(
-                "/proc/self/exe",
-                ServerRole.monitor.arguments(title: reference)
-            )
-            spawn.directory = "/"
-            spawn.descriptors = [
-                (child: 2, ours: 2),
-                (child: ServerRole.Place.configuration, ours: memory),
-                (child: ServerRole.Place.input, ours: connection),
-                (child: ServerRole.Place.startupPipe, ours: writing),
-            ]
-            if let events = plan.events.descriptor {
-                spawn.descriptors.append((child: ServerRole.Place.events, ours: events))
-            }
-            let pid = try spawn.start()
+            let pid = try Fork.start { serve(connection, startupPipe: writing, reference) }
             startups.append(Startup(pipe: reading, source: source))
             monitors[pid] = PeerOfMonitor(
                 source: source,
@@ -481,6 +451,45 @@ package final class Listener {
         } catch {
             log.error("fork: \(error)")
         }
+    }
+
+    /// In the child that is the connection's monitor: a copy of this process without its sockets.
+    private func serve(_ connection: Int32, startupPipe: Int32, _ reference: String) -> Int32 {
+        var descriptors = [
+            (child: ServerRole.Place.input, ours: connection),
+            (child: ServerRole.Place.startupPipe, ours: startupPipe),
+        ]
+        if let events = plan.events.descriptor {
+            descriptors.append((child: ServerRole.Place.events, ours: events))
+        }
+        let hasVault = plan.hostKeys.vault >= 0
+        if hasVault {
+            descriptors.append((child: ServerRole.Place.hostKeys, ours: plan.hostKeys.vault))
+        }
+        do throws(SystemError) {
+            try Fork.becomeOwn(descriptors)
+        } catch {
+            return 255
+        }
+        _ = Daemon.changeDirectory("/")
+        Signals.ignore([13])
+        plan.hostKeys.vault = hasVault ? ServerRole.Place.hostKeys : -1
+        var log = log
+        log.overrides = LogOverrides(
+            plan.configuration.globalSettings.words("logverbose"),
+            program: "sshd-session"
+        )
+        return ServerProgram.serve(
+            ServerRole.Place.input,
+            plan.configuration,
+            plan.hostKeys,
+            startupPipe: ServerRole.Place.startupPipe,
+            log,
+            EventLog(
+                descriptor: plan.events.descriptor == nil ? nil : ServerRole.Place.events,
+                reference: reference
+            )
+        )
     }
 }
 

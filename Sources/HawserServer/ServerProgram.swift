@@ -276,13 +276,8 @@ package struct ServerProgram {
                 : settings.first("pidfile").map { $0 == "none" ? nil : $0 } ?? "/run/sshd.pid",
             limits: settings.startupLimits,
             sources: SourceLimits(settings),
-            start: ServerStart(
-                configuration: configuration.encoding,
-                hostKeys: hostKeys,
-                logsToDescriptor: isLoggingToDescriptor,
-                debugLevel: options.debugLevel,
-                isQuiet: options.isQuiet
-            ),
+            configuration: configuration,
+            hostKeys: hostKeys,
             log: log,
             events: events
         )
@@ -327,10 +322,11 @@ package struct ServerProgram {
             hostKeys.agent =
                 agent == "SSH_AUTH_SOCK" ? Environment.value("SSH_AUTH_SOCK") : agent
         }
-        let paths = hostKeyPaths(settings)
-        hostKeys.load(paths.filter { !HostKeys.isNew($0) }, log)
-        if paths.contains(where: HostKeys.isNew) { hostKeys.makeKey(log) }
-        hostKeys.loadCertificates(settings.all("hostcertificate").filter { $0 != "none" }, log)
+        hostKeys.load(
+            hostKeyPaths(settings),
+            certificates: settings.all("hostcertificate").filter { $0 != "none" },
+            log
+        )
         return hostKeys
     }
 
@@ -362,7 +358,7 @@ package struct ServerProgram {
         return (String(text[..<colon]), Int(text[text.index(after: colon)...]))
     }
 
-    private static func serve(
+    static func serve(
         _ connection: Int32,
         _ configuration: CapturedConfiguration,
         _ hostKeys: HostKeys,
@@ -407,48 +403,8 @@ package struct ServerProgram {
                 output: ServerRole.Place.output,
                 descriptors: ServerRole.Place.descriptors
             )
-        case .monitor:
-            return runMonitor(reference: arguments.first ?? "")
         case .command:
             return AccountProgram.become(arguments)
         }
-    }
-
-    private static func runMonitor(reference: String) -> Int32 {
-        let sink = ServerLogSink(.descriptor(2))
-        guard let bytes = MemoryFile.contents(of: ServerRole.Place.configuration),
-            let start = try? ServerStart(decoding: bytes)
-        else { return 255 }
-        Descriptor.close(ServerRole.Place.configuration)
-        guard let configuration = try? CapturedConfiguration(decoding: start.configuration) else {
-            return 255
-        }
-        let settings = configuration.globalSettings
-        if !start.logsToDescriptor { openSyslog(settings, sink) }
-        var log = Log(level: start.isQuiet ? .quiet : settings.logLevel, sink: sink)
-        log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd-session")
-        let hostKeys = HostKeys()
-        hostKeys.agent = start.hostKeyAgent
-        for key in start.hostKeys {
-            hostKeys.add(
-                path: key.path,
-                contents: key.contents,
-                blob: key.blob,
-                certificate: key.certificate
-            )
-        }
-        Signals.ignore([13])
-        return serve(
-            ServerRole.Place.input,
-            configuration,
-            hostKeys,
-            startupPipe: ServerRole.Place.startupPipe,
-            log,
-            EventLog(
-                descriptor: Descriptor.isOpen(ServerRole.Place.events)
-                    ? ServerRole.Place.events : nil,
-                reference: reference
-            )
-        )
     }
 }

@@ -10,10 +10,10 @@ package enum HostAccess {
             UnsafePointer<CChar>?
         ) -> Int32
 
-    /// Whether a client may use a service. Without the library, and without the files, everyone may.
+    /// Whether a client may use a service. Without the library, and without a rule, everyone may.
     /// C: `hosts_ctl`.
     package static func permits(service: String, host: String?, address: String) -> Bool {
-        guard Files.exists("/etc/hosts.allow") || Files.exists("/etc/hosts.deny"),
+        guard hasRules("/etc/hosts.allow") || hasRules("/etc/hosts.deny"),
             let library = unsafe dlopen("libwrap.so.0", RTLD_NOW),
             let symbol = unsafe dlsym(library, "hosts_ctl")
         else { return true }
@@ -21,5 +21,15 @@ package enum HostAccess {
         // not change them.
         let control = unsafe unsafeBitCast(symbol, to: HostsControl.self)
         return unsafe control(service, host ?? "unknown", address, "unknown") != 0
+    }
+
+    /// Whether a file has anything but blank lines and comments: the library brings several others
+    /// with it, which no process should hold for nothing.
+    private static func hasRules(_ path: String) -> Bool {
+        guard let contents = try? Files.read(path, limit: 1 << 20) else { return Files.exists(path) }
+        return contents.split(separator: UInt8(ascii: "\n")).contains { line in
+            let first = line.first { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+            return first != nil && first != UInt8(ascii: "#")
+        }
     }
 }

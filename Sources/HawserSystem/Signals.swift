@@ -55,6 +55,16 @@ package enum Signals {
         }
     }
 
+    /// In a child that is a copy of this process: every signal as in a program that has just been
+    /// started, and a pipe of its own as soon as one is wanted.
+    package static func forget() {
+        useDefault([SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGCHLD])
+        unsafe Descriptor.close(readEnd)
+        unsafe Descriptor.close(writeEnd)
+        unsafe readEnd = -1
+        unsafe writeEnd = -1
+    }
+
     /// Crashes end the process at once: the runtime's backtracer has no place in a daemon.
     package static func dieOnCrash() {
         useDefault([SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGSYS])

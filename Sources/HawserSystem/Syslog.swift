@@ -6,10 +6,20 @@ import Glibc
 package enum Syslog {
     // openlog(3) keeps the pointer: never freed.
     nonisolated(unsafe) private static var name: UnsafeMutablePointer<CChar>?
+    nonisolated(unsafe) private static var facility: Int32 = 0
 
     /// `facility` as in syslog(3), e.g. `LOG_AUTH`.
     package static func open(_ program: String, facility: Int32) {
         unsafe name = strdup(program)
+        unsafe Self.facility = facility
+        unsafe openlog(name, LOG_PID, facility)
+    }
+
+    /// A connection of its own to the log, if there is one at all: for a child that is a copy of
+    /// this process and has closed its descriptors.
+    package static func reopen() {
+        guard unsafe name != nil else { return }
+        closelog()
         unsafe openlog(name, LOG_PID, facility)
     }
 

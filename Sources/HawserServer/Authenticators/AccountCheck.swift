@@ -29,11 +29,12 @@ struct AccountCheck {
         if !Identity.isPrivileged, user.uid != Daemon.effectiveUser {
             return "User \(user.name) not allowed because this server cannot become it"
         }
-        if !(settings.usesPAM && Identity.isPrivileged), let shadow = Shadow.entry(for: user) {
+        if !(settings.usesPAM && Identity.isPrivileged) {
+            let shadow = ShadowCheck.of(user)
             if shadow.isLocked {
                 return "User \(user.name) not allowed because account is locked"
             }
-            if shadow.validity(onDay: CivilTime.today) == .accountExpired {
+            if shadow.hasExpired {
                 return "Account \(user.name) has expired"
             }
         }

@@ -83,6 +83,7 @@ extension Monitor {
             progress: progress
         )
         if usesPAM {
+            holdsOthersSecrets = true
             do throws(PAMError) {
                 login.pam = try PAM(
                     service: settings.given("pamservicename") ?? "sshd",
@@ -340,11 +341,7 @@ extension Monitor {
     /// Whether PAM lets the account in now. Says so and ends the connection if not.
     private func accountIsGood(_ login: LoginState) -> Bool {
         guard let pam = login.pam else {
-            if let shadow = Shadow.entry(for: login.user),
-                shadow.validity(onDay: CivilTime.today) != .valid
-            {
-                login.mustChangePassword = true
-            }
+            if ShadowCheck.of(login.user).needsNewPassword { login.mustChangePassword = true }
             return true
         }
         pam.conversation = { messages in

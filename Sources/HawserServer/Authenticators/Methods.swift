@@ -124,10 +124,7 @@ extension Monitor {
                 return false
             }
         }
-        let hash =
-            login.isValid
-            ? Shadow.entry(for: login.user)?.passwordHash ?? login.user.passwordField : nil
-        let isRight = PasswordHash.matches(password, hash: hash)
+        let isRight = ShadowCheck.matches(password, login.isValid ? login.user : nil)
         return isRight && login.isValid && mayBeRoot
     }
 

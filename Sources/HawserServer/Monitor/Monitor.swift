@@ -27,6 +27,9 @@ package final class Monitor {
     var login: LoginState?
     var terminals: [UInt32: LoginTerminal] = [:]
     private var descriptorSocket: Int32 = -1
+    /// Something was done here that may have brought others' secrets into this process' memory:
+    /// PAM's modules read /etc/shadow and files of their own.
+    var holdsOthersSecrets = false
     private var moduli: Moduli?
     let hostKeyOffers: [HostKeyOffer]
     /// The client's name, as far as names are looked up.
@@ -105,7 +108,7 @@ package final class Monitor {
             return 255
         }
         setTypeOfService()
-        guard startNetworkProcess(), let state = serveLogin(), let login else {
+        guard beginKeyExchange(), let state = serveLogin(), let login else {
             if hasTimedOut {
                 log.fatal("Timeout before authentication for \(start.peer.description)")
                 ending = .graceExceeded
@@ -146,7 +149,7 @@ package final class Monitor {
 
     // MARK: Before the login
 
-    private func startNetworkProcess() -> Bool {
+    private func beginKeyExchange() -> Bool {
         var confinement: NetworkStart.Confinement?
         if Identity.isPrivileged {
             let account = User.named("sshd") ?? User.named("nobody")
@@ -160,7 +163,7 @@ package final class Monitor {
                 gid: account.gid
             )
         }
-        guard startProcess(.network, passesDescriptors: false) else { return false }
+        guard startNetworkProcess() else { return false }
         let begin = NetworkStart(
             identification: identification,
             proposal: AlgorithmDefaults.proposal(settings, hostKeys: hostKeyOffers),
@@ -305,32 +308,71 @@ package final class Monitor {
 
     // MARK: Processes
 
-    /// Starts a process of ours with the client's descriptors and a socket to us.
-    private func startProcess(_ role: ServerRole, passesDescriptors: Bool) -> Bool {
+    /// Starts the network process: this program anew, so that a stranger speaks with a process
+    /// whose memory holds nothing of ours and lies where nobody knows.
+    private func startNetworkProcess() -> Bool {
+        startProcess { theirs throws(SystemError) in
+            var spawn = ours(.network)
+            // A stranger's process gets no file, not even the log's.
+            let null = try Descriptor.open("/dev/null", 2)
+            defer { Descriptor.close(null) }
+            spawn.descriptors = [(child: 2, ours: null)] + connectionDescriptors(theirs)
+            return try spawn.start()
+        }
+    }
+
+    /// Starts the user's process: a copy of this one, which shares with it what neither writes to,
+    /// or this program anew where this one may hold what is not the user's
+    /// (docs/decisions/0007-processes-of-sshd.md).
+    private func startSessionProcess() -> Bool {
+        guard let (kept, given) = try? Descriptor.socketPair() else { return false }
+        descriptorSocket = kept
+        defer { Descriptor.close(given) }
+        return startProcess { theirs throws(SystemError) in
+            let descriptors =
+                connectionDescriptors(theirs) + [(child: ServerRole.Place.descriptors, ours: given)]
+            guard holdsOthersSecrets else {
+                return try Fork.start { serveSession(descriptors) }
+            }
+            var spawn = ours(.session)
+            spawn.descriptors = [(child: 2, ours: 2)] + descriptors
+            return try spawn.start()
+        }
+    }
+
+    /// In the child that becomes the user's process.
+    private func serveSession(_ descriptors: [(child: Int32, ours: Int32)]) -> Int32 {
+        do throws(SystemError) {
+            try Fork.becomeOwn(descriptors)
+        } catch {
+            return 255
+        }
+        _ = Daemon.changeDirectory("/")
+        Environment.replace(with: Accounts.environment)
+        return ServerProgram.run(.session, [])
+    }
+
+    private func ours(_ role: ServerRole) -> Spawn {
+        var spawn = Spawn("/proc/self/exe", role.arguments(title: ""))
+        spawn.environment = Accounts.environment
+        spawn.directory = "/"
+        return spawn
+    }
+
+    private func connectionDescriptors(_ theirs: Int32) -> [(child: Int32, ours: Int32)] {
+        [
+            (child: ServerRole.Place.monitor, ours: theirs),
+            (child: ServerRole.Place.input, ours: start.input),
+            (child: ServerRole.Place.output, ours: start.output),
+        ]
+    }
+
+    /// Starts a process with a socket to us.
+    private func startProcess(_ body: (Int32) throws(SystemError) -> Int32) -> Bool {
         do throws(SystemError) {
             let (ours, theirs) = try Descriptor.socketPair()
-            var spawn = Spawn("/proc/self/exe", role.arguments(title: ""))
-            spawn.environment = Accounts.environment
-            spawn.directory = "/"
-            // A stranger's process gets no file, not even the log's.
-            let null = role == .network ? try Descriptor.open("/dev/null", 2) : -1
-            defer { Descriptor.close(null) }
-            spawn.descriptors = [
-                (child: 2, ours: null >= 0 ? null : 2),
-                (child: ServerRole.Place.monitor, ours: theirs),
-                (child: ServerRole.Place.input, ours: start.input),
-                (child: ServerRole.Place.output, ours: start.output),
-            ]
-            var pair: (Int32, Int32)?
-            if passesDescriptors {
-                let made = try Descriptor.socketPair()
-                pair = made
-                descriptorSocket = made.0
-                spawn.descriptors.append((child: ServerRole.Place.descriptors, ours: made.1))
-            }
-            child = try spawn.start()
-            Descriptor.close(theirs)
-            if let pair { Descriptor.close(pair.1) }
+            defer { Descriptor.close(theirs) }
+            child = try body(theirs)
             socket = MessageSocket(ours, limitBytes: MonitorLimits.handoverBytes)
             return true
         } catch {
@@ -352,7 +394,7 @@ package final class Monitor {
             return 255
         }
         phase = .session
-        guard startProcess(.session, passesDescriptors: true) else { return 255 }
+        guard startSessionProcess() else { return 255 }
         Descriptor.close(start.input)
         if start.output != start.input { Descriptor.close(start.output) }
         let begin = SessionStart(

@@ -69,9 +69,8 @@ package struct ConnectionCriteria: Equatable, Sendable {
     }
 }
 
-/// The parts that this program plays, told by its first argument.
+/// The parts that this program plays when it is started anew, told by its first argument.
 package enum ServerRole: String, Sendable, CaseIterable {
-    case monitor = "--monitor"
     case network = "--network"
     case session = "--session"
     /// Becomes another account and then another program.
@@ -88,8 +87,8 @@ package enum ServerRole: String, Sendable, CaseIterable {
         package static let input: Int32 = 4
         package static let output: Int32 = 5
         package static let descriptors: Int32 = 6
-        package static let configuration: Int32 = 3
         package static let startupPipe: Int32 = 6
         package static let events: Int32 = 7
+        package static let hostKeys: Int32 = 8
     }
 }

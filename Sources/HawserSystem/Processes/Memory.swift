@@ -11,4 +11,9 @@ package enum Memory {
         _ = mallopt(M_MMAP_THRESHOLD, 1 << 20)
         _ = mallopt(M_TRIM_THRESHOLD, 1 << 20)
     }
+
+    /// Gives back what is free now. C: `malloc_trim`.
+    package static func trim() {
+        _ = malloc_trim(0)
+    }
 }

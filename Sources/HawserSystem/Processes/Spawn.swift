@@ -196,6 +196,15 @@ package enum Environment {
         _ = unsafe unsetenv(name)
     }
 
+    /// Makes it these, `NAME=value` each.
+    package static func replace(with entries: [String]) {
+        _ = clearenv()
+        for entry in entries {
+            let parts = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { set(String(parts[0]), String(parts[1])) }
+        }
+    }
+
     /// `NAME=value` each.
     package static var all: [String] {
         var result: [String] = []

@@ -288,8 +288,8 @@ package struct ServerConfiguration {
         lines.contains { $0.block > 0 && $0.keyword == keyword }
     }
 
-    /// Which blocks hold.
-    func active(for subject: ServerMatchSubject?) -> [Bool] {
+    /// Which blocks hold: all that what is in force depends on.
+    package func active(for subject: ServerMatchSubject?) -> [Bool] {
         var result: [Bool] = []
         result.reserveCapacity(blocks.count)
         for (index, block) in blocks.enumerated() {

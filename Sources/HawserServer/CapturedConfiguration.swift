@@ -77,11 +77,23 @@ package final class CapturedConfiguration {
     // MARK: Asking
 
     /// What holds before anyone has said a name, or whoever connects (`sshd -T`).
-    package var globalSettings: ServerSettings { ServerSettings(text: text(for: nil)) }
+    package var globalSettings: ServerSettings { settings(forSubject: nil) }
 
     /// What holds for a connection.
     package func settings(for criteria: ConnectionCriteria) -> ServerSettings {
-        ServerSettings(text: text(for: criteria))
+        settings(forSubject: criteria.subject)
+    }
+
+    /// What is in force, by the `Match` blocks that hold: what was asked before the processes of a
+    /// connection part is the same memory in all of them.
+    private var known: [[Bool]: ServerSettings] = [:]
+
+    private func settings(forSubject subject: ServerMatchSubject?) -> ServerSettings {
+        let blocks = configuration.active(for: subject)
+        if let known = known[blocks] { return known }
+        let settings = ServerSettings(text: configuration.listing(for: subject).text)
+        known[blocks] = settings
+        return settings
     }
 
     /// What the keywords say against each other: what forbids to start, and what to log.
@@ -115,27 +127,29 @@ package final class CapturedConfiguration {
         for criteria: ConnectionCriteria?,
         _ hostKeys: [String]
     ) -> ServerListing {
-        var listing = configuration.listing(
-            for: criteria.map { criteria in
-                ServerMatchSubject(
-                    user: criteria.user,
-                    groups: criteria.groups,
-                    host: criteria.host,
-                    address: criteria.address,
-                    localAddress: criteria.localAddress,
-                    localPort: criteria.localPort,
-                    rdomain: criteria.routingDomain,
-                    isInvalidUser: criteria.isInvalidUser,
-                    version: Version.compatible
-                )
-            }
-        )
+        var listing = configuration.listing(for: criteria?.subject)
         listing.defaultHostKeys = hostKeys
         return listing
     }
 
     /// Whether a `Match` block says which of users' keys are accepted.
     package var algorithmsVary: Bool { configuration.varies(.pubkeyAcceptedAlgorithms) }
+}
+
+extension ConnectionCriteria {
+    fileprivate var subject: ServerMatchSubject {
+        ServerMatchSubject(
+            user: user,
+            groups: groups,
+            host: host,
+            address: address,
+            localAddress: localAddress,
+            localPort: localPort,
+            rdomain: routingDomain,
+            isInvalidUser: isInvalidUser,
+            version: Version.compatible
+        )
+    }
 }
 
 /// Files as they are, each read once, until everything has been read.

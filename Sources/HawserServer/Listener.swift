@@ -198,6 +198,7 @@ package final class Listener {
         writePidFile()
         updateTitle()
         ServiceManager.notify("READY=1")
+        Memory.trim()
         var set = PollSet()
         while true {
             set.removeAll()

@@ -26,7 +26,9 @@ package enum HostAccess {
     /// Whether a file has anything but blank lines and comments: the library brings several others
     /// with it, which no process should hold for nothing.
     private static func hasRules(_ path: String) -> Bool {
-        guard let contents = try? Files.read(path, limit: 1 << 20) else { return Files.exists(path) }
+        guard let contents = try? Files.read(path, limit: 1 << 20) else {
+            return Files.exists(path)
+        }
         return contents.split(separator: UInt8(ascii: "\n")).contains { line in
             let first = line.first { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
             return first != nil && first != UInt8(ascii: "#")

@@ -324,7 +324,7 @@ package final class Monitor {
     /// Starts the user's process: a copy of this one, which shares with it what neither writes to,
     /// or this program anew where this one may hold what is not the user's
     /// (docs/decisions/0007-processes-of-sshd.md).
-    private func startSessionProcess() -> Bool {
+    private func startSessionProcess(_ begin: SessionStart) -> Bool {
         guard let (kept, given) = try? Descriptor.socketPair() else { return false }
         descriptorSocket = kept
         defer { Descriptor.close(given) }
@@ -332,7 +332,7 @@ package final class Monitor {
             let descriptors =
                 connectionDescriptors(theirs) + [(child: ServerRole.Place.descriptors, ours: given)]
             guard holdsOthersSecrets else {
-                return try Fork.start { serveSession(descriptors) }
+                return try Fork.start { serveSession(begin, descriptors) }
             }
             var spawn = ours(.session)
             spawn.descriptors = [(child: 2, ours: 2)] + descriptors
@@ -341,7 +341,10 @@ package final class Monitor {
     }
 
     /// In the child that becomes the user's process.
-    private func serveSession(_ descriptors: [(child: Int32, ours: Int32)]) -> Int32 {
+    private func serveSession(
+        _ begin: SessionStart,
+        _ descriptors: [(child: Int32, ours: Int32)]
+    ) -> Int32 {
         do throws(SystemError) {
             try Fork.becomeOwn(descriptors)
         } catch {
@@ -349,7 +352,14 @@ package final class Monitor {
         }
         _ = Daemon.changeDirectory("/")
         Environment.replace(with: Accounts.environment)
-        return ServerProgram.run(.session, [])
+        return SessionProcess.run(
+            begin,
+            settings,
+            MessageSocket(ServerRole.Place.monitor, limitBytes: MonitorLimits.handoverBytes),
+            input: ServerRole.Place.input,
+            output: ServerRole.Place.output,
+            descriptors: ServerRole.Place.descriptors
+        )
     }
 
     private func ours(_ role: ServerRole) -> Spawn {
@@ -394,14 +404,11 @@ package final class Monitor {
             return 255
         }
         phase = .session
-        guard startSessionProcess() else { return 255 }
-        Descriptor.close(start.input)
-        if start.output != start.input { Descriptor.close(start.output) }
         let begin = SessionStart(
             userName: login.user.name,
             uid: login.user.uid,
             gid: login.user.gid,
-            configuration: settings.text,
+            configuration: holdsOthersSecrets ? settings.text : "",
             keyOptions: login.keyOptionsText,
             certificate: login.certificate,
             peer: start.peer,
@@ -420,7 +427,11 @@ package final class Monitor {
             handover: state,
             mustChangeIdentity: Identity.isPrivileged
         )
-        socket.send(MonitorAnswer.session(begin).encoding)
+        guard startSessionProcess(begin) else { return 255 }
+        Descriptor.close(start.input)
+        if start.output != start.input { Descriptor.close(start.output) }
+        if holdsOthersSecrets { socket.send(MonitorAnswer.session(begin).encoding) }
+        Memory.trim()
         while let request = nextRequest() {
             switch request {
             case .openTerminal(let session, let term): openTerminal(session, term)

@@ -25,6 +25,10 @@ final class ChannelPipe {
     /// When bytes last went either way; nanoseconds of `Clock`.
     private(set) var lastActive = Clock.nanoseconds
 
+    /// How much is read at once, at first and once there is much to read.
+    static let smallReadBytes = 4096
+    static let largeReadBytes = 65536
+
     private struct Source {
         var descriptor: Int32
         let isExtended: Bool
@@ -222,6 +226,12 @@ final class ChannelPipe {
         }
         switch transfer {
         case .bytes(let count):
+            defer {
+                // There is more than a terminal says at once.
+                if count == Self.smallReadBytes, scratch.count == count {
+                    scratch = [UInt8](repeating: 0, count: Self.largeReadBytes)
+                }
+            }
             let bytes = scratch.rawBytes.extracting(first: count)
             let sent = send(bytes, sources[index].isExtended, &connection)
             if sent < count {

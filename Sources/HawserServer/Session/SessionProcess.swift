@@ -37,7 +37,11 @@ package final class SessionProcess {
     var exposedFile: String?
     private var typeOfService: Int32?
     private var bytes: (received: UInt64, sent: UInt64) = (0, 0)
-    var scratch = [UInt8](repeating: 0, count: 65536)
+    /// What is read from programs and forwarded connections passes through here; small until one
+    /// of them fills it.
+    var scratch = [UInt8](repeating: 0, count: ChannelPipe.smallReadBytes)
+    /// Something has happened since memory was last given back.
+    private var hasWorked = true
     /// Requests to the monitor whose answers are due, oldest first.
     var waiting: [Waiting] = []
     private var exitStatus: Int32?
@@ -83,15 +87,33 @@ package final class SessionProcess {
         guard let message = socket.waitForNext(),
             case .session(let start)? = try? MonitorAnswer(decoding: message.rawBytes)
         else { return 255 }
+        return run(
+            start,
+            ServerSettings(text: start.configuration),
+            socket,
+            input: input,
+            output: output,
+            descriptors: descriptors
+        )
+    }
+
+    /// The same in a copy of the monitor, which knows what it has to.
+    static func run(
+        _ start: SessionStart,
+        _ settings: ServerSettings,
+        _ socket: MessageSocket,
+        input: Int32,
+        output: Int32,
+        descriptors: Int32
+    ) -> Int32 {
         var log = Log(level: start.logLevel, sink: MonitorLogSink(socket))
-        for descriptor in [monitor, input, output, descriptors] {
+        for descriptor in [socket.descriptor, input, output, descriptors] {
             Descriptor.setCloseOnExec(descriptor)
         }
         guard let user = Accounts.numbered(start.uid) ?? User.named(start.userName) else {
             log.fatal("no account for \(start.userName)")
             return 255
         }
-        let settings = ServerSettings(text: start.configuration)
         log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd-session")
         if start.mustChangeIdentity {
             do throws(PrivilegeError) {
@@ -240,9 +262,26 @@ package final class SessionProcess {
             watch.set(input, read: wantsInput, write: false)
             watch.set(output, read: false, write: wantsOutput)
         }
-        watch.wait(timeout: timeout) { ready in take(ready) }
+        var isQuiet = true
+        watch.wait(timeout: hasWorked ? min(timeout ?? Self.rest, Self.rest) : timeout) { ready in
+            isQuiet = false
+            take(ready)
+        }
+        if isQuiet, hasWorked { rest() }
+        hasWorked = !isQuiet
         checkKeepAlive()
         checkIdleness()
+    }
+
+    /// For how long nothing happens before memory is given back; nanoseconds.
+    private static let rest: UInt64 = 200_000_000
+
+    /// Gives back what the last burst needed.
+    private func rest() {
+        if scratch.count > ChannelPipe.smallReadBytes {
+            scratch = [UInt8](repeating: 0, count: ChannelPipe.smallReadBytes)
+        }
+        Memory.trim()
     }
 
     private func take(_ ready: DescriptorWatch.Ready) {

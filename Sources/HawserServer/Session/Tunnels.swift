@@ -28,6 +28,10 @@ final class TunnelChannel {
 
     /// Sends every packet that the system has for the peer.
     func read(_ scratch: inout [UInt8], _ connection: inout ServerConnection) {
+        // A packet is read whole or not at all.
+        if scratch.count < ChannelPipe.largeReadBytes {
+            scratch = [UInt8](repeating: 0, count: ChannelPipe.largeReadBytes)
+        }
         for _ in 0..<64 {
             var transfer = Transfer.wouldBlock
             do {

@@ -32,7 +32,10 @@ def stranger(serve):
     """A connection that has said who it is and nothing more: (socket, monitor, network process)."""
     peer = serve(UNDER_TEST)
     # The probe that found the server ready has processes of its own.
-    wait_until(lambda: not children(peer.process.pid), "the probe's end")
+    wait_until(
+        lambda: "Connection closed by" in peer.log_text() and not children(peer.process.pid),
+        "the probe's end",
+    )
     connection = socket.create_connection(("127.0.0.1", peer.port), timeout=10)
     connection.sendall(b"SSH-2.0-stranger\r\n")
     assert connection.recv(4096).startswith(b"SSH-2.0-")
@@ -207,3 +210,39 @@ def test_the_users_process_is_the_users(serve, key, account, home):
     assert re.search(r"^CapEff:\s+0+$", text, re.M)
     # Nothing of the server's is left open in the user's program: 0, 1, 2 and the listing itself.
     assert text.split("\n")[-5:-1] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("usepam", ["no", "yes"])
+def test_the_users_process_has_nothing_of_the_hosts(usepam, serve, key, account, home):
+    """It is a copy of the monitor, or the program started anew: neither has keys or passwords."""
+    name, _ = account
+    home.chmod(0o755)
+    (home / "keys").write_text(pathlib.Path(f"{key}.pub").read_text())
+    peer = serve(UNDER_TEST, f"AuthorizedKeysFile {home}/keys", f"UsePAM {usepam}", user=name)
+    session = subprocess.Popen(
+        [OPENSSH.ssh, "-F", peer.client_config(key), "127.0.0.1", "echo $PPID; sleep 30"],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        process = int(session.stdout.readline())
+        files = [os.readlink(path) for path in pathlib.Path(f"/proc/{process}/fd").iterdir()]
+        assert not any("memfd" in file or "shadow" in file for file in files), files
+        # The client, the monitor, and what the loop waits with; no socket that listens.
+        inodes = {file[8:-1] for file in files if file.startswith("socket:")}
+        listening = {
+            line.split()[9] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()
+            if line.split()[3] == "0A"
+        }
+        assert not inodes & listening
+        key_line = peer.host_keys[0].read_bytes().splitlines()[3]
+        hashes = [
+            line.split(":")[1].encode() for line in
+            pathlib.Path("/etc/shadow").read_text().splitlines() if len(line.split(":")[1]) > 20
+        ]
+        assert hashes
+        for chunk in memory(process):
+            assert key_line not in chunk
+            assert not any(one in chunk for one in hashes)
+    finally:
+        session.kill()
+        session.wait()

@@ -12,54 +12,7 @@ import time
 
 import pytest
 from conftest import OPENSSH, OURS, UNDER_TEST, free_port, make_key, run, wait_until
-
-# (master, passenger): who owns the connection, who rides it.
-PAIRS = [(OURS, OURS), (OURS, OPENSSH), (OPENSSH, OURS)]
-pairs = pytest.mark.parametrize("master,passenger", PAIRS, ids=lambda suite: suite.name)
-
-
-class Line:
-    """A server, a configuration with a control path, and masters that are ended afterwards."""
-
-    def __init__(self, serve, key, home, **changes):
-        self.server = serve(changes.pop("server", OPENSSH), *changes.pop("extra", ()))
-        self.socket = home / "ctl"
-        self.config = self.server.client_config(key, ControlPath=self.socket, **changes)
-
-    def ssh(self, suite, *words, **options):
-        return run([suite.ssh, "-F", self.config, *words], **options)
-
-    def open_master(self, suite, *options):
-        result = self.ssh(suite, "-M", "-Nnf", *options, "127.0.0.1")
-        assert result.returncode == 0, result.stderr
-        wait_until(self.socket.exists, "the control socket")
-
-    def check(self, suite=OPENSSH):
-        return self.ssh(suite, "-O", "check", "127.0.0.1")
-
-    def master_pid(self, suite=OPENSSH):
-        match = re.search(rb"Master running \(pid=(\d+)\)", self.check(suite).stderr)
-        return int(match[1]) if match else None
-
-    def logins(self):
-        return self.server.log_text().count("Accepted publickey")
-
-    def close(self):
-        if self.socket.exists():
-            self.ssh(OPENSSH, "-O", "exit", "127.0.0.1")
-
-
-@pytest.fixture
-def line(serve, key, home):
-    lines = []
-
-    def make(**changes):
-        lines.append(Line(serve, key, home, **changes))
-        return lines[-1]
-
-    yield make
-    for each in lines:
-        each.close()
+from masters import at_once, greeting, line, pairs  # noqa: F401
 
 
 @pairs
@@ -305,14 +258,6 @@ def test_forwards_over_a_master(master, passenger, line):
     assert b"remote port forwarding failed for listen path /no/such/place" in result.stderr
 
 
-def greeting(port):
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as peer:
-            return peer.recv(8)
-    except OSError:
-        return b""
-
-
 @pairs
 def test_standard_forward_over_a_master(master, passenger, line):
     it = line()
@@ -407,19 +352,6 @@ def test_sessions_are_seen_and_ended(line):
 
 
 # MARK: Masters that heal themselves
-
-
-def at_once(it, count, command="true", *options):
-    children = [
-        subprocess.Popen(
-            [OURS.ssh, "-F", it.config, *options, "127.0.0.1", command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(count)
-    ]
-    return [(*child.communicate(timeout=60), child.returncode) for child in children]
 
 
 def test_twenty_at_once_make_one_login(line):
@@ -554,3 +486,20 @@ def test_nothing_is_left_over(line):
     if pid:
         wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the master's end")
     wait_until(lambda: not list(it.socket.parent.glob("ctl*")), "files to be gone")
+
+
+@pytest.mark.parametrize("server", [OPENSSH, OURS], ids=lambda suite: suite.name)
+@pytest.mark.parametrize("client", [OPENSSH, OURS], ids=lambda suite: suite.name)
+@pytest.mark.parametrize("rides", [False, True], ids=["alone", "rides"])
+def test_a_program_ends_when_nobody_reads_its_output(server, client, rides, line):
+    it = line(server=server)
+    if rides:
+        it.open_master(client)
+    with subprocess.Popen(
+        [client.ssh, "-F", it.config, "127.0.0.1", "cat /dev/zero"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout.read(100_000) == bytes(100_000)
+        child.stdout.close()
+        assert child.wait(10) == 255

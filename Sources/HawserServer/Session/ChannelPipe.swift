@@ -277,6 +277,20 @@ final class ChannelPipe {
         connection.sendEOF(on: channel)
     }
 
+    /// The peer takes no more of what it gets (`eow@openssh.com`): a program that writes on is told so
+    /// by the system. A terminal has other things to say and stays.
+    func stopReading(_ connection: inout ServerConnection) {
+        for index in sources.indices
+        where !sources[index].isExtended && sources[index].descriptor >= 0
+            && sources[index].descriptor != writer
+        {
+            sources[index].pending = []
+            closeSource(index)
+        }
+        sendEndIfDone(&connection)
+        refresh(&connection)
+    }
+
     /// Closes everything.
     func close() {
         for index in sources.indices where sources[index].descriptor >= 0 { closeSource(index) }

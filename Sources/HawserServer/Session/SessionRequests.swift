@@ -52,6 +52,7 @@ extension SessionProcess {
         case .x11Forwarding(let request):
             return forwardX11(request, session)
         case .endOfWrite:
+            session.pipe?.stopReading(&connection)
             return true
         default:
             return false

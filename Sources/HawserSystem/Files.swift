@@ -18,6 +18,8 @@ package enum Files {
         package let isSocket: Bool
         package let device: UInt64
         package let inode: UInt64
+        /// When its content was changed last, in nanoseconds since 1970.
+        package let modified: Int64
 
         fileprivate init(_ value: stat) {
             uid = value.st_uid
@@ -29,7 +31,26 @@ package enum Files {
             isSocket = value.st_mode & S_IFMT == S_IFSOCK
             device = UInt64(value.st_dev)
             inode = UInt64(value.st_ino)
+            modified =
+                Int64(value.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(value.st_mtim.tv_nsec)
         }
+
+        /// This file and no other, though its number may be given out again later.
+        package var identity: Identity {
+            Identity(device: device, inode: inode, modified: modified)
+        }
+    }
+
+    /// What tells a file from those that were, or will be, at the same path.
+    package struct Identity: Equatable, Sendable {
+        let device: UInt64
+        let inode: UInt64
+        let modified: Int64
+    }
+
+    /// What is at `path`, links not followed; nil for nothing.
+    package static func identity(_ path: String) -> Identity? {
+        status(path, followingLinks: false)?.identity
     }
 
     /// C: `stat`, or `lstat` for the link itself.

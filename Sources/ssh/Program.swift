@@ -46,11 +46,27 @@ struct Program {
         guard let path = settings.controlPath else {
             return connect(settings, nil, try forwarding(settings), log, words)
         }
+        return start(path, settings, try forwarding(settings), log, words)
+    }
+
+    /// By a master, as one, or alone.
+    private func start(
+        _ path: String,
+        _ settings: ClientSettings,
+        _ forwarding: ForwardingSettings,
+        _ log: Log,
+        _ words: [String],
+        attempt: Int = 0
+    ) -> Int32 {
         switch share(path, settings, log) {
         case .done(let status): return status
-        case .connect(let settings, let lock):
+        case .connect(let own, let lock):
             defer { lock?.release() }
-            return connect(settings, lock, try forwarding(settings), log, words)
+            return connect(own, lock, forwarding, log, words) {
+                // The master that we made was gone before it served us.
+                guard attempt < 3 else { return 255 }
+                return start(path, settings, forwarding, log, words, attempt: attempt + 1)
+            }
         }
     }
 
@@ -285,7 +301,8 @@ struct Program {
         _ lock: MasterLock?,
         _ forwarding: ForwardingSettings,
         _ log: Log,
-        _ words: [String]
+        _ words: [String],
+        again: () -> Int32 = { 255 }
     ) -> Int32 {
         do {
             let dialer = Dialer(
@@ -314,7 +331,9 @@ struct Program {
                 try loop.waitForForwards()
             }
             startMaster(loop, settings, lock, log)
-            if !isBackground, let outcome = try persist(loop, settings, log) { return outcome }
+            if !isBackground, let outcome = try persist(loop, settings, log, again) {
+                return outcome
+            }
             if !loop.isPersistentMaster { try loop.openOwnSession(isBackground: isBackground) }
             if isBackground { try background() }
             return try loop.run()
@@ -364,7 +383,8 @@ struct Program {
     private func persist(
         _ loop: ClientLoop,
         _ settings: ClientSettings,
-        _ log: Log
+        _ log: Log,
+        _ again: () -> Int32
     ) throws(SystemError) -> Int32? {
         guard loop.master != nil, let path = settings.controlPath,
             let persistence = settings.options.controlPersist, persistence != .no
@@ -385,14 +405,10 @@ struct Program {
             return nil
         }
         loop.abandon()
-        guard
-            let client = ControlClient.connect(
-                path,
-                log: log,
-                failure: { log.error("Control socket connect(\(path)): \($0.reason)") }
-            ),
-            case .done(let status) = client.runSession(settings)
-        else { return 255 }
+        var own = settings
+        // The forwards of the configuration are the master's.
+        own.options.clearAllForwardings = true
+        guard case .done(let status) = ride(path, own, log) else { return again() }
         return status
     }
 

@@ -41,31 +41,45 @@ extension Program {
     private func shareOrLead(_ path: String, _ settings: ClientSettings, _ log: Log) -> Share {
         var place = path
         var sibling = 0
+        var vanished = 0
+        /// The socket of a master that is stopped, or whose server is gone: nobody's any more.
+        var dead: Files.Identity?
         let start = Clock.nanoseconds
         while Clock.nanoseconds - start < Self.patienceSeconds * 1_000_000_000 {
-            switch ride(place, settings, log) {
-            case .done(let status): return .done(status)
-            case .vanished: continue
-            case .dead: ControlClient.retire(place, log: log)
-            case .unavailable: return .connect(alone(settings), nil)
-            case .full(let reason):
-                switch settings.options.controlOverflow ?? .pool {
-                case .direct:
-                    refused(reason, log)
-                    return .connect(alone(settings), nil)
-                case .queue: return wait(place, settings, log)
-                case .pool where sibling >= Self.siblings: return wait(path, settings, log)
-                case .pool:
-                    // Short sessions make room soon, which costs less than a login.
-                    if Clock.nanoseconds - start < Self.roomNanoseconds {
-                        Clock.sleep(nanoseconds: 50_000_000)
-                    } else {
-                        sibling += 1
-                        place = "\(path).\(sibling)"
+            let socket = Files.identity(place)
+            if dead == nil || dead != socket {
+                switch ride(place, settings, log) {
+                case .done(let status): return .done(status)
+                case .vanished:
+                    vanished += 1
+                    guard vanished < Self.masters else { return .connect(alone(settings), nil) }
+                    Clock.sleep(nanoseconds: 5_000_000)
+                    continue
+                case .dead:
+                    log.debug("the master at \(place) does not answer")
+                    dead = socket
+                    ControlClient.retire(place, log: log)
+                    continue
+                case .unavailable: return .connect(alone(settings), nil)
+                case .full(let reason):
+                    switch settings.options.controlOverflow ?? .pool {
+                    case .direct:
+                        refused(reason, log)
+                        return .connect(alone(settings), nil)
+                    case .queue: return wait(place, settings, log)
+                    case .pool where sibling >= Self.siblings: return wait(path, settings, log)
+                    case .pool:
+                        // Short sessions make room soon, which costs less than a login.
+                        if Clock.nanoseconds - start < Self.roomNanoseconds {
+                            Clock.sleep(nanoseconds: 50_000_000)
+                        } else {
+                            sibling += 1
+                            place = "\(path).\(sibling)"
+                        }
                     }
+                    continue
+                case .absent: break
                 }
-                continue
-            case .absent: break
             }
             var own = settings
             own.controlPath = place
@@ -75,14 +89,22 @@ extension Program {
                 // Whoever has it is about to become the master.
                 Clock.sleep(nanoseconds: 20_000_000)
             case .taken(let lock):
+                let now = Files.identity(place)
+                if let dead, dead == now {
+                    Files.remove(place)
+                    return .connect(own, lock)
+                }
                 // It may have become one just now.
                 switch ride(place, settings, log) {
                 case .done(let status):
                     lock.release()
                     return .done(status)
-                case .absent, .dead:
+                case .absent:
                     UnixSocket.removeStale(place)
                     return .connect(own, lock)
+                case .dead:
+                    dead = now
+                    lock.release()
                 default: lock.release()
                 }
             }
@@ -135,6 +157,8 @@ extension Program {
     }
 
     private static let siblings = 8
+    /// How many masters may go away under our hands before we trust none.
+    private static let masters = 20
     /// How long a session waits for room on a master before it gets a connection beside it.
     private static let roomNanoseconds: UInt64 = 2_000_000_000
     /// How long others may take to log in before we do it ourselves.

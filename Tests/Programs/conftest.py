@@ -260,7 +260,7 @@ class Relay:
         if not found:
             pytest.skip("relay is not built: scripts/build")
         self.process = subprocess.Popen(
-            [found[0], "127.0.0.1", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [max(found, key=lambda path: path.stat().st_mtime), "127.0.0.1", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.port = int(self.process.stdout.readline())
 

@@ -489,17 +489,21 @@ def test_nothing_is_left_over(line):
 
 
 @pytest.mark.parametrize("server", [OPENSSH, OURS], ids=lambda suite: suite.name)
-@pytest.mark.parametrize("client", [OPENSSH, OURS], ids=lambda suite: suite.name)
 @pytest.mark.parametrize("rides", [False, True], ids=["alone", "rides"])
-def test_a_program_ends_when_nobody_reads_its_output(server, client, rides, line):
+def test_a_program_ends_when_nobody_reads_its_output(server, rides, line):
+    # OpenSSH's client says eow@openssh.com only to servers that call themselves OpenSSH.
     it = line(server=server)
     if rides:
-        it.open_master(client)
-    with subprocess.Popen(
-        [client.ssh, "-F", it.config, "127.0.0.1", "cat /dev/zero"],
+        it.open_master(OURS)
+    child = subprocess.Popen(
+        [OURS.ssh, "-F", it.config, "127.0.0.1", "cat /dev/zero"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-    ) as child:
+    )
+    try:
         assert child.stdout.read(100_000) == bytes(100_000)
         child.stdout.close()
         assert child.wait(10) == 255
+    finally:
+        child.kill()
+        child.wait()

@@ -9,6 +9,7 @@ internal import HawserWire
 ///     delay MILLISECONDS     one way
 ///     rate BYTES             a second; 0: without bound
 ///     freeze | thaw          nothing moves any more, and no one is told
+///     strand                 nothing moves any more on the connections there are; later ones pass
 ///     cut                    every connection there is ends at once
 ///     from ADDRESS           where later connections to the server come from
 ///
@@ -45,7 +46,7 @@ final class Relay {
         var now = Clock.nanoseconds
         var watched: [(connection: RelayedConnection, socket: Int32, index: Int)] = []
         if !path.isFrozen {
-            for connection in connections {
+            for connection in connections where !connection.isStranded {
                 for socket in connection.sockets {
                     let index = set.add(
                         socket,
@@ -65,7 +66,7 @@ final class Relay {
         where set.isReadable(each.index) && each.connection.wantsRead(each.socket) {
             each.connection.read(each.socket, at: now, path)
         }
-        for connection in connections {
+        for connection in connections where !connection.isStranded {
             connection.deliver(at: now)
             if connection.isOver { connection.close() }
         }
@@ -75,7 +76,8 @@ final class Relay {
 
     /// Until the next bytes arrive that have not; those that wait for room are watched instead.
     private func timeout(at now: UInt64) -> UInt64? {
-        connections.compactMap(\.due).filter { $0 > now }.min().map { $0 - now }
+        connections.lazy.filter { !$0.isStranded }.compactMap(\.due).filter { $0 > now }.min()
+            .map { $0 - now }
     }
 
     private func accept() {
@@ -123,6 +125,7 @@ final class Relay {
             path.bytesPerSecond = number == 0 ? nil : number
         case "freeze": path.isFrozen = true
         case "thaw": path.isFrozen = false
+        case "strand": connections.forEach { $0.isStranded = true }
         case "cut":
             connections.forEach { $0.close() }
             connections = []
@@ -131,7 +134,7 @@ final class Relay {
                 let found = try? Resolver.addresses(of: words[1], port: "0", isNumeric: true).first
             else { return "error: from ADDRESS" }
             source = found
-        default: return "error: delay, rate, freeze, thaw, cut or from"
+        default: return "error: delay, rate, freeze, thaw, strand, cut or from"
         }
         return "ok"
     }

@@ -18,6 +18,8 @@ final class RelayedConnection {
     private var near: End
     private var far: End
     private(set) var isOver = false
+    /// Nothing moves here any more, and no one is told.
+    var isStranded = false
     private var buffer = [UInt8](repeating: 0, count: 64 << 10)
 
     init(near: Int32, far: Int32) {

@@ -15,11 +15,11 @@ package final class ControlClient {
     package enum Outcome {
         /// ssh is done, with this exit status.
         case done(Int32)
-        /// The master was gone before it said a word; its socket may be stale by now.
+        /// The master was gone before anything was open; its socket may be stale by now.
         case vanished
         /// The master's server takes no further session.
         case full(String)
-        /// The master's server does not answer.
+        /// The master does not answer, or its server does not.
         case dead
         /// There is no master.
         case absent
@@ -28,6 +28,7 @@ package final class ControlClient {
     }
 
     private let descriptor: Int32
+    private let path: String
     private let log: Log
     private var framing = MultiplexFraming()
     /// The master's process, to be told of a new window size; 0 when it is not known.
@@ -41,10 +42,16 @@ package final class ControlClient {
     /// `ConnectTimeout`: half of it is for the master, half for a connection of our own.
     private var sessionSeconds: UInt64?
 
-    private init(_ descriptor: Int32, log: Log) {
+    /// How long a master may take to say its first word, and to answer for its server: one that is
+    /// stopped never does, and one under load has some time.
+    private static let patienceNanoseconds: UInt64 = 4_000_000_000
+
+    private init(_ descriptor: Int32, _ path: String, log: Log) {
         self.descriptor = descriptor
+        self.path = path
         self.log = log
         Descriptor.setNonblocking(descriptor, false)
+        deadline = Clock.nanoseconds + Self.patienceNanoseconds
     }
 
     deinit {
@@ -58,17 +65,32 @@ package final class ControlClient {
         failure: (SystemError) -> Void
     ) -> ControlClient? {
         do throws(SystemError) {
-            let descriptor = try UnixSocket.connect(path)
+            let descriptor = try patientlyConnect(path)
             guard let peer = UnixSocket.peer(of: descriptor),
                 peer.uid == Daemon.effectiveUser || peer.uid == 0
             else {
                 Descriptor.close(descriptor)
                 throw SystemError("connect", path, number: 1)
             }
-            return ControlClient(descriptor, log: log)
+            return ControlClient(descriptor, path, log: log)
         } catch {
             failure(error)
             return nil
+        }
+    }
+
+    /// Waits while more are at the door than fit there (`EAGAIN`), as long as for a first word.
+    private static func patientlyConnect(_ path: String) throws(SystemError) -> Int32 {
+        let start = Clock.nanoseconds
+        while true {
+            do throws(SystemError) {
+                return try UnixSocket.connect(path)
+            } catch {
+                guard error.number == 11, Clock.nanoseconds - start < patienceNanoseconds else {
+                    throw error
+                }
+                Clock.sleep(nanoseconds: 20_000_000)
+            }
         }
     }
 
@@ -81,7 +103,7 @@ package final class ControlClient {
             return .done(255)
         }
         if isOurs {
-            deadline = Clock.nanoseconds + 6_000_000_000
+            deadline = Clock.nanoseconds + Self.patienceNanoseconds
             let answer = ask("health") ?? "dead"
             if answer.hasPrefix("dead") {
                 let seconds = answer.split(separator: " ").last.flatMap { Int($0) }
@@ -115,16 +137,20 @@ package final class ControlClient {
     /// Asks a master of ours something, for a list; nil when it is none or does not answer.
     package static func answer(at path: String, to what: String, log: Log) -> String? {
         guard let client = connect(path, log: log, failure: { _ in }) else { return nil }
-        client.deadline = Clock.nanoseconds + 5_000_000_000
         guard client.greet(), client.receiveHello(), client.isOurs else { return nil }
+        client.deadline = Clock.nanoseconds + patienceNanoseconds
         return client.ask(what)
     }
 
-    /// Has a master whose server does not answer take no further sessions.
+    /// Has a master whose server does not answer take no further sessions. It may be stopped itself.
     package static func retire(_ path: String, log: Log) {
-        guard let client = connect(path, log: log, failure: { _ in }) else { return }
+        guard let descriptor = try? UnixSocket.connect(path) else { return }
+        let client = ControlClient(descriptor, path, log: .none)
+        let request = MultiplexRequest.stopListening(id: 1).frame
+        client.deadline = Clock.nanoseconds + 200_000_000
+        guard client.greet(with: request), client.receiveHello() else { return }
         client.deadline = Clock.nanoseconds + 1_000_000_000
-        _ = client.greet(.stopListening(id: 1)) ? client.receive() : nil
+        _ = client.receive()
     }
 
     /// `-O sessions`, `-O kill:ID` and `-O signal:NAME:ID`.
@@ -208,7 +234,6 @@ package final class ControlClient {
             environment: request.environment.map { "\($0.name)=\($0.value)" }
         )
         if settings.options.stdinNull == true { Descriptor.useNull([0]) }
-        sessionSeconds = settings.options.connectTimeout.flatMap { $0 > 0 ? UInt64($0) : nil }
         let opened = start(
             .newSession(id: 1, session),
             [0, 1, 2],
@@ -216,7 +241,7 @@ package final class ControlClient {
             findsMaster: wantsTerminal
         )
         guard case .done = opened else { return opened }
-        switch receive() {
+        switch receiveFromServer() {
         case .sessionOpened?: break
         case .permissionDenied(_, let reason)?:
             log.error("Master refused session request: \(reason.visible)")
@@ -224,12 +249,10 @@ package final class ControlClient {
         case .failure(_, let reason)?:
             return .full(reason.visible)
         default:
-            if isOverdue {
-                log.debug("the master's server does not answer")
-                return .dead
-            }
-            log.error("mux_client_request_session: read from master failed")
-            return .unavailable
+            // No session was open: nothing has begun.
+            if isOverdue { return .dead }
+            log.debug("mux_client_request_session: read from master failed")
+            return .vanished
         }
         deadline = nil
         if settings.options.forkAfterAuthentication == true {
@@ -251,7 +274,7 @@ package final class ControlClient {
         )
         let opened = start(request, [0, 1], settings)
         guard case .done = opened else { return opened }
-        switch receive() {
+        switch receiveFromServer() {
         case .sessionOpened?: break
         case .permissionDenied(_, let reason)?:
             log.fatal("Master refused stdio forwarding request: \(reason.visible)")
@@ -260,9 +283,11 @@ package final class ControlClient {
             log.fatal("Stdio forwarding request failed: \(reason.visible)")
             return .done(255)
         default:
-            log.error("mux_client_request_stdio_fwd: read from master failed")
-            return .unavailable
+            if isOverdue { return .dead }
+            log.debug("mux_client_request_stdio_fwd: read from master failed")
+            return .vanished
         }
+        deadline = nil
         let isOver = waitForMaster()
         for fd: Int32 in 0...1 { Descriptor.setNonblocking(fd, false) }
         return .done(isOver ? 0 : 255)
@@ -270,9 +295,12 @@ package final class ControlClient {
 
     /// No session, only what is to be forwarded (`-N`): until a signal comes or the master ends.
     package func runWithoutSession(_ settings: ClientSettings) -> Outcome {
-        guard greet(extensions: [Multiplex.holdsForwards]), receiveHello(),
-            requestForwards(settings)
-        else { return .unavailable }
+        limit(settings)
+        guard greet(extensions: [Multiplex.holdsForwards]), receiveHello() else {
+            return isOverdue ? .dead : .vanished
+        }
+        guard requestForwards(settings) else { return isOverdue ? .dead : .unavailable }
+        deadline = nil
         if settings.options.forkAfterAuthentication == true {
             guard (try? Daemon.detach()) != nil else { return .done(255) }
             Descriptor.useNull([0, 1, 2])
@@ -303,15 +331,18 @@ package final class ControlClient {
         findsMaster: Bool = false
     ) -> Outcome {
         let wantsForwards =
-            settings.standardForward == nil && !settings.options.forwards.isEmpty
+            settings.standardForward == nil && settings.options.clearAllForwardings != true
+            && !settings.options.forwards.isEmpty
         let ownKeys = Self.namedKeys(settings, log)
         let extensions = Self.extensions(settings)
         let hello = MultiplexRequest.hello(version: Multiplex.version, extensions: extensions).frame
+        limit(settings)
+        var lost: Outcome { isOverdue ? .dead : .vanished }
         if wantsForwards {
-            guard greet(extensions: extensions), receiveHello() else { return .vanished }
-            guard requestForwards(settings) else { return .unavailable }
+            guard greet(extensions: extensions), receiveHello() else { return lost }
+            guard requestForwards(settings) else { return isOverdue ? .dead : .unavailable }
         } else if ownKeys != nil {
-            guard greet(extensions: extensions), receiveHello() else { return .vanished }
+            guard greet(extensions: extensions), receiveHello() else { return lost }
         }
         if let ownKeys,
             let theirs = self.extensions.first(where: { $0.name == Multiplex.identity }),
@@ -329,9 +360,9 @@ package final class ControlClient {
         for fd in descriptors {
             guard (try? UnixSocket.send([fd], over: descriptor)) != nil else { return .vanished }
         }
-        guard wantsForwards || ownKeys != nil || receiveHello() else { return .vanished }
+        guard wantsForwards || ownKeys != nil || receiveHello() else { return lost }
         if findsMaster {
-            guard case .alive(_, let master)? = receive() else { return .vanished }
+            guard case .alive(_, let master)? = receive() else { return lost }
             pid = Int32(exactly: master) ?? 0
         }
         return .done(0)
@@ -484,12 +515,37 @@ package final class ControlClient {
     private func receiveHello() -> Bool {
         guard case .hello(let version, let extensions)? = receive() else { return false }
         self.extensions = extensions
+        deadline = nil
         if let limit = sessionSeconds, isOurs,
             !extensions.contains(where: { $0.name == Multiplex.asks })
         {
             deadline = Clock.nanoseconds + limit * 500_000_000
         }
         return version == Multiplex.version
+    }
+
+    /// `ConnectTimeout` is for a master as well.
+    private func limit(_ settings: ClientSettings) {
+        guard let seconds = settings.options.connectTimeout, seconds > 0 else { return }
+        sessionSeconds = UInt64(seconds)
+        deadline = Clock.nanoseconds + min(UInt64(seconds) * 500_000_000, Self.patienceNanoseconds)
+    }
+
+    /// An answer that the master can give only when its server has. Without `ConnectTimeout` there is
+    /// no bound for it, but the master is asked now and then whether its server is there.
+    private func receiveFromServer() -> MultiplexReply? {
+        if deadline != nil || !isOurs || extensions.contains(where: { $0.name == Multiplex.asks }) {
+            return receive()
+        }
+        while true {
+            deadline = Clock.nanoseconds + Self.patienceNanoseconds
+            if let reply = receive() { return reply }
+            guard isOverdue else { return nil }
+            guard let health = Self.answer(at: path, to: "health", log: .none),
+                !health.hasPrefix("dead")
+            else { return nil }
+            isOverdue = false
+        }
     }
 
     /// The next message, or nil when the master is gone or talks nonsense.

@@ -68,11 +68,7 @@ package final class ControlMaster: Watcher {
         loop.unwatch(listener)
         Descriptor.close(listener)
         listener = -1
-        if let status = Files.status(path, followingLinks: false), let identity,
-            status.device == identity.device, status.inode == identity.inode
-        {
-            Files.remove(path)
-        }
+        if isThere { Files.remove(path) }
     }
 
     /// Lets go of the socket without removing it: another process goes on with it.
@@ -103,8 +99,18 @@ package final class ControlMaster: Watcher {
         }
     }
 
-    func forget(_ passenger: ControlPassenger) {
+    func forget(_ passenger: ControlPassenger, _ loop: ClientLoop) {
         passengers[passenger.descriptor] = nil
+        // Who was stopped for a while may find another master in its place.
+        if passengers.isEmpty, listener >= 0, !isThere { close(loop) }
+    }
+
+    /// The file at the path is ours.
+    private var isThere: Bool {
+        guard let status = Files.status(path, followingLinks: false), let identity else {
+            return false
+        }
+        return status.device == identity.device && status.inode == identity.inode
     }
 
     /// Whoever has asked for nothing after a while, or does not read, is let go.

@@ -271,7 +271,7 @@ final class ControlPassenger: Watcher {
         takeDescriptors().forEach(Descriptor.close)
         loop.unwatch(descriptor)
         Descriptor.close(descriptor)
-        master.forget(self)
+        master.forget(self, loop)
     }
 
     // MARK: Forwards

@@ -73,7 +73,7 @@ package enum UnixSocket {
         do throws(SystemError) {
             try Socket.bind(fd, to: address)
             defer { _ = unsafe unlink(temporary) }
-            guard listen(fd, 128) == 0 else { throw SystemError("listen", path) }
+            guard listen(fd, 1024) == 0 else { throw SystemError("listen", path) }
             guard unsafe link(temporary, path) == 0 else { throw SystemError("link", path) }
             return fd
         } catch {

@@ -136,6 +136,67 @@ package final class FIDO2Library {
         }
     }
 
+    private func chosenDevice(_ path: String?) throws(Failure) -> String {
+        if let path { return path }
+        return try touchedDevice()
+    }
+
+    /// The token that is there, or the one of several that the user touches: a PIN tried on another
+    /// would bring that nearer to being blocked. fido_dev_get_touch_begin(3).
+    private func touchedDevice() throws(Failure) -> String {
+        let paths = devicePaths()
+        guard let first = paths.first else { throw Failure(number: -4) }
+        if paths.count == 1 { return first }
+        return try unsafe touched(paths[...], begun: [])
+    }
+
+    /// Begins with one device after the other, each open until one is touched.
+    private func touched(
+        _ paths: ArraySlice<String>,
+        begun: [(path: String, device: OpaquePointer)]
+    ) throws(Failure) -> String {
+        typealias Begin = @convention(c) (OpaquePointer) -> Int32
+        typealias Status =
+            @convention(c) (OpaquePointer, UnsafeMutablePointer<Int32>, Int32) -> Int32
+        guard let path = paths.first else {
+            guard let status = unsafe function("fido_dev_get_touch_status", Status.self),
+                let cancel = unsafe function("fido_dev_cancel", Begin.self)
+            else { throw Failure(number: -1) }
+            for _ in 0..<Self.touchPolls {
+                for index in unsafe begun.indices {
+                    var isTouched: Int32 = 0
+                    let one = unsafe begun[index]
+                    guard
+                        unsafe status(one.device, &isTouched, Self.touchPollMilliseconds) == 0,
+                        isTouched != 0
+                    else { continue }
+                    for other in unsafe begun.indices where other != index {
+                        _ = unsafe cancel(begun[other].device)
+                    }
+                    return unsafe one.path
+                }
+            }
+            throw Failure(number: -1)
+        }
+        let rest = paths.dropFirst()
+        do throws(Failure) {
+            return try unsafe withDevice(path) { device throws(Failure) in
+                guard unsafe function("fido_dev_get_touch_begin", Begin.self)?(device) == 0 else {
+                    throw Failure(number: -4)
+                }
+                return try unsafe touched(rest, begun: begun + [(path, device)])
+            }
+        } catch  where error.number == -4 {
+            // One that cannot be opened, or is of another kind, is left out.
+            if rest.isEmpty, unsafe begun.isEmpty { throw error }
+            return try unsafe touched(rest, begun: begun)
+        }
+    }
+
+    private static let touchPollMilliseconds: Int32 = 50
+    /// About fifteen seconds with two tokens.
+    private static let touchPolls = 150
+
     /// Opens one token for `body`.
     private func withDevice<Result>(
         _ path: String,
@@ -243,7 +304,13 @@ package final class FIDO2Library {
         device: String?,
         user: String?
     ) throws(Failure) -> SecurityKeyLibrary.Enrolled {
-        guard let path = device ?? devicePaths().first else { throw Failure(number: -4) }
+        let path = try chosenDevice(device)
+        let identifier = Self.identifier(user)
+        if flags & 0x20 != 0, flags & 0x10 == 0,
+            try holds(path, application, user: identifier, pin: pin)
+        {
+            throw Failure(number: -5)
+        }
         typealias SetUser =
             @convention(c) (
                 OpaquePointer, UnsafePointer<UInt8>?, Int, UnsafePointer<CChar>?,
@@ -258,25 +325,73 @@ package final class FIDO2Library {
             try unsafe set("fido_cred_set_clientdata", key, challenge)
             let isResident = flags & 0x20 != 0
             try unsafe set("fido_cred_set_rk", key, isResident ? Self.optionTrue : 0)
-            var identifier = Array((user ?? "").utf8.prefix(32))
-            identifier += [UInt8](repeating: 0, count: 32 - identifier.count)
             let setUser = unsafe function("fido_cred_set_user", SetUser.self)
-            let name = user ?? "openssh"
+            let name = "openssh"
             // SAFETY: the library copies all of them.
             try check(
                 unsafe setUser?(key, identifier, identifier.count, name, name, nil)
             )
             let setRP = unsafe function("fido_cred_set_rp", SetTexts.self)
             try check(unsafe setRP?(key, application, nil))
-            if isResident, flags & 4 != 0 {
-                try unsafe set("fido_cred_set_prot", key, 3)  // FIDO_CRED_PROT_UV_REQUIRED
-            }
             try unsafe withDevice(path) { device throws(Failure) in
+                typealias Supports = @convention(c) (OpaquePointer) -> Bool
+                let canProtect =
+                    unsafe function("fido_dev_supports_cred_prot", Supports.self)?(device) ?? false
+                if flags & 4 != 0 {
+                    // FIDO_CRED_PROT_UV_REQUIRED
+                    guard canProtect else { throw Failure(number: -2) }
+                    try unsafe set("fido_cred_set_prot", key, 3)
+                } else if isResident, canProtect {
+                    // FIDO_CRED_PROT_UV_OPTIONAL_WITH_ID
+                    try unsafe set("fido_cred_set_prot", key, 2)
+                }
                 try unsafe lending(pin) { pin throws(Failure) in
                     try check(unsafe function("fido_dev_make_cred", Ask.self)?(device, key, pin))
                 }
             }
             return unsafe enrolled(key, algorithm, flags)
+        }
+    }
+
+    /// The name of a resident key's user as tokens keep it.
+    private static func identifier(_ user: String?) -> [UInt8] {
+        let bytes = Array((user ?? "").utf8.prefix(32))
+        return bytes + [UInt8](repeating: 0, count: 32 - bytes.count)
+    }
+
+    /// Whether a token keeps a key of the same application and user. One that answers nothing without
+    /// the user's verification counts as one that does not.
+    private func holds(
+        _ path: String,
+        _ application: String,
+        user: [UInt8],
+        pin: SecretBytes?
+    ) throws(Failure) -> Bool {
+        try unsafe with("fido_assert_new", "fido_assert_free") { request throws(Failure) in
+            try unsafe set("fido_assert_set_clientdata", request, [UInt8](repeating: 0, count: 32))
+            try check(unsafe function("fido_assert_set_rp", SetText.self)?(request, application))
+            try unsafe set("fido_assert_set_up", request, Self.optionFalse)
+            do throws(Failure) {
+                try unsafe withDevice(path) { device throws(Failure) in
+                    try unsafe lending(pin) { pin throws(Failure) in
+                        try check(
+                            unsafe function("fido_dev_get_assert", Ask.self)?(device, request, pin)
+                        )
+                    }
+                }
+            } catch  where error.number != -3 || pin == nil {
+                return false
+            }
+            guard let bytesAt = unsafe function("fido_assert_user_id_ptr", BytesAt.self),
+                let countAt = unsafe function("fido_assert_user_id_len", CountAt.self)
+            else { return false }
+            let count = unsafe function("fido_assert_count", CountOf.self)?(request) ?? 0
+            return (0..<min(count, 1024)).contains { index in
+                guard let start = unsafe bytesAt(request, index) else { return false }
+                let bytes = unsafe min(countAt(request, index), Self.maximumBytes)
+                // SAFETY: the library says that so many bytes are there.
+                return unsafe Array(UnsafeBufferPointer(start: start, count: bytes)) == user
+            }
         }
     }
 
@@ -308,17 +423,12 @@ package final class FIDO2Library {
         device: String?
     ) throws(Failure) -> [SecurityKeyLibrary.Resident] {
         guard let pin else { throw Failure(number: -3) }
-        let paths = device.map { [$0] } ?? devicePaths()
-        if paths.isEmpty { throw Failure(number: -4) }
-        var found: [SecurityKeyLibrary.Resident] = []
-        for path in paths {
-            found += try unsafe withDevice(path) { device throws(Failure) in
-                try unsafe lending(pin) { pin throws(Failure) in
-                    try unsafe residentKeys(device, pin)
-                }
+        let path = try chosenDevice(device)
+        return try unsafe withDevice(path) { device throws(Failure) in
+            try unsafe lending(pin) { pin throws(Failure) in
+                try unsafe residentKeys(device, pin)
             }
         }
-        return found
     }
 
     private func residentKeys(

@@ -13,50 +13,74 @@ package struct HostCanonicalization {
     }
 
     /// The name to connect to; the name itself where there is nothing to do. Throws when no domain
-    /// has the name and `CanonicalizeFallbackLocal` is `no`.
-    package func canonicalName(
-        of host: String,
-        _ note: (String) -> Void
-    ) throws(ConfigError) -> String {
+    /// has the name and `CanonicalizeFallbackLocal` is `no`, and when an alias is to be followed and
+    /// nobody knows the name.
+    package func canonicalName(of host: String) throws(ConfigError) -> String {
         let mode = options.canonicalizeHostname ?? .no
         let isProxied = options.proxyCommand != nil || options.proxyJump != nil
-        guard mode == .always || (mode == .yes && !isProxied) else { return host.lowercased() }
-        if AddressPatterns.bytes(of: host) != nil { return host.lowercased() }
-        // A dot at the end says that the name is whole.
-        if host.hasSuffix(".") {
-            let name = String(host.dropLast())
-            return try resolve(name + ".").map { followed(name, $0) } ?? name
+        let name = host.lowercased()
+        guard mode == .always || (mode == .yes && !isProxied),
+            AddressPatterns.bytes(of: host) == nil
+        else { return name }
+        if let found = try foundUnderDomains(name) { return found }
+        // As a last resort the resolver's own search finds what the name is an alias of.
+        guard hasRules else { return name }
+        do throws(ResolveError) {
+            let canonical = try Resolver.canonicalName(of: name, port: port, family: family)
+            return followed(name, canonical.map(Self.withoutDot) ?? name)
+        } catch {
+            throw ConfigError(
+                file: "",
+                line: 0,
+                text: "Could not resolve hostname \(host): \(error)"
+            )
         }
-        let dots = host.utf8.count { $0 == UInt8(ascii: ".") }
-        if dots <= options.canonicalizeMaxDots ?? 1 {
+    }
+
+    /// The canonical name, if one of the domains has the name or it is whole as it stands; nil where
+    /// none has it, or the name is not to be looked for.
+    private func foundUnderDomains(_ name: String) throws(ConfigError) -> String? {
+        // A dot at the end says that the name is whole.
+        if name.hasSuffix(".") {
+            if let canonical = resolve(name) { return followed(Self.withoutDot(name), canonical) }
+        } else {
+            let dots = name.utf8.count { $0 == UInt8(ascii: ".") }
+            guard dots <= options.canonicalizeMaxDots ?? 1 else { return nil }
             for domain in options.canonicalDomains ?? [] where domain != "none" {
-                let name = "\(host).\(domain)"
-                guard let canonical = try resolve(name + ".") else { continue }
-                return followed(name.lowercased(), canonical)
+                let whole = "\(name).\(domain)"
+                if let canonical = resolve(whole + ".") { return followed(whole, canonical) }
             }
         }
         guard options.canonicalizeFallbackLocal ?? true else {
-            throw ConfigError(file: "", line: 0, text: "Could not resolve host \"\(host)\"")
+            throw ConfigError(file: "", line: 0, text: "Could not resolve host \"\(name)\"")
         }
-        return host.lowercased()
+        return nil
+    }
+
+    private var hasRules: Bool {
+        (options.canonicalizePermittedCNAMEs ?? []).contains { $0 != "none" }
+    }
+
+    private var port: String { "\(options.port ?? 22)" }
+
+    private var family: Resolver.Family {
+        switch options.addressFamily ?? .any {
+        case .any: .any
+        case .inet: .ipv4
+        case .inet6: .ipv6
+        }
+    }
+
+    private static func withoutDot(_ name: String) -> String {
+        name.hasSuffix(".") ? String(name.dropLast()) : name
     }
 
     /// The canonical name of a host, or nil when there is none.
-    private func resolve(_ name: String) throws(ConfigError) -> String? {
-        let family: Resolver.Family =
-            switch options.addressFamily ?? .any {
-            case .any: .any
-            case .inet: .ipv4
-            case .inet6: .ipv6
-            }
-        guard
-            let found = try? Resolver.canonicalName(
-                of: name,
-                port: "\(options.port ?? 22)",
-                family: family
-            )
-        else { return nil }
-        return found.hasSuffix(".") ? String(found.dropLast()) : found
+    private func resolve(_ name: String) -> String? {
+        guard let found = try? Resolver.canonicalName(of: name, port: port, family: family) else {
+            return nil
+        }
+        return Self.withoutDot(found)
     }
 
     /// The target of an alias, if a rule of `CanonicalizePermittedCNAMEs` permits it.

@@ -39,7 +39,7 @@ struct Configuration {
         var host = subject.originalHost
         if let name = options.hostName { host = Tokens(["h": host]).expand(name) ?? name }
         do throws(ConfigError) {
-            host = try HostCanonicalization(options).canonicalName(of: host) { notes.append($0) }
+            host = try HostCanonicalization(options).canonicalName(of: host)
         } catch { throw CommandLineExit(text: "ssh: \(error.text)\r\n", status: 255) }
         options.hostName = host.split(separator: "%", omittingEmptySubsequences: false)
             .joined(separator: "%%")
@@ -81,7 +81,7 @@ struct Configuration {
             )
         }
         if let refusal = reader.refusal {
-            throw CommandLineExit(text: "RefuseConnection: \(refusal)\r\n", status: 255)
+            throw CommandLineExit(text: "\(refusal)\r\n", status: 255)
         }
         if notes.isEmpty { notes = reader.notes }
         return (reader.options, reader.wantsFinalPass)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <linux/audit.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <shadow.h>
@@ -35,6 +36,26 @@ static inline int hawser_set_dumpable(int dumpable) {
 
 static inline int hawser_set_seccomp_filter(const struct sock_fprog *program) {
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0);
+}
+
+// bpf(2), whose argument is a union that Swift does not see whole.
+static inline int hawser_load_bpf_program(unsigned type, unsigned attach_type, const void *instructions,
+                                          unsigned count) {
+    union bpf_attr attributes = {0};
+    attributes.prog_type = type;
+    attributes.expected_attach_type = attach_type;
+    attributes.insns = (unsigned long)instructions;
+    attributes.insn_cnt = count;
+    attributes.license = (unsigned long)"Apache-2.0";
+    return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+}
+
+static inline int hawser_attach_bpf_program(unsigned attach_type, int program, int target) {
+    union bpf_attr attributes = {0};
+    attributes.attach_type = attach_type;
+    attributes.attach_bpf_fd = program;
+    attributes.target_fd = target;
+    return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes);
 }
 
 static inline int hawser_set_limit(int resource, unsigned long soft, unsigned long hard) {

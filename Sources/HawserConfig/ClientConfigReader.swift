@@ -225,7 +225,10 @@ package struct ClientConfigReader {
             let values = try row.form.values(&line, row, context)
             guard line.isEmpty else { return }
             if keyword == .refuseConnection {
-                if place.isActive, refusal == nil { refusal = values.first }
+                if place.isActive, refusal == nil {
+                    refusal =
+                        "\(place.file) line \(place.line): RefuseConnection: \(values.first ?? "")"
+                }
                 return
             }
             guard place.isActive || keyword == .streamLocalBindMask || keyword == .syslogFacility

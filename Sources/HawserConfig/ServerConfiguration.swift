@@ -71,6 +71,8 @@ package struct ServerConfiguration {
     private(set) var blocks = [Block(parent: 0, criteria: [], text: "")]
     private(set) var lines: [Line] = []
     private(set) var files: [String] = []
+    /// `Port` is read from here on, and does not count.
+    package var ignoresPorts = false
     let context: ValueContext
     private let source: any ConfigSource
     /// Every mistake, in order; with one the configuration must not be used.
@@ -179,7 +181,7 @@ package struct ServerConfiguration {
         }
         do throws(ValueMistake) {
             let values = try row.form.values(&line, row, context)
-            guard line.isEmpty else { return }
+            guard line.isEmpty, keyword != .port || !ignoresPorts else { return }
             lines.append(
                 Line(
                     keyword: keyword,

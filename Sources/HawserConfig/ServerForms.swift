@@ -29,7 +29,7 @@ extension ValueForm {
             guard line.next?.isEmpty == false else { throw ValueMistake("missing socket name.") }
             if line.next == "SSH_AUTH_SOCK" { return [line.take() ?? ""] }
             return [try Self.file(&line, context)]
-        case .listenAddress: return [try Self.listenAddress(&line, context)]
+        case .listenAddress: return try Self.listenAddress(&line, context)
         case .maxStartups: return [try Self.maxStartups(&line)]
         case .netBlockSize: return [try Self.netBlockSize(&line)]
         case .numberOrNone:
@@ -58,6 +58,15 @@ extension ValueForm {
             }
             return [command]
         case .pubkeyAuthOptions: return [try Self.pubkeyAuthOptions(&line, row)]
+        case .routingDomain:
+            guard let word = line.take(), !word.isEmpty else {
+                throw ValueMistake("missing argument.")
+            }
+            if word.lowercased() == "none" { return ["none"] }
+            guard word == "%D" || context.isRoutingDomain(word) else {
+                throw ValueMistake("bad routing domain")
+            }
+            return [word]
         case .serverPort:
             guard let word = line.take(), !word.isEmpty else {
                 throw ValueMistake("missing port number.")
@@ -132,17 +141,18 @@ extension ValueForm {
         return directory.hasSuffix("/") ? directory + word : directory + "/" + word
     }
 
-    /// `address`, `address:port`, a host name for its first address; `rdomain` and a name behind it.
+    /// `address`, `address:port`, a host name for all its addresses; `rdomain` and a name behind it.
     private static func listenAddress(
         _ line: inout ConfigLine.Arguments,
         _ context: ValueContext
-    ) throws(ValueMistake) -> String {
+    ) throws(ValueMistake) -> [String] {
         guard let word = line.take(), !word.isEmpty else { throw ValueMistake("missing address") }
         var domain = ""
         if let next = line.take() {
             guard next == "rdomain", let name = line.take() else {
                 throw ValueMistake("bad ListenAddress syntax")
             }
+            guard context.isRoutingDomain(name) else { throw ValueMistake("bad routing domain") }
             domain = " rdomain \(name)"
         }
         var host = word
@@ -161,14 +171,12 @@ extension ValueForm {
             port = String(word[word.index(after: colon)...])
         }
         if let port, Syntax.port(port) == nil { throw ValueMistake("bad port number") }
-        if AddressPatterns.bytes(of: host) == nil {
-            guard let first = context.addresses(host)?.first else {
-                throw ValueMistake("bad addr or host: \(host) (Name or service not known)")
-            }
-            host = first
+        guard let addresses = context.addresses(host), !addresses.isEmpty else {
+            throw ValueMistake("bad addr or host: \(host) (Name or service not known)")
         }
-        let shown = host.contains(":") ? "[\(host)]" : host
-        return shown + (port.map { ":\($0)" } ?? "") + domain
+        let end = (port.map { ":\($0)" } ?? "") + domain
+        // OpenSSH puts each before the one found earlier.
+        return addresses.reversed().map { ($0.contains(":") ? "[\($0)]" : $0) + end }
     }
 
     /// `start`, or `start:rate:full`.

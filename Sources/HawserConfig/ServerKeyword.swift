@@ -238,13 +238,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("SshdSessionPath", .file, effect: .silent),
         KeywordRow("SshdAuthPath", .file, effect: .silent),
         KeywordRow("PerSourcePenaltyExemptList", .penaltyExemptions, "none"),
-        KeywordRow(
-            "RDomain",
-            .word(missing: "RDomain missing argument."),
-            "none",
-            effect: .none,
-            inMatch: true
-        ),
+        KeywordRow("RDomain", .routingDomain, "none", inMatch: true),
         KeywordRow("LogLevel", .logLevel, "INFO", inMatch: true),
         KeywordRow("SyslogFacility", .logFacility, "AUTH"),
         KeywordRow(

@@ -134,6 +134,8 @@ package struct ServerListing {
         }
         if setting.isSet { return setting.values.map { ($0.value, $0.line) } }
         if keyword == .hostKey { return defaultHostKeys.map { ($0, nil) } }
+        // Not for everyone: OpenSSH refuses the keyword where it is built without it.
+        if keyword == .rDomain { return [] }
         let initial = keyword.row.initial
         return initial.isEmpty ? [] : [(initial, nil)]
     }

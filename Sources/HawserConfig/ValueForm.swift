@@ -73,6 +73,8 @@ package enum ValueForm: Sendable {
     /// The rest of the line; the command must begin with a slash.
     case program
     case pubkeyAuthOptions
+    /// A network interface that stands for one, `%D` or `none`.
+    case routingDomain
     case serverPort
     /// Every argument of the line, `none` like any other.
     case serverWords
@@ -90,6 +92,8 @@ package struct ValueContext: Sendable {
     let service: @Sendable (String) -> UInt16?
     /// The numeric addresses of a host name; nil when it has none.
     let addresses: @Sendable (String) -> [String]?
+    /// Whether a routing domain is there.
+    let isRoutingDomain: @Sendable (String) -> Bool
     /// Where relative paths begin.
     let directory: @Sendable () -> String
     /// Whether mistakes are worded as sshd's.
@@ -100,12 +104,14 @@ package struct ValueContext: Sendable {
         algorithms: @escaping @Sendable (AlgorithmFamily) -> AlgorithmNames,
         service: @escaping @Sendable (String) -> UInt16? = { _ in nil },
         addresses: @escaping @Sendable (String) -> [String]? = { [$0] },
+        isRoutingDomain: @escaping @Sendable (String) -> Bool = { _ in true },
         directory: @escaping @Sendable () -> String = { "/" }
     ) {
         self.isServer = isServer
         self.algorithms = algorithms
         self.service = service
         self.addresses = addresses
+        self.isRoutingDomain = isRoutingDomain
         self.directory = directory
     }
 

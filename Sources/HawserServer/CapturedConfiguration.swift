@@ -29,35 +29,21 @@ package final class CapturedConfiguration {
         ports: [Int]
     ) throws(SystemError) {
         let source = CapturingSource()
-        var contents = try Files.read(path)
-        if !ports.isEmpty { contents = Self.withoutPorts(contents) }
-        source.files[path] = contents
+        source.files[path] = try Files.read(path)
         self.init(
             path: path,
-            options: ports.map { "Port \($0)" } + options,
+            options: options,
+            ports: ports,
             directory: Daemon.workingDirectory ?? "/",
             source
         )
         source.close()
     }
 
-    private static func withoutPorts(_ contents: [UInt8]) -> [UInt8] {
-        let lines = contents.split(
-            separator: UInt8(ascii: "\n"),
-            omittingEmptySubsequences: false
-        )
-        // The lines stay, so that mistakes keep their numbers.
-        let kept = lines.map { line in
-            let text = String(decoding: line, as: UTF8.self).lowercased()
-            let word = text.split { $0 == " " || $0 == "\t" || $0 == "=" }.first
-            return word == "port" ? [] : Array(line)
-        }
-        return Array(kept.joined(separator: [UInt8(ascii: "\n")]))
-    }
-
     private init(
         path: String,
         options: [String],
+        ports: [Int],
         directory: String,
         _ source: CapturingSource
     ) {
@@ -69,6 +55,8 @@ package final class CapturedConfiguration {
             context: .server(directory: directory),
             source: source
         )
+        for port in ports { configuration.read(option: "Port \(port)") }
+        configuration.ignoresPorts = !ports.isEmpty
         for option in options { configuration.read(option: option) }
         configuration.read(source.files[path] ?? [], file: path)
         self.configuration = configuration
@@ -202,8 +190,9 @@ extension ValueContext {
             },
             service: { Services.port(of: $0) },
             addresses: { name in
-                try? Resolver.addresses(of: name, port: "0", isPassive: true).map(\.host)
+                try? Resolver.addresses(of: name, port: "0").map(\.host)
             },
+            isRoutingDomain: { Interfaces.number(of: $0) != nil },
             directory: { directory }
         )
     }

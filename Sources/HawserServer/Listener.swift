@@ -13,10 +13,13 @@ package final class Listener {
         /// Nil: every local address.
         package var host: String?
         package var port: Int
+        /// The network interface that stands for a routing domain; nil for all of them.
+        package var routingDomain: String?
 
-        package init(host: String?, port: Int) {
+        package init(host: String?, port: Int, routingDomain: String? = nil) {
             self.host = host
             self.port = port
+            self.routingDomain = routingDomain
         }
     }
 
@@ -65,9 +68,14 @@ package final class Listener {
     /// Reads the configuration anew; nil, after saying why, when it is wrong.
     private let reload: () -> Plan?
 
+    private struct Place: Equatable {
+        var address: SocketAddress
+        var routingDomain: String?
+    }
+
     private struct ListeningSocket {
         var descriptor: Int32
-        var address: SocketAddress
+        var place: Place
         /// Another program opened it and gave it to us.
         var isInherited: Bool
     }
@@ -116,14 +124,18 @@ package final class Listener {
     /// restart (`isRestart`) is kept where it is still wanted.
     package func open(inherited: [Int32], isRestart: Bool) -> Bool {
         let given = inherited.compactMap { fd in
-            Socket.local(of: fd).map {
-                ListeningSocket(descriptor: fd, address: $0, isInherited: !isRestart)
+            Socket.local(of: fd).map { address in
+                ListeningSocket(
+                    descriptor: fd,
+                    place: Place(address: address, routingDomain: Socket.interface(of: fd)),
+                    isInherited: !isRestart
+                )
             }
         }
         if !given.isEmpty, !isRestart {
             sockets = given
-            for socket in given { say(socket.address) }
-            let ports = Set(given.map(\.address.port))
+            for socket in given { say(socket.place) }
+            let ports = Set(given.map(\.place.address.port))
             if !plan.endpoints.contains(where: { ports.contains($0.port) }) {
                 log.info("The service manager's sockets count, not Port and ListenAddress.")
             }
@@ -135,13 +147,16 @@ package final class Listener {
         return !sockets.isEmpty
     }
 
-    private func say(_ address: SocketAddress) {
-        log.info("Server listening on \(address.host) port \(address.port).")
+    private func say(_ place: Place) {
+        let domain = place.routingDomain.map { " rdomain \($0)" } ?? ""
+        log.info(
+            "Server listening on \(place.address.host) port \(place.address.port)\(domain)."
+        )
     }
 
     /// Opens what is wanted and not open, then closes what is open and not wanted.
     private func openMissing() {
-        var wanted: [SocketAddress] = []
+        var wanted: [Place] = []
         for endpoint in plan.endpoints {
             do throws(ResolveError) {
                 wanted += try Resolver.addresses(
@@ -149,26 +164,26 @@ package final class Listener {
                     port: String(endpoint.port),
                     family: plan.family,
                     isPassive: true
-                )
+                ).map { Place(address: $0, routingDomain: endpoint.routingDomain) }
             } catch {
                 log.fatal("bad addr or host: \(endpoint.host ?? "<any>") (\(error))")
             }
         }
-        for address in wanted {
-            if sockets.contains(where: { $0.address == address }) {
-                say(address)
+        for place in wanted {
+            let address = place.address
+            if sockets.contains(where: { $0.place == place }) {
+                say(place)
                 continue
             }
             do throws(SystemError) {
-                let descriptor = try Socket.listening(on: address)
-                sockets.append(
-                    ListeningSocket(
-                        descriptor: descriptor,
-                        address: address,
-                        isInherited: false
-                    )
+                let descriptor = try Socket.listening(
+                    on: address,
+                    interface: place.routingDomain
                 )
-                say(address)
+                sockets.append(
+                    ListeningSocket(descriptor: descriptor, place: place, isInherited: false)
+                )
+                say(place)
             } catch {
                 log.error(
                     "Bind to port \(address.port) on \(address.host) failed: \(error.reason)."
@@ -176,7 +191,7 @@ package final class Listener {
             }
         }
         sockets = sockets.filter { socket in
-            let isWanted = socket.isInherited || wanted.contains(socket.address)
+            let isWanted = socket.isInherited || wanted.contains(socket.place)
             if !isWanted { Descriptor.close(socket.descriptor) }
             return isWanted
         }

@@ -11,12 +11,21 @@ package struct PeerAddress: Equatable, Sendable {
     /// Our own address on that connection.
     package var localAddress: String
     package var localPort: Int
+    /// The routing domain that it came in by; empty for none.
+    package var routingDomain: String
 
-    package init(address: String, port: Int, localAddress: String, localPort: Int) {
+    package init(
+        address: String,
+        port: Int,
+        localAddress: String,
+        localPort: Int,
+        routingDomain: String = ""
+    ) {
         self.address = address
         self.port = port
         self.localAddress = localAddress
         self.localPort = localPort
+        self.routingDomain = routingDomain
     }
 
     /// The ends of something that is no socket.
@@ -41,6 +50,7 @@ package struct PeerAddress: Equatable, Sendable {
         port = Int(try reader.readUInt32())
         localAddress = try reader.readText()
         localPort = Int(try reader.readUInt32())
+        routingDomain = try reader.readText()
     }
 
     func write(into writer: inout WireWriter) {
@@ -48,5 +58,6 @@ package struct PeerAddress: Equatable, Sendable {
         writer.write(uint32: UInt32(clamping: port))
         writer.write(text: localAddress)
         writer.write(uint32: UInt32(clamping: localPort))
+        writer.write(text: routingDomain)
     }
 }

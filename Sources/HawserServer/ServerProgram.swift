@@ -199,7 +199,8 @@ package struct ServerProgram {
             address: peer.host,
             port: peer.port,
             localAddress: local.host,
-            localPort: local.port
+            localPort: local.port,
+            routingDomain: Socket.interface(of: descriptor) ?? ""
         )
     }
 
@@ -342,7 +343,11 @@ package struct ServerProgram {
     private func endpoints(_ settings: ServerSettings) -> [Listener.Endpoint] {
         settings.all("listenaddress").map { text in
             let (host, port) = Self.split(text)
-            return Listener.Endpoint(host: host, port: port ?? 22)
+            return Listener.Endpoint(
+                host: host,
+                port: port ?? 22,
+                routingDomain: text.split(separator: " ").dropFirst(2).first.map(String.init)
+            )
         }
     }
 

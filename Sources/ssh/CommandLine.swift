@@ -329,7 +329,7 @@ enum CommandLine {
         result.options = reader.options
         result.notes += reader.notes
         if let refusal = reader.refusal {
-            throw CommandLineExit(text: "RefuseConnection: \(refusal)\r\n", status: 255)
+            throw CommandLineExit(text: "\(refusal)\r\n", status: 255)
         }
     }
 

@@ -307,6 +307,43 @@ def test_every_mistake_is_listed(tmp_path, host_key):
     assert f"{file} line 4: Directive 'Port' is not allowed within a Match block" in text
 
 
+@pytest.mark.parametrize("address", [
+    "2001:DB8::0001", "0:0:0:0:0:0:0:1", "127.1", "::ffff:1.2.3.4", "[::1]", "[::1]:23", "localhost", "*",
+    "0", "127.0.0.1:77",
+])
+def test_addresses_are_shown_as_the_resolver_writes_them(address, tmp_path, host_key):
+    file = tmp_path / "config"
+    file.write_text(f"ListenAddress {address}\nHostKey {host_key}\n")
+    shown = [
+        [line for line in run([suite.sshd, "-T", "-f", file]).stdout.decode().splitlines()
+         if line.startswith("listenaddress ")]
+        for suite in (OURS, OPENSSH)
+    ]
+    assert shown[0] == shown[1] and shown[0]
+
+
+@pytest.mark.parametrize("options", [["-p", "99"], ["-p", "98", "-o", "Port=97", "-p", "96"], ["-o", "Port=95"]])
+def test_ports_of_the_command_line_replace_those_of_all_files(options, tmp_path, host_key):
+    file, more = tmp_path / "config", tmp_path / "more"
+    more.write_text("Port 77\n")
+    file.write_text(f"Include {more}\nPort 78\nHostKey {host_key}\n")
+    shown = [
+        [line for line in run([suite.sshd, "-T", *options, "-f", file]).stdout.decode().splitlines()
+         if line.startswith("port ") or line.startswith("listenaddress ")]
+        for suite in (OURS, OPENSSH)
+    ]
+    assert shown[0] == shown[1] and shown[0]
+
+
+def test_a_refused_connection_says_where(tmp_path):
+    file = tmp_path / "config"
+    file.write_text("Host a\nRefuseConnection \"not this one\"\nHost *\nPort 5\n")
+    result = run([OURS.ssh, "-F", file, "a"])
+    assert result.returncode == 255
+    assert result.stderr.decode().strip() == f"{file} line 2: RefuseConnection: not this one"
+    assert run([OURS.ssh, "-G", "-F", file, "b"]).returncode == 0
+
+
 def test_canonical_names(tmp_path):
     """Through the resolver's own files: localhost is known everywhere."""
     file = tmp_path / "config"

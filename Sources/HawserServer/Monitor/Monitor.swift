@@ -91,7 +91,7 @@ package final class Monitor {
         ProcessTitle.set("sshd: [accepted]")
         log.verbose(
             "Connection from \(start.peer.description) on \(start.peer.localAddress) "
-                + "port \(start.peer.localPort) rdomain \"\""
+                + "port \(start.peer.localPort) rdomain \"\(start.peer.routingDomain)\""
         )
         start.events.write(.connected(address: start.peer.address, port: start.peer.port))
         if start.peer != .unknown,

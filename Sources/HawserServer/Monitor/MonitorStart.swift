@@ -66,6 +66,7 @@ package struct ConnectionCriteria: Equatable, Sendable {
         address = peer.address
         localAddress = peer.localAddress
         localPort = peer.localPort
+        routingDomain = peer.routingDomain
     }
 }
 

@@ -76,6 +76,25 @@ package final class SessionProcess {
         init(missing: Int) { self.missing = missing }
     }
 
+    /// `RDomain`: false, after saying why, when the session cannot be in it.
+    private static func enterRoutingDomain(
+        _ start: SessionStart,
+        _ settings: ServerSettings,
+        _ log: Log
+    ) -> Bool {
+        guard let wanted = settings.given("rdomain") else { return true }
+        let name = wanted == "%D" ? start.peer.routingDomain : wanted
+        guard !name.isEmpty else { return true }
+        do throws(SystemError) {
+            try RoutingDomain.enter(name)
+            log.debug("routing domain \(name)")
+            return true
+        } catch {
+            log.fatal("Unable to set routing domain \(name): \(error)")
+            return false
+        }
+    }
+
     /// Serves the user until the connection ends; returns the exit status.
     package static func run(
         monitor: Int32,
@@ -115,6 +134,7 @@ package final class SessionProcess {
             return 255
         }
         log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd-session")
+        guard enterRoutingDomain(start, settings, log) else { return 255 }
         if start.mustChangeIdentity {
             do throws(PrivilegeError) {
                 if let directory = settings.chrootDirectory {

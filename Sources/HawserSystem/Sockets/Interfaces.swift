@@ -8,6 +8,13 @@ package enum Interfaces {
     /// The addresses of every interface that is up.
     package static var addresses: [SocketAddress] { addresses(of: nil) }
 
+    /// The number of an interface; nil when there is none of that name. C: `if_nametoindex`.
+    package static func number(of name: String) -> UInt32? {
+        // SAFETY: reads the name and keeps no pointer.
+        let number = unsafe if_nametoindex(name)
+        return number == 0 ? nil : number
+    }
+
     /// The addresses of one interface, if it is up.
     package static func addresses(of name: String?) -> [SocketAddress] {
         var list: UnsafeMutablePointer<ifaddrs>?

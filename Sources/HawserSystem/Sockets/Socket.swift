@@ -65,13 +65,16 @@ package enum Socket {
         guard result == 0 else { throw SystemError("bind", address.host) }
     }
 
-    /// A listening socket on an address. An IPv6 one takes IPv6 only.
+    /// A listening socket on an address, of one network interface alone if one is named. An IPv6
+    /// socket takes IPv6 only.
     package static func listening(
         on address: SocketAddress,
+        interface: String? = nil,
         backlog: Int32 = 128
     ) throws(SystemError) -> Int32 {
         let fd = try make(address.family)
         do throws(SystemError) {
+            if let interface { try bind(fd, toInterface: interface) }
             setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
             if address.isIPv6 { setOption(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
             try bind(fd, to: address)
@@ -121,6 +124,36 @@ package enum Socket {
     /// Sends nothing more; the peer reads an end. C: `shutdown(SHUT_WR)`.
     package static func finishWriting(_ fd: Int32) {
         _ = shutdown(fd, Int32(SHUT_WR))
+    }
+
+    // MARK: Network interfaces
+
+    /// Lets a socket speak through one network interface only; that of a VRF is a routing domain.
+    /// C: `setsockopt(SO_BINDTODEVICE)`.
+    package static func bind(_ fd: Int32, toInterface name: String) throws(SystemError) {
+        let name = Array(name.utf8CString)
+        // SAFETY: reads the name with its final zero, and keeps no pointer.
+        let result = unsafe setsockopt(
+            fd,
+            SOL_SOCKET,
+            SO_BINDTODEVICE,
+            name,
+            socklen_t(clamping: name.count)
+        )
+        guard result == 0 else { throw SystemError("setsockopt(SO_BINDTODEVICE)") }
+    }
+
+    /// The interface that a socket is bound to, as one that was accepted is where its listener was;
+    /// nil for none. C: `getsockopt(SO_BINDTODEVICE)`.
+    package static func interface(of fd: Int32) -> String? {
+        var name = [CChar](repeating: 0, count: Int(IFNAMSIZ) + 1)
+        var count = socklen_t(IFNAMSIZ)
+        // SAFETY: writes at most `count` bytes; the last of the array stays zero.
+        guard unsafe getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, &name, &count) == 0 else {
+            return nil
+        }
+        let text = text(name)
+        return text.isEmpty ? nil : text
     }
 
     // MARK: Options

@@ -32,6 +32,7 @@ final class Authenticator {
     private(set) var lastMethod = "none"
     /// The server may not be the one that is meant: no password goes to it.
     var sendsNoSecrets = false
+    private var hasFollowed = false
     /// What the server last said can continue.
     private var offered: [String] = []
     /// Methods with nothing left to try.
@@ -42,6 +43,11 @@ final class Authenticator {
         self.log = log
     }
 
+    /// The user is in.
+    func succeeded(on connection: borrowing ClientConnection) {
+        if connection.wasLetInByNone { lastMethod = "none" }
+    }
+
     func handle(
         _ event: ConnectionEvent,
         on connection: inout ClientConnection
@@ -49,6 +55,11 @@ final class Authenticator {
         switch event {
         case .authenticationMethods(let methods, let partial):
             offered = methods
+            if connection.awaitsAuthenticationAnswer {
+                // Of `none`; the answer to the key behind it is to come.
+                log.debug("Authentications that can continue: \(methods.joined(separator: ","))")
+                return
+            }
             if partial {
                 log.verbose("Authenticated using \"\(lastMethod)\" with partial success.")
                 if lastMethod == "publickey" { identities.restart() }
@@ -75,10 +86,6 @@ final class Authenticator {
 
     /// Tries the first method that is preferred, offered, and has something left to try.
     private func next(on connection: inout ClientConnection) throws(ProtocolError) {
-        let preferred =
-            (settings.options.preferredAuthentications
-            ?? "gssapi-with-mic,hostbased,publickey,keyboard-interactive,password")
-            .split(separator: ",").map(String.init)
         for method in preferred
         where offered.contains(method) && !exhausted.contains(method) && isEnabled(method) {
             log.debug("Next authentication method: \(method)")
@@ -103,6 +110,12 @@ final class Authenticator {
         case "password": settings.options.passwordAuthentication != false && !sendsNoSecrets
         default: false
         }
+    }
+
+    private var preferred: [String] {
+        (settings.options.preferredAuthentications
+            ?? "gssapi-with-mic,hostbased,publickey,keyboard-interactive,password")
+            .split(separator: ",").map(String.init)
     }
 
     private func attempt(
@@ -147,6 +160,49 @@ final class Authenticator {
         connection.authenticateGSSAPI([mechanism])
         return true
     }
+
+    // MARK: Behind `none`
+
+    /// Offers the first key without waiting for the answer to `none`: with its signature, where
+    /// that costs nobody a prompt or a touch. Only at servers that are known to read on.
+    func followNone(on connection: inout ClientConnection) {
+        guard connection.mayFollowNone, !hasFollowed else { return }
+        hasFollowed = true
+        let software = connection.peerIdentification?.softwareVersion ?? ""
+        guard software.hasPrefix("OpenSSH_") || software.hasPrefix("Hawser_"),
+            prefersKeys, settings.options.pubkeyAuthentication != .no,
+            let identity = identities.first, let key = identity.publicKey,
+            identities.canSign(identity),
+            let algorithm = connection.publicKeyAlgorithm(
+                for: key.type,
+                allowed: settings.publicKeyAlgorithms
+            )
+        else { return }
+        _ = identities.next()
+        log.debug("Offering public key: \(identity.description)")
+        current = identity
+        lastMethod = "publickey"
+        let offer = PublicKeyOffer(
+            keyBlob: key.blob,
+            algorithm: algorithm,
+            bindsHostKey: settings.options.pubkeyAuthentication != .unbound
+        )
+        if identities.signsSilently(identity),
+            let request = connection.followingRequest(offer),
+            let signature = identities.sign(
+                request.data,
+                with: identity,
+                algorithm: request.algorithm
+            )
+        {
+            connection.followNone(offer, signature: signature)
+        } else {
+            connection.followNone(probing: offer)
+        }
+    }
+
+    /// Whether keys come before whatever else we can do.
+    private var prefersKeys: Bool { preferred.first(where: isEnabled) == "publickey" }
 
     // MARK: publickey
 

@@ -18,6 +18,9 @@ final class ClientSession: ClientChannel {
     private var hasReleased = false
 
     private(set) var isRunning = false
+    /// Its requests went out before the user was known.
+    private var hasStarted = false
+    private var isAttached = false
     private(set) var exitStatus: UInt32?
     private(set) var exitSignal: ExitSignal?
     var escapes: EscapeSequences?
@@ -61,7 +64,24 @@ final class ClientSession: ClientChannel {
     override func opened(_ loop: ClientLoop) {
         markOpen()
         passenger?.sessionOpened(loop)
+        if !hasStarted { start(loop) }
+        isRunning = true
+        loop.updateTypeOfService()
+        if request.wantsTerminal, passenger == nil { loop.enterRawMode() }
+        if isAttached { watch(loop) } else { attach(loop) }
+    }
+
+    /// Sends its requests, and its input where no person types it, before the channel is open.
+    func startEarly(_ loop: ClientLoop) {
+        hasStarted = true
         start(loop)
+        guard !Descriptor.isTerminal(descriptors.input) else { return }
+        markOpen()
+        attach(loop)
+    }
+
+    private func attach(_ loop: ClientLoop) {
+        isAttached = true
         attach(
             input: descriptors.input,
             output: descriptors.output,
@@ -127,9 +147,6 @@ final class ClientSession: ClientChannel {
         } else {
             send(.shell, loop, awaiting: .start)
         }
-        isRunning = true
-        loop.updateTypeOfService()
-        if request.wantsTerminal, passenger == nil { loop.enterRawMode() }
     }
 
     private func requestTerminal(_ loop: ClientLoop) {

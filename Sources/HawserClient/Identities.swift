@@ -58,6 +58,9 @@ final class Identities {
         }
     }
 
+    /// The first key, when none has been tried yet.
+    var first: Identity? { position == 0 ? all.first : nil }
+
     /// The next key to try.
     func next() -> Identity? {
         guard position < all.count else { return nil }
@@ -225,6 +228,18 @@ final class Identities {
             )
             return nil
         }
+    }
+
+    /// Whether a signature costs nobody anything: the key is in a file without a passphrase.
+    func signsSilently(_ identity: Identity) -> Bool {
+        guard let file = identity.file, !identity.isInAgent, !identity.isInToken,
+            !identity.isBareCertificate, identity.publicKey?.type.isSecurityKey == false,
+            settings.options.addKeysToAgent.map({ $0.mode == .no }) ?? true
+        else { return false }
+        if opened[file] != nil { return true }
+        guard let key = IdentityFile(path: file, log: log).openedSilently else { return false }
+        opened[file] = key
+        return true
     }
 
     /// Whether there is anything to sign with, as far as that can be told beforehand.

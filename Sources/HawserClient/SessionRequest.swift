@@ -23,6 +23,12 @@ struct SessionRequest {
         environment = Self.environment(settings)
     }
 
+    /// What the server may send before we answer. In front of a terminal little, so that an
+    /// interrupt is seen soon.
+    var windowBytes: Int {
+        wantsTerminal ? ConnectionLimits.initialWindowBytes : ConnectionLimits.bulkWindowBytes
+    }
+
     init(
         wantsTerminal: Bool,
         terminalType: String,

@@ -31,9 +31,10 @@ package final class CopyEngine {
     private var dataRequests = 0
     private var window = 64
     private var limit: RateLimit
-    private let blockBytes: Int
-    private let mostRequests: Int
-    private let mostFiles: Int
+    // As the limits of the servers are.
+    private var blockBytes = PacketLimits.cautiousDataBytes
+    private var mostRequests = 64
+    private var mostFiles = 64
     private var set = PollSet()
     private var copied: [FileCopy] = []
 
@@ -48,6 +49,11 @@ package final class CopyEngine {
         self.options = options
         self.observer = observer
         limit = RateLimit(kilobitsPerSecond: options.kilobitsPerSecond)
+    }
+
+    private func learnLimits() throws(SessionFault) {
+        try source.session?.awaitLimits()
+        try target.session?.awaitLimits()
         var most = PacketLimits.dataBytes
         if let session = source.session {
             most = min(most, Int(clamping: session.limits.readBytes))
@@ -82,6 +88,7 @@ package final class CopyEngine {
 
     /// Copies everything that was added; false when something failed.
     package func run() throws(SessionFault) -> Bool {
+        try learnLimits()
         while !isIdle {
             try advance()
             var progressed = false
@@ -342,8 +349,8 @@ package final class CopyEngine {
             file.sourceFile = -1
         }
         if let handle = file.sourceHandle, case .remote(let session) = source {
-            fromSource[session.client.request(.close, handle)] = .closeSource(file)
-            file.outstanding += 1
+            // Nothing depends on how the close of a file that was read ends.
+            session.forget(session.client.request(.close, handle))
             file.sourceHandle = nil
         }
     }
@@ -468,7 +475,9 @@ package final class CopyEngine {
 
     /// Ends a file's part in the run once nothing is under way for it.
     private func settleIfDone(_ file: FileCopy) {
-        guard file.isFinishing || file.hasFailed, file.outstanding == 0 else { return }
+        guard file.isFinishing || file.hasFailed, file.outstanding == 0, !file.isSettled else {
+            return
+        }
         if file.hasFailed, !file.isFinishing {
             file.isFinishing = true
             file.endOffset = file.endOffset ?? file.nextOffset
@@ -509,6 +518,7 @@ package final class CopyEngine {
     }
 
     private func settle(_ file: FileCopy) {
+        file.isSettled = true
         active.removeAll { $0 === file }
         if let directory = file.directory { oneDone(in: directory) }
     }
@@ -576,9 +586,6 @@ package final class CopyEngine {
             } else if source.session != nil {
                 askAgain(file)
             }
-            settleIfDone(file)
-        case .closeSource(let file):
-            file.outstanding -= 1
             settleIfDone(file)
         case .finish(let file, let step):
             file.outstanding -= 1

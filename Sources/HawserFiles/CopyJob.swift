@@ -70,6 +70,8 @@ final class FileCopy {
     var outstanding = 0
     var hasFailed = false
     var isFinishing = false
+    /// Nothing is left to be done for it.
+    var isSettled = false
     /// The close of the source has been asked for together with the only read.
     var closesEarly = false
     /// A second try, after an early close came too early.
@@ -131,7 +133,6 @@ enum PendingRequest {
     case openTarget(FileCopy)
     case read(FileCopy, offset: UInt64, count: Int)
     case write(FileCopy, count: Int)
-    case closeSource(FileCopy)
     /// A last step of a file; what it is, for the message of a failure.
     case finish(FileCopy, String)
     case makeDirectory(DirectoryCopy)

@@ -20,6 +20,10 @@ package final class RemoteSession {
     private let reader: Int32
     private let writer: Int32
     private let program: Int32
+    /// Where relative paths begin, when `greet` has asked.
+    package private(set) var startDirectory: [UInt8] = [46]
+    private var limitsRequest: UInt32?
+    private var forgotten: Set<UInt32> = []
     private var hasEnded = false
     private var set = PollSet()
     /// The pipe took nothing more; cleared by the next poll.
@@ -47,9 +51,14 @@ package final class RemoteSession {
         return RemoteSession(reader: pipes.reader, writer: pipes.writer, program: pipes.program)
     }
 
-    /// Greets the server and learns its limits. `asksLimits`: where the server tells them.
-    package func greet() throws(SessionFault) {
-        while true {
+    /// Greets the server and asks for its limits, where it tells them; they come before the answer to
+    /// whatever is asked next.
+    ///
+    /// `asksDirectory`: `startDirectory` is wanted. The request for it stands behind the greeting, so
+    /// that a long path is gone once for both.
+    package func greet(asksDirectory: Bool = false) throws(SessionFault) {
+        let directory = asksDirectory ? client.request(.realpath, [46]) : nil
+        while client.version == 0 {
             if let reply = try next() {
                 guard case .version = reply.content else {
                     throw .misspoken("Invalid packet back from SSH2_FXP_INIT")
@@ -58,13 +67,26 @@ package final class RemoteSession {
             }
             try wait()
         }
-        guard supports("limits@openssh.com") else { return }
-        let id = client.extended("limits@openssh.com") { _ in }
-        guard case .extended = try answer(to: id).content else { return }
-        let told = extendedData
-        var reader = WireReader(told.rawBytes)
-        if let told = try? ServerLimits(from: &reader) { limits = told }
+        if supports("limits@openssh.com") {
+            limitsRequest = client.extended("limits@openssh.com") { _ in }
+        }
+        guard let directory else { return }
+        guard case .names(let names) = try answer(to: directory).content,
+            let name = names.first?.name
+        else { throw .misspoken("Need cwd") }
+        startDirectory = name
     }
+
+    /// Waits for the limits, if they have been asked for and have not come.
+    func awaitLimits() throws(SessionFault) {
+        while limitsRequest != nil {
+            if let reply = try next() { throw .misspoken("Unexpected reply \(reply.id)") }
+            if limitsRequest != nil { try wait() }
+        }
+    }
+
+    /// The answer to this request is of no interest when it comes.
+    func forget(_ id: UInt32) { forgotten.insert(id) }
 
     package func supports(_ fullName: String) -> Bool { client.extensions[fullName] != nil }
 
@@ -91,12 +113,26 @@ package final class RemoteSession {
 
     package func next() throws(SessionFault) -> Reply? {
         do throws(ClientFault) {
-            return try client.next()
+            while let reply = try client.next() {
+                if reply.id == limitsRequest {
+                    limitsRequest = nil
+                    if case .extended = reply.content { takeLimits() }
+                } else if forgotten.isEmpty || forgotten.remove(reply.id) == nil {
+                    return reply
+                }
+            }
+            return nil
         } catch {
             switch error {
             case .badMessage(let text): throw .misspoken(text)
             }
         }
+    }
+
+    private func takeLimits() {
+        let told = extendedData
+        var reader = WireReader(told.rawBytes)
+        if let told = try? ServerLimits(from: &reader) { limits = told }
     }
 
     /// Sends what it can without waiting.
@@ -196,9 +232,25 @@ package final class RemoteSession {
     @discardableResult
     package func end() -> ChildEnd? {
         Descriptor.close(writer)
+        // Answers that nobody waits for are still to come.
+        if !forgotten.isEmpty, !hasEnded { drain() }
         Descriptor.close(reader)
         guard program > 0 else { return nil }
         return Child.wait(program)
+    }
+
+    private func drain() {
+        var scratch = [UInt8](repeating: 0, count: 4096)
+        while true {
+            set.removeAll()
+            set.add(reader, read: true)
+            set.wait(timeout: nil)
+            var span = scratch.mutableRawBytes
+            switch Descriptor.read(reader, into: &span) {
+            case .bytes, .wouldBlock: continue
+            case .ended, .failed: return
+            }
+        }
     }
 
     /// Ends the program too.

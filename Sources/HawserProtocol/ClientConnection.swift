@@ -4,6 +4,20 @@ package import HawserCrypto
 package import HawserKeys
 package import HawserWire
 
+/// A key that a client tries.
+package struct PublicKeyOffer {
+    package var keyBlob: [UInt8]
+    package var algorithm: String
+    /// The signature names the server's host key too, where the server can read that.
+    package var bindsHostKey: Bool
+
+    package init(keyBlob: [UInt8], algorithm: String, bindsHostKey: Bool) {
+        self.keyBlob = keyBlob
+        self.algorithm = algorithm
+        self.bindsHostKey = bindsHostKey
+    }
+}
+
 /// The client's end of a connection: what a program drives (see `Connection`).
 ///
 /// In order: `hostKey` is answered, `authenticate(user:)` is called (before or after that), then
@@ -81,7 +95,12 @@ package struct ClientConnection: ~Copyable, Connection {
         guard var machine = authentication else { return nil }
         let step = try machine.receive(number, core.transport.payload)
         authentication = machine
-        if step == .event(.authenticated) { core.transport.authenticationSucceeded() }
+        if step == .event(.authenticated) {
+            core.transport.authenticationSucceeded()
+            core.endEarlyMessages()
+        } else if !machine.awaitsAnswer {
+            core.earlyMessagesWereDropped()
+        }
         switch step {
         case .event(let event): return event
         case .ignore: return nil
@@ -117,13 +136,13 @@ package struct ClientConnection: ~Copyable, Connection {
             user: user,
             sessionIdentifier: core.transport.sessionIdentifier
         )
-        for payload in authentication.begin() { core.send(payload: payload) }
+        for payload in authentication.begin() { sendRequest(payload, canSucceed: false) }
         self.authentication = authentication
     }
 
     /// Asks again which methods there are.
     package mutating func authenticateNone() {
-        if let payload = authentication?.requestNone() { core.send(payload: payload) }
+        if let payload = authentication?.requestNone() { sendRequest(payload, canSucceed: false) }
     }
 
     /// Tries a key: `signatureNeeded` follows, at once or, with `probing`, when the server would
@@ -142,7 +161,9 @@ package struct ClientConnection: ~Copyable, Connection {
                 ? core.transport.hostKey : nil
         )
         if probing {
-            if let payload = authentication?.probe(offer) { core.send(payload: payload) }
+            if let payload = authentication?.probe(offer) {
+                sendRequest(payload, canSucceed: false)
+            }
         } else if let request = authentication?.sign(.publicKey(offer)) {
             core.waitingEvents.append(.signatureNeeded(request))
         }
@@ -169,8 +190,72 @@ package struct ClientConnection: ~Copyable, Connection {
     /// The signature that `signatureNeeded` asked for, as a signature blob.
     package mutating func provideSignature(_ signature: [UInt8]) {
         if let payload = authentication?.provide(signature: signature) {
-            core.send(payload: payload)
+            sendRequest(payload, canSucceed: true)
         }
+    }
+
+    // MARK: Behind `none`
+
+    /// Whether a key can be offered without waiting for the answer to `none` (RFC 4252 §5.1), which
+    /// saves a round trip, or two with a signature.
+    package var mayFollowNone: Bool { authentication?.mayFollow ?? false }
+
+    /// The server owes an answer: of several requests under way, not all are answered.
+    package var awaitsAuthenticationAnswer: Bool { authentication?.awaitsAnswer ?? false }
+
+    /// `none` has let the user in, and not what was sent behind it.
+    package var wasLetInByNone: Bool {
+        authentication?.state == .authenticated && authentication?.following != nil
+    }
+
+    /// Offers a key behind `none`.
+    package mutating func followNone(probing offer: PublicKeyOffer) {
+        let offer = self.offer(offer)
+        if let payload = authentication?.follow(probing: offer) {
+            sendRequest(payload, canSucceed: false)
+        }
+    }
+
+    /// What `followNone(_:signature:)` needs a signature of.
+    package func followingRequest(_ offer: PublicKeyOffer) -> SigningRequest? {
+        authentication?.followingRequest(self.offer(offer))
+    }
+
+    /// Sends a key with a signature behind `none`.
+    package mutating func followNone(_ offer: PublicKeyOffer, signature: [UInt8]) {
+        let offer = self.offer(offer)
+        if let payload = authentication?.follow(offer, signature: signature) {
+            sendRequest(payload, canSucceed: true)
+        }
+    }
+
+    private func offer(_ offer: PublicKeyOffer) -> ClientAuthentication.PublicKeyOffer {
+        ClientAuthentication.PublicKeyOffer(
+            algorithm: offer.algorithm,
+            keyBlob: offer.keyBlob,
+            boundHostKey: offer.bindsHostKey && core.transport.peerExtensions.supportsHostBound
+                ? core.transport.hostKey : nil
+        )
+    }
+
+    // MARK: Early session
+
+    /// Makes the first channel an early one, if the server allows for that: what is sent on it from
+    /// here on goes out together with what may let the user in, and not a round trip or two later.
+    /// False when the channel must wait.
+    package mutating func beginEarlySession() -> Bool {
+        guard let bytes = core.transport.peerExtensions.earlySessionBytes, !isBare,
+            let authentication, authentication.state != .authenticated, core.early == nil,
+            // Compression may begin with the answer, which we have not seen then.
+            let agreed = negotiated, agreed.toServer.compression == "none"
+        else { return false }
+        core.beginEarlyMessages(windowBytes: min(bytes, ConnectionLimits.earlySessionBytes))
+        return true
+    }
+
+    private mutating func sendRequest(_ payload: [UInt8], canSucceed: Bool) {
+        core.transport.send(payload.rawBytes)
+        if canSucceed { core.sendEarlyMessages() }
     }
 
     /// No signature with this key: continue with another `authenticate…` command.
@@ -189,7 +274,7 @@ package struct ClientConnection: ~Copyable, Connection {
 
     package mutating func authenticateKeyboardInteractive(submethods: [String] = []) {
         if let payload = authentication?.requestKeyboardInteractive(submethods: submethods) {
-            core.send(payload: payload)
+            sendRequest(payload, canSucceed: false)
         }
     }
 
@@ -200,19 +285,23 @@ package struct ClientConnection: ~Copyable, Connection {
 
     /// Tries mechanisms of the GSS-API (RFC 4462 §3): `gssapi` says which one the server takes.
     package mutating func authenticateGSSAPI(_ mechanisms: [GSSMechanism]) {
-        if let payload = authentication?.requestGSSAPI(mechanisms) { core.send(payload: payload) }
+        if let payload = authentication?.requestGSSAPI(mechanisms) {
+            sendRequest(payload, canSucceed: false)
+        }
     }
 
     /// A token of our side of the context; with `isLast`, `provideGSSAPICode` follows at once.
     package mutating func sendGSSAPIToken(_ token: [UInt8], isLast: Bool) {
         if let payload = authentication?.sendGSSAPIToken(token, isLast: isLast) {
-            core.send(payload: payload)
+            sendRequest(payload, canSucceed: false)
         }
     }
 
     /// Our side of the context has failed: continue with another `authenticate…` command.
     package mutating func sendGSSAPIErrorToken(_ token: [UInt8]) {
-        if let payload = authentication?.sendGSSAPIErrorToken(token) { core.send(payload: payload) }
+        if let payload = authentication?.sendGSSAPIErrorToken(token) {
+            sendRequest(payload, canSucceed: false)
+        }
     }
 
     /// What the context's integrity code is to be made of.
@@ -220,12 +309,14 @@ package struct ClientConnection: ~Copyable, Connection {
 
     /// The context stands: its integrity code over `gssapiSignedData`.
     package mutating func provideGSSAPICode(_ code: [UInt8]) {
-        if let payload = authentication?.provideGSSAPICode(code) { core.send(payload: payload) }
+        if let payload = authentication?.provideGSSAPICode(code) {
+            sendRequest(payload, canSucceed: true)
+        }
     }
 
     private mutating func sendSecret(_ payload: consuming [UInt8]) {
         var payload = payload
-        core.send(payload: payload)
+        sendRequest(payload, canSucceed: true)
         payload.wipe()
     }
 

@@ -11,6 +11,8 @@ package import HawserWire
 package struct ServerConnection: ~Copyable, Connection {
     package var core: ConnectionCore
     var authentication: ServerAuthentication?
+    /// How many messages came too early and were dropped.
+    private var droppedEarlyMessages = 0
     /// Who the program has let in.
     package var authenticatedUser: String?
 
@@ -86,6 +88,16 @@ package struct ServerConnection: ~Copyable, Connection {
             return try core.receive(number)
         }
         guard var machine = authentication else { return nil }
+        if machine.user != nil, core.transport.options.earlySessionBytes > 0,
+            number.rawValue >= MessageNumber.globalRequest.rawValue
+        {
+            // They stood behind a request that did not let the user in.
+            droppedEarlyMessages += 1
+            guard droppedEarlyMessages <= ConnectionLimits.droppedEarlyMessages else {
+                throw .violation("too many messages before authentication")
+            }
+            return nil
+        }
         let step = try machine.receive(number, core.transport.payload)
         authentication = machine
         switch step {

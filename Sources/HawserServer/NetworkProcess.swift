@@ -73,6 +73,7 @@ package final class NetworkProcess {
         options.rekeyLimit = start.rekeyLimit
         options.hostKeys = start.hostKeys
         options.signatureAlgorithms = start.signatureAlgorithms
+        options.earlySessionBytes = ConnectionLimits.earlySessionBytes
         options.log = log
         connection = ServerConnection(options, random: SystemRandom(), at: now())
     }

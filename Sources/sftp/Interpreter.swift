@@ -18,15 +18,11 @@ struct Interpreter {
     var names = AccountNames()
     var wantsToQuit = false
 
-    init(_ session: RemoteSession, _ screen: Screen) throws(SessionFault) {
+    init(_ session: RemoteSession, _ screen: Screen) {
         self.session = session
         self.screen = screen
-        let reply = try session.answer(to: session.client.request(.realpath, [46]))
-        guard case .names(let names) = reply.content, let name = names.first?.name else {
-            throw .misspoken("Need cwd")
-        }
-        directory = name
-        startDirectory = name
+        directory = session.startDirectory
+        startDirectory = session.startDirectory
     }
 
     /// Carries out one line; false when it failed.

@@ -36,7 +36,7 @@ struct Program {
         guard let session = connect(destination) else { return 255 }
         let status: Int32
         do throws(SessionFault) {
-            try session.greet()
+            try session.greet(asksDirectory: true)
             if let command = line.directCommand {
                 if !line.isQuiet { screen.fail("Attached to \(command).") }
             } else if !line.isQuiet {
@@ -108,7 +108,7 @@ struct Program {
         _ destination: RemoteDestination?,
         _ input: Int32
     ) throws(SessionFault) -> Int32 {
-        var interpreter = try Interpreter(session, screen)
+        var interpreter = Interpreter(session, screen)
         interpreter.options = line.options
         interpreter.isRecursive = line.isRecursive
         let path = line.directCommand == nil ? destination?.path : line.destination

@@ -320,6 +320,7 @@ struct Program {
                 log: log
             )
             loop.agentForwarding = try AgentForwarding(settings)
+            loop.mayOpenEarly = mayOpenEarly(settings, forwarding)
             try loop.authenticate()
             defer { loop.removeSockets() }
             try loop.startForwards()
@@ -334,7 +335,9 @@ struct Program {
             if !isBackground, let outcome = try persist(loop, settings, log, again) {
                 return outcome
             }
-            if !loop.isPersistentMaster { try loop.openOwnSession(isBackground: isBackground) }
+            if !loop.isPersistentMaster, !loop.hasOwnSession {
+                try loop.openOwnSession(isBackground: isBackground)
+            }
             if isBackground { try background() }
             return try loop.run()
         } catch let error as DialError {
@@ -347,6 +350,17 @@ struct Program {
             log.fatal("\(error)")
         }
         return 255
+    }
+
+    /// Whether the session is the first and only thing that is done once the user is in.
+    private func mayOpenEarly(_ settings: ClientSettings, _ forwarding: ForwardingSettings) -> Bool
+    {
+        let options = settings.options
+        return forwarding.forwards.isEmpty && settings.standardForward == nil
+            && options.sessionType != ClientOptions.SessionType.none
+            && options.forkAfterAuthentication != true && options.controlMaster ?? .no == .no
+            && options.tunnel ?? .no == .no && options.forwardX11 != true
+            && (options.permitLocalCommand != true || options.localCommand == nil)
     }
 
     /// Options that the jump hosts of -J get as well.

@@ -28,7 +28,8 @@ struct ConnectionPair: ~Copyable {
     init(
         seed: UInt64 = 1,
         proposal: Proposal = TransportPair.proposal(),
-        rekeyLimit: RekeyLimit = RekeyLimit()
+        rekeyLimit: RekeyLimit = RekeyLimit(),
+        earlySessionBytes: Int = 0
     ) throws {
         hostKey = try PrivateKey.generate(.ed25519, random: SeededRandom(seed: seed))
         var options = TransportOptions(
@@ -44,6 +45,7 @@ struct ConnectionPair: ~Copyable {
             HostKeyOffer(blob: hostKey.publicKey.blob, algorithms: ["ssh-ed25519"])
         ]
         options.signatureAlgorithms = ["ssh-ed25519", "rsa-sha2-512"]
+        options.earlySessionBytes = earlySessionBytes
         serverOptions = options
         server = ServerConnection(options, random: SeededRandom(seed: seed + 2), at: now)
     }
@@ -69,7 +71,8 @@ struct ConnectionPair: ~Copyable {
     mutating func run(
         deliveringAtMost cut: Int = .max,
         client onClient: ClientHandler = { _, _ in },
-        server onServer: ServerHandler = { _, _ in }
+        server onServer: ServerHandler = { _, _ in },
+        beforeDelivery: (inout ClientConnection) -> Void = { _ in }
     ) throws {
         var isActive = true
         while isActive {
@@ -82,6 +85,7 @@ struct ConnectionPair: ~Copyable {
                 onClient(&client, event)
                 isActive = true
             }
+            beforeDelivery(&client)
             if let bytes = Self.take(&client.core.transport.output, cut) {
                 _ = server.receive(upTo: bytes.count) {
                     $0.copy(bytes.rawBytes); return bytes.count

@@ -15,9 +15,17 @@ extension ClientLoop {
             while let event = try connection.nextEvent(at: Self.now) {
                 try handle(event)
             }
+            if !isAuthenticated, connection.mayFollowNone { authenticateAhead() }
         } catch {
             throw describe(error)
         }
+    }
+
+    /// What need not wait for the server's answer to the first request, once everything that came
+    /// with its keys has been read.
+    private func authenticateAhead() {
+        openEarlySession()
+        authenticator.followNone(on: &connection)
     }
 
     /// The user's words for what the peer did.
@@ -70,6 +78,7 @@ extension ClientLoop {
             try authenticator.handle(event, on: &connection)
         case .authenticated:
             isAuthenticated = true
+            authenticator.succeeded(on: connection)
             let through = dialed.address.map { "([\($0.host)]:\($0.port))" } ?? "(via proxy)"
             log.debug(
                 "Authenticated to \(settings.host) \(through) using \"\(authenticator.lastMethod)\"."

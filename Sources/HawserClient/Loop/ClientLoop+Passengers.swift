@@ -12,7 +12,9 @@ extension ClientLoop {
         escape character: UInt8?,
         _ descriptors: (input: Int32, output: Int32, error: Int32)
     ) -> Bool {
-        guard let id = connection.openChannel(.session) else { return false }
+        guard let id = connection.openChannel(.session, windowBytes: request.windowBytes) else {
+            return false
+        }
         let session = ClientSession(
             id,
             request,

@@ -17,10 +17,11 @@ extension ClientLoop {
             add(StandardForward(id, to: target, input: 0, output: 1))
             return
         }
-        guard settings.options.sessionType != ClientOptions.SessionType.none,
-            let id = connection.openChannel(.session)
-        else { return }
+        guard settings.options.sessionType != ClientOptions.SessionType.none else { return }
         var request = SessionRequest(settings)
+        guard let id = connection.openChannel(.session, windowBytes: request.windowBytes) else {
+            return
+        }
         request.wantsAgent = agentForwarding.isOn
         request.wantsX11 = settings.options.forwardX11 == true
         let session = ClientSession(
@@ -40,6 +41,13 @@ extension ClientLoop {
         if master == nil, settings.controlPath == nil {
             connection.requestGlobal(.noMoreSessions, wantReply: false)
         }
+    }
+
+    /// Opens it while the user is not known yet, where the program and the server allow for that.
+    func openEarlySession() {
+        guard mayOpenEarly, own == nil, connection.beginEarlySession() else { return }
+        try? openOwnSession()
+        own?.startEarly(self)
     }
 
     func ownSessionFailed() {

@@ -63,6 +63,9 @@ package final class ClientLoop {
     /// ssh's own session, if it has one.
     var own: ClientSession?
     var ownIsOver = false
+    /// Nothing has to be done between the authentication and the opening of ssh's own session.
+    package var mayOpenEarly = false
+    package var hasOwnSession: Bool { own != nil }
     /// Whom the answers to our global requests are for.
     var awaitedGlobals: [GlobalRequestID: (Bool, [UInt8]) -> Void] = [:]
 

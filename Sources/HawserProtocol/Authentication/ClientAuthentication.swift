@@ -73,6 +73,8 @@ struct ClientAuthentication {
     private(set) var state = State.idle
     /// Tokens that the server sent for the context that is made.
     private var gssapiTokens = 0
+    /// What was sent behind `none`, without waiting for the answer to that (§5.1).
+    private(set) var following: Method?
 
     init(user: String, sessionIdentifier: [UInt8]) {
         self.user = Array(user.utf8)
@@ -88,6 +90,39 @@ struct ClientAuthentication {
             ServiceMessage.payload(.serviceRequest, ServiceMessage.authentication),
             request(MethodName.none),
         ]
+    }
+
+    /// Whether a key may be offered behind `none` now.
+    var mayFollow: Bool {
+        guard following == nil else { return false }
+        return state == .requestingService || state == .requested(.none)
+    }
+
+    /// Whether the server owes an answer.
+    var awaitsAnswer: Bool {
+        switch state {
+        case .requestingService, .requested: true
+        default: false
+        }
+    }
+
+    /// Offers a key behind `none`.
+    mutating func follow(probing offer: PublicKeyOffer) -> [UInt8] {
+        following = .publicKeyProbe(offer)
+        return publicKeyRequest(offer, isSigned: false).bytes
+    }
+
+    /// What `follow(_:signature:)` needs a signature of.
+    func followingRequest(_ offer: PublicKeyOffer) -> SigningRequest {
+        signingRequest(.publicKey(offer))
+    }
+
+    /// Behind `none`, a key with a signature.
+    mutating func follow(_ offer: PublicKeyOffer, signature: [UInt8]) -> [UInt8] {
+        following = .publicKey
+        var writer = publicKeyRequest(offer, isSigned: true)
+        writer.write(string: signature)
+        return writer.take()
     }
 
     mutating func requestNone() -> [UInt8] {
@@ -237,7 +272,8 @@ struct ClientAuthentication {
                 return .event(.banner(try AuthenticationBanner(from: &reader).message))
             case (.userauthFailure, .requested):
                 let failure = try AuthenticationFailure(from: &reader)
-                state = .choosing
+                state = following.map { .requested($0) } ?? .choosing
+                following = nil
                 return .event(
                     .authenticationMethods(
                         failure.methods,

@@ -35,6 +35,9 @@ struct Channel {
     /// The program still has something to say when the peer has closed (`holdClose`).
     var holdsClose = false
     var hasReceivedClose = false
+    /// What may be sent before the channel is open. Not nil for a channel that a client asks for
+    /// before the user is known, at a server that allows for that and will call the channel 0.
+    var earlyWindowBytes: Int?
     /// Goes before bulk data.
     var isInteractive = false
     /// `send` took fewer bytes than it was given because the window was empty.
@@ -46,8 +49,10 @@ struct Channel {
     /// The peer's requests that we have not answered.
     var replies = ReplyQueue()
 
+    /// Whether we know what the peer calls it.
+    var isAddressable: Bool { phase == .open || (earlyWindowBytes != nil && phase == .requested) }
     /// Whether data may be sent now, windows apart.
-    var canSend: Bool { phase == .open && !hasSentEOF && !hasSentClose && !hasReceivedClose }
+    var canSend: Bool { isAddressable && !hasSentEOF && !hasSentClose && !hasReceivedClose }
 }
 
 /// The answers that we owe the peer, oldest first: they must go out in the order of the requests.

@@ -7,15 +7,21 @@ internal import HawserWire
 extension ConnectionCore {
     /// Asks for a channel; answered by `channelOpened` or `channelOpenFailed`. Nil when there are
     /// as many channels as we allow ourselves.
-    mutating func openChannel(_ opening: ChannelOpening) -> ChannelID? {
+    mutating func openChannel(_ opening: ChannelOpening, windowBytes: Int) -> ChannelID? {
         guard let index = channels.add(.requested) else { return nil }
         channels[index].isInteractive = opening.isInteractive
+        channels[index].receiveWindow = ReceiveWindow(sizeBytes: windowBytes)
         let id = channels.id(at: index)
+        if let early, id.number == 0 {
+            channels[index].earlyWindowBytes = early.windowBytes
+            channels[index].sendWindowBytes = early.windowBytes
+            channels[index].maximumDataBytes = ConnectionLimits.maximumDataBytes
+        }
         send(
             payload: ChannelOpen(
                 opening: opening,
                 senderChannel: id.number,
-                initialWindowBytes: UInt32(ConnectionLimits.initialWindowBytes),
+                initialWindowBytes: UInt32(clamping: windowBytes),
                 maximumPacketBytes: UInt32(ConnectionLimits.maximumDataBytes)
             ).payload
         )
@@ -23,14 +29,16 @@ extension ConnectionCore {
     }
 
     /// Grants the peer the channel it asked for.
-    mutating func confirmChannel(_ id: ChannelID) {
+    mutating func confirmChannel(_ id: ChannelID, windowBytes: Int) {
         guard let index = channels.index(of: id), channels[index].phase == .offered else { return }
         channels[index].phase = .open
+        channels[index].receiveWindow = ReceiveWindow(sizeBytes: windowBytes)
+        noteAnswer(toOpening: true)
         send(
             payload: ChannelOpenConfirmation(
                 recipientChannel: channels[index].peerNumber,
                 senderChannel: id.number,
-                initialWindowBytes: UInt32(ConnectionLimits.initialWindowBytes),
+                initialWindowBytes: UInt32(clamping: windowBytes),
                 maximumPacketBytes: UInt32(ConnectionLimits.maximumDataBytes)
             ).payload
         )
@@ -45,6 +53,7 @@ extension ConnectionCore {
         guard let index = channels.index(of: id), channels[index].phase == .offered else { return }
         let peerNumber = channels[index].peerNumber
         channels.remove(at: index)
+        noteAnswer(toOpening: false)
         send(
             payload: ChannelOpenFailure(
                 recipientChannel: peerNumber,
@@ -153,7 +162,7 @@ extension ConnectionCore {
 
     /// Sends a request. With `wantReply`, `channelRequestAnswered` tells the answer.
     mutating func request(_ request: ChannelRequest, on id: ChannelID, wantReply: Bool) {
-        guard let index = channels.index(of: id), channels[index].phase == .open,
+        guard let index = channels.index(of: id), channels[index].isAddressable,
             !channels[index].hasSentClose
         else { return }
         if wantReply { channels[index].unansweredRequests += 1 }
@@ -186,6 +195,12 @@ extension ConnectionCore {
 extension ConnectionCore {
     /// The whole of a channel message that has no further field.
     mutating func send(_ number: MessageNumber, to recipientChannel: UInt32) {
+        if early != nil {
+            var writer = WireWriter(reserving: 5)
+            writer.write(byte: number.rawValue)
+            writer.write(uint32: recipientChannel)
+            return sendEarly(writer.take())
+        }
         transport.beginMessage(number, byteCount: 5)
         transport.write(uint32: recipientChannel)
         transport.endMessage()
@@ -205,6 +220,13 @@ extension ConnectionCore {
         to recipientChannel: UInt32,
         extendedType: UInt32?
     ) {
+        if early != nil {
+            var writer = WireWriter(reserving: 9 + data.byteCount)
+            writer.write(byte: MessageNumber.channelData.rawValue)
+            writer.write(uint32: recipientChannel)
+            writer.write(string: data)
+            return sendEarly(writer.take())
+        }
         if let extendedType {
             transport.beginMessage(.channelExtendedData, byteCount: 13 + data.byteCount)
             transport.write(uint32: recipientChannel)
@@ -219,6 +241,7 @@ extension ConnectionCore {
     }
 
     mutating func send(payload: [UInt8]) {
+        if early != nil { return sendEarly(payload) }
         transport.send(payload.rawBytes)
     }
 }

@@ -89,13 +89,19 @@ extension Connection where Self: ~Copyable {
 
     /// Asks for a channel. `channelOpened` or `channelOpenFailed` answers. Nil when there are
     /// `ConnectionLimits.channels` already.
-    package mutating func openChannel(_ opening: ChannelOpening) -> ChannelID? {
-        core.openChannel(opening)
+    package mutating func openChannel(
+        _ opening: ChannelOpening,
+        windowBytes: Int = ConnectionLimits.initialWindowBytes
+    ) -> ChannelID? {
+        core.openChannel(opening, windowBytes: windowBytes)
     }
 
     /// Grants what `channelOpenRequested` asked.
-    package mutating func confirmChannel(_ id: ChannelID) {
-        core.confirmChannel(id)
+    package mutating func confirmChannel(
+        _ id: ChannelID,
+        windowBytes: Int = ConnectionLimits.initialWindowBytes
+    ) {
+        core.confirmChannel(id, windowBytes: windowBytes)
     }
 
     /// Refuses what `channelOpenRequested` asked; the channel is gone.

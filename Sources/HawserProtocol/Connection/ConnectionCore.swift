@@ -12,6 +12,11 @@ package struct ConnectionCore: ~Copyable {
     var nextGlobalRequest: UInt64 = 0
     /// The peer's global requests that we have not answered.
     var globalReplies = ReplyQueue()
+    /// What is sent before the user is known; nil when there is no such thing.
+    var early: EarlyMessages?
+    /// We refused the client's first channel and have granted none since.
+    var hasRefusedFirstChannel = false
+    private(set) var hasGrantedChannel = false
     /// The client will open no further session.
     var refusesSessions = false
     /// Where `received` is in the transport's payload.
@@ -28,6 +33,12 @@ package struct ConnectionCore: ~Copyable {
     init(_ transport: consuming Transport, at now: Instant) {
         self.transport = transport
         self.now = now
+    }
+
+    /// Notes the answer to a channel that the peer asked for.
+    mutating func noteAnswer(toOpening isGranted: Bool) {
+        hasRefusedFirstChannel = !isGranted && !hasGrantedChannel
+        if isGranted { hasGrantedChannel = true }
     }
 
     /// The data of the last event; empty when it had none.

@@ -6,14 +6,19 @@ package enum ConnectionLimits {
 
     /// What a peer may send on a new channel before we answer: a round trip of 20 ms at 100 MB/s.
     package static let initialWindowBytes = 2 << 20
+    /// The same for a session that nobody sits in front of: a round trip of 100 ms at 160 MB/s,
+    /// without waiting for the window to grow.
+    package static let bulkWindowBytes = 16 << 20
     /// How far a window may grow: 32 MiB in a round trip of 100 ms are 2.7 Gbit/s. It bounds what a
     /// program holds when a reader that was fast stops.
     package static let maximumWindowBytes = 32 << 20
     /// The most data of one message, both ways: what every implementation takes (RFC 4253 §6.1).
     package static let maximumDataBytes = 32 << 10
-    /// The part of its window that a reader drains before the peer hears of it: small enough that
+    /// The part of its window that a reader drains before the peer hears of it, and the most that it
+    /// drains, in bytes: small enough that
     /// the peer does not wait, large enough that the messages are few.
     static let windowAdjustFraction = 4
+    static let windowAdjustBytes = 1 << 20
 
     // MARK: Output queue, in bytes
 

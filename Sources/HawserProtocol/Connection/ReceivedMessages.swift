@@ -6,7 +6,8 @@ internal import HawserWire
 extension ConnectionCore {
     /// Takes the transport's current payload. Nil when it is nothing for the program.
     mutating func receive(_ number: MessageNumber) throws(ProtocolError) -> ConnectionEvent? {
-        switch number {
+        if isForRefusedEarlyChannel(number) { return nil }
+        return switch number {
         case .globalRequest: try receiveGlobalRequest()
         case .requestSuccess: receiveGlobalAnswer(success: true)
         case .requestFailure: receiveGlobalAnswer(success: false)
@@ -153,6 +154,7 @@ extension ConnectionCore {
         _ reason: ChannelOpenFailureReason,
         _ text: String
     ) -> ConnectionEvent? {
+        noteAnswer(toOpening: false)
         send(
             payload: ChannelOpenFailure(
                 recipientChannel: message.senderChannel,
@@ -171,7 +173,21 @@ extension ConnectionCore {
         let index = try requestedChannel(message.recipientChannel)
         channels[index].phase = .open
         channels[index].peerNumber = message.senderChannel
+        let sentEarly = channels[index].earlyWindowBytes.map {
+            $0 - channels[index].sendWindowBytes
+        }
         setSendLimits(message.initialWindowBytes, message.maximumPacketBytes, at: index)
+        if let sentEarly {
+            guard message.senderChannel == 0, sentEarly <= channels[index].sendWindowBytes else {
+                throw .violation("an early session is not as announced")
+            }
+            channels[index].earlyWindowBytes = nil
+            channels[index].sendWindowBytes -= sentEarly
+            if channels[index].awaitsWindow, channels[index].canSend {
+                channels[index].awaitsWindow = false
+                waitingEvents.append(.channelWritable(channels.id(at: index)))
+            }
+        }
         if channels[index].hasSentClose {
             send(.channelClose, to: message.senderChannel)
             return nil

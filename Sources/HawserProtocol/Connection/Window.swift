@@ -52,7 +52,11 @@ struct ReceiveWindow {
     /// The program passed on `count` bytes. What to tell the peer now, if anything.
     mutating func drain(_ count: Int, at now: Instant) -> Int? {
         drainedBytes += min(count, heldBytes)
-        guard drainedBytes >= sizeBytes / ConnectionLimits.windowAdjustFraction else { return nil }
+        let bound = min(
+            sizeBytes / ConnectionLimits.windowAdjustFraction,
+            ConnectionLimits.windowAdjustBytes
+        )
+        guard drainedBytes >= bound else { return nil }
         let adjustment = drainedBytes + growthBytes
         if probe == nil { probe = Probe(sent: now, bytesBefore: remainingBytes) }
         sizeBytes += growthBytes

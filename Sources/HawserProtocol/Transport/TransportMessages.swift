@@ -11,6 +11,9 @@ package struct PeerExtensions: Equatable, Sendable {
     package var supportsHostBound = false
     /// `ping@openssh.com`.
     package var supportsPing = false
+    /// `early-session@hawser`: how many bytes of data the server takes before it has let the user
+    /// in; nil when it takes no early messages.
+    package var earlySessionBytes: Int?
     /// `ext-info-in-auth@openssh.com`.
     package var wantsExtensionsInAuthentication = false
 }
@@ -91,6 +94,10 @@ extension Transport {
         case "ping@openssh.com" where text == "0":
             log.debug("kex_ext_info_check_ver: ping@openssh.com=<0>")
             peerExtensions.supportsPing = true
+        case "early-session@hawser" where options.isClient:
+            guard let bytes = UInt32(text) else { return }
+            log.debug2("kex_ext_info_check_ver: early-session@hawser=<\(bytes)>")
+            peerExtensions.earlySessionBytes = Int(bytes)
         case "ext-info-in-auth@openssh.com" where text == "0":
             peerExtensions.wantsExtensionsInAuthentication = true
         default:
@@ -102,11 +109,15 @@ extension Transport {
     mutating func sendExtensions() {
         guard peerWantsExtensions else { return }
         guard !options.isClient else { return send([("ext-info-in-auth@openssh.com", "0")]) }
-        send([
+        var extensions = [
             ("server-sig-algs", options.signatureAlgorithms.joined(separator: ",")),
             ("publickey-hostbound@openssh.com", "0"),
             ("ping@openssh.com", "0"),
-        ])
+        ]
+        if options.earlySessionBytes > 0 {
+            extensions.append(("early-session@hawser", String(options.earlySessionBytes)))
+        }
+        send(extensions)
     }
 
     /// A server's list for the user who has asked to be let in, when it differs from the one said at

@@ -39,6 +39,9 @@ package struct TransportOptions {
     package var hostKeys: [HostKeyOffer] = []
     /// The server's list for the `server-sig-algs` extension (RFC 8308 §3.1).
     package var signatureAlgorithms: [String] = []
+    /// How many bytes of a first channel's data a server takes before it has let the user in
+    /// (`early-session@hawser`); 0: it takes none, and no message either.
+    package var earlySessionBytes = 0
     /// The sizes that a client asks for in a group exchange, in bits.
     package var groupBits = Limits.groupBits
     /// The smallest RSA host key that a client takes, in bits.

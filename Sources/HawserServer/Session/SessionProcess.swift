@@ -513,7 +513,7 @@ package final class SessionProcess {
             return
         }
         sessions[id] = Session(channel: id, number: nextFreeNumber)
-        connection.confirmChannel(id)
+        connection.confirmChannel(id, windowBytes: ConnectionLimits.bulkWindowBytes)
         connection.holdClose(of: id)
     }
 

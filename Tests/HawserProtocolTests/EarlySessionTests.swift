@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HawserCrypto
+import HawserKeys
+import HawserWire
+import Testing
+
+@testable import HawserProtocol
+
+@Suite("Early sessions, docs/protocol/early-session.md, and requests behind `none`, RFC 4252 §5.1")
+struct EarlySessionTests {
+    /// Opens a session, runs a command and types 100 bytes into it, while no one is logged in yet;
+    /// the client tries `passwords`, of which the server takes "right".
+    private func run(
+        _ pair: inout ConnectionPair,
+        passwords: [String],
+        cut: Int = .max,
+        grants: Bool = true
+    ) throws {
+        var passwords = passwords
+        var hasBegun = false
+        pair.client.authenticate(user: "alice")
+        try pair.run(
+            deliveringAtMost: cut,
+            client: { client, event in
+                guard case .authenticationMethods = event else { return }
+                if !hasBegun {
+                    hasBegun = true
+                    _ = client.beginEarlySession()
+                    guard let id = client.openChannel(.session) else { return }
+                    client.request(.exec(command: Array("wc".utf8)), on: id, wantReply: true)
+                    let typed = [UInt8](repeating: 7, count: 100)
+                    let sent = client.send(typed.rawBytes, on: id)
+                    if sent == 100 { client.sendEOF(on: id) }
+                }
+                client.authenticatePassword(SecretBytes(Array(passwords.removeFirst().utf8)))
+            },
+            server: { server, event in
+                switch event {
+                case .authenticationRequested(let request)
+                where request.method == .password(SecretBytes(Array("right".utf8)), new: nil):
+                    server.acceptAuthentication()
+                case .authenticationRequested: server.refuseAuthentication(methods: ["password"])
+                case .channelOpenRequested(let id, _) where grants: server.confirmChannel(id)
+                case .channelOpenRequested(let id, _):
+                    server.refuseChannel(id, reason: .connectFailed, message: "open failed")
+                case .channelRequest(let id, _, let wantReply):
+                    if wantReply { server.answerRequest(on: id, success: true) }
+                default: break
+                }
+            }
+        )
+    }
+
+    @Test(
+        "Its messages arrive once, however often the user had to try",
+        arguments: [["right"], ["wrong", "right"], ["wrong", "bad", "right"]],
+        [Int.max, 5]
+    )
+    func arrives(passwords: [String], cut: Int) throws {
+        var pair = try ConnectionPair(earlySessionBytes: 1 << 16)
+        try run(&pair, passwords: passwords, cut: cut)
+        let typed = [UInt8](repeating: 7, count: 100)
+        #expect(pair.serverProgram.received == [0: typed])
+        #expect(pair.serverProgram.channels.count == 1)
+        #expect(pair.clientProgram.answers == [true])
+        #expect(pair.clientProgram.channels.count == 1)
+        #expect(pair.serverProgram.events.filter { $0.contains("EOF") }.count == 1)
+    }
+
+    @Test("What was sent on a session that is refused is dropped, and the connection lives")
+    func refused() throws {
+        var pair = try ConnectionPair(earlySessionBytes: 1 << 16)
+        try run(&pair, passwords: ["right"], grants: false)
+        #expect(pair.clientProgram.events.contains { $0.contains("channelOpenFailed") })
+        #expect(pair.serverProgram.received.isEmpty)
+        let opened = try pair.openSession()
+        #expect(opened.server.number == 0)
+    }
+
+    @Test("No more goes out early than the server allows, the rest follows")
+    func bound() throws {
+        var pair = try ConnectionPair(earlySessionBytes: 40)
+        try run(&pair, passwords: ["right"])
+        #expect(pair.serverProgram.received == [0: [UInt8](repeating: 7, count: 40)])
+    }
+
+    @Test("A server that announces nothing is sent nothing early, and takes nothing early")
+    func notAnnounced() throws {
+        var pair = try ConnectionPair()
+        pair.client.authenticate(user: "alice")
+        try pair.run(server: { server, event in
+            if case .authenticationRequested = event {
+                server.refuseAuthentication(methods: ["password"])
+            }
+        })
+        let begins = pair.client.beginEarlySession()
+        #expect(!begins)
+        _ = pair.client.openChannel(.session)
+        #expect(throws: ProtocolError.self) { try pair.run() }
+    }
+
+    @Test("A key behind none is answered after it, and lets the user in")
+    func followingNone() throws {
+        let key = try PrivateKey.generate(.ed25519, random: SeededRandom(seed: 9))
+        let offer = PublicKeyOffer(
+            keyBlob: key.publicKey.blob,
+            algorithm: "ssh-ed25519",
+            bindsHostKey: true
+        )
+        var pair = try ConnectionPair()
+        pair.client.authenticate(user: "alice")
+        var methods: [String] = []
+        var hasFollowed = false
+        try pair.run(
+            client: { client, event in
+                if case .authenticationMethods = event {
+                    let awaits = client.awaitsAuthenticationAnswer
+                    #expect(awaits)
+                }
+            },
+            server: { server, event in
+                guard case .authenticationRequested(let request) = event else { return }
+                methods.append(request.method.name)
+                if case .publicKey(let attempt) = request.method {
+                    #expect(attempt.signature != nil)
+                    server.acceptAuthentication()
+                } else if !hasFollowed {
+                    hasFollowed = true
+                    server.refuseAuthentication(methods: ["publickey"])
+                }
+            },
+            beforeDelivery: { client in
+                guard client.mayFollowNone, let request = client.followingRequest(offer) else {
+                    return
+                }
+                guard let signature = try? key.sign(request.data.rawBytes) else { return }
+                client.followNone(offer, signature: signature)
+            }
+        )
+        #expect(methods == ["none", "publickey"])
+        #expect(pair.clientProgram.events.last == "authenticated")
+    }
+}

@@ -309,6 +309,64 @@ def test_a_socket_of_ours_goes_with_us(serve, ssh, home):
     assert not path.exists()
 
 
+# MARK: Tunnels
+
+
+@pytest.mark.parametrize("client,server", [(OURS, OPENSSH), (OURS, OURS), (OPENSSH, OURS)],
+                         ids=lambda suite: suite.name)
+@pytest.mark.parametrize("kind", ["tun", "tap"])
+def test_a_tunnel(kind, client, server, serve, key):
+    if os.getuid() != 0 or not shutil.which("ip"):
+        pytest.skip("network devices are made by root, with ip")
+    if run(["ip", "tuntap", "add", "dev", "hwprobe1", "mode", kind]).returncode != 0:
+        pytest.skip("no network devices may be made here")
+    run(["ip", "link", "del", "hwprobe1"])
+    unit = secrets.randbelow(50) * 2 + 100
+    here, there, space = f"{kind}{unit}", f"{kind}{unit + 1}", f"hwspace{unit}"
+    network = f"10.{unit % 250}.{secrets.randbelow(250)}"
+    peer = serve(server, "PermitTunnel yes")
+    child = subprocess.Popen(
+        [client.ssh, "-F", peer.client_config(key, ExitOnForwardFailure="yes"), "-N",
+         "-o", f"Tunnel={'ethernet' if kind == 'tap' else 'point-to-point'}",
+         "-w", f"{unit}:{unit + 1}", "127.0.0.1"],
+    )
+    try:
+        for name in (here, there):
+            wait_until(pathlib.Path(f"/sys/class/net/{name}").exists, name)
+        # The far end is in a network of its own, so that packets cannot take another way.
+        for command in (
+            f"ip netns add {space}",
+            f"ip link set {there} netns {space}",
+            f"ip -n {space} addr add {network}.2/24 dev {there}",
+            f"ip -n {space} link set {there} up",
+            f"ip addr add {network}.1/24 dev {here}",
+            f"ip link set {here} up",
+        ):
+            result = run(command.split())
+            if result.returncode != 0:
+                pytest.skip(f"{command}: {result.stderr.decode()}")
+        code = (
+            "import socket;s=socket.create_server(('',9));print('up',flush=True);c,_=s.accept()\n"
+            "while d:=c.recv(65536):c.sendall(d)\n"
+        )
+        service = subprocess.Popen(
+            ["ip", "netns", "exec", space, "python3", "-c", code], stdout=subprocess.PIPE
+        )
+        try:
+            assert service.stdout.readline() == b"up\n"
+            data = os.urandom(300_000)
+            probe = socket.create_connection((f"{network}.2", 9), timeout=20)
+            assert exchange(probe, data) == data
+        finally:
+            service.kill()
+            service.wait()
+    finally:
+        child.kill()
+        child.wait()
+        run(["ip", "netns", "del", space])
+        run(["ip", "link", "del", here])
+
+
 # MARK: Agents
 
 
@@ -441,3 +499,31 @@ def test_a_passengers_display_and_agent_are_its_own(server, display, agent, serv
         assert pathlib.Path(f"{key}.pub").read_bytes().split()[1] in result.stdout
     finally:
         run([UNDER_TEST.ssh, "-F", config, "-O", "exit", "127.0.0.1"])
+
+
+@servers
+@pytest.mark.parametrize("direction", ["L", "R"])
+def test_a_slow_reader_gets_all_of_it(direction, server, serve, ssh, home):
+    """Whoever sends closes both directions at once; what is under way still arrives."""
+    data = os.urandom(1_500_000)
+    source = socket.create_server(("127.0.0.1", 0))
+
+    def feed():
+        peer, _ = source.accept()
+        peer.settimeout(20)
+        while not peer.recv(1) == b"":
+            pass
+        peer.sendall(data)
+        peer.close()
+
+    threading.Thread(target=feed, daemon=True).start()
+    place = home / "listen"
+    ssh(serve(server), f"-{direction}{place}:127.0.0.1:{source.getsockname()[1]}", "-N", "127.0.0.1")
+    peer = dial(place)
+    peer.shutdown(socket.SHUT_WR)
+    received = peer.recv(1000)
+    time.sleep(1)
+    while part := peer.recv(65536):
+        received += part
+    assert received == data
+    source.close()

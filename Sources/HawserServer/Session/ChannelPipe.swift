@@ -291,6 +291,15 @@ final class ChannelPipe {
         refresh(&connection)
     }
 
+    /// The channel is gone: what came over it is written, and nothing is read any more.
+    func onlyWrite(_ connection: inout ServerConnection) {
+        for index in sources.indices where sources[index].descriptor >= 0 {
+            sources[index].pending = []
+            closeSource(index)
+        }
+        takeEnd(&connection)
+    }
+
     /// Closes everything.
     func close() {
         for index in sources.indices where sources[index].descriptor >= 0 { closeSource(index) }

@@ -19,6 +19,8 @@ final class Forward {
     /// Our end of a channel that the peer has not confirmed yet.
     var accepted: Int32 = -1
     var hasPeerEnded = false
+    /// The channel is gone; what came over it is still being written.
+    var isClosed = false
     /// How long nothing may move before it is closed, in nanoseconds.
     var idleLimit: UInt64?
 
@@ -460,15 +462,31 @@ extension SessionProcess {
 
     /// A forwarded connection is closed when both directions are over.
     func finishIfDone(_ forward: Forward) {
+        if forward.isClosed, forward.pipe?.isWritten ?? true {
+            forwards.removeValue(forKey: forward.channel)?.close(watch)
+            return
+        }
         guard let pipe = forward.pipe, pipe.isDrained,
             forward.hasPeerEnded || pipe.writer < 0, pipe.isWritten
         else { return }
         connection.closeChannel(forward.channel)
     }
 
+    /// What a slow reader has not taken yet is its due, as long as these are few.
     func forwardClosed(_ id: ChannelID) {
-        forwards.removeValue(forKey: id)?.close(watch)
+        guard let forward = forwards[id] else { return }
+        if let pipe = forward.pipe, !pipe.isWritten,
+            forwards.values.count(where: \.isClosed) < Self.maximumUnwritten
+        {
+            forward.isClosed = true
+            pipe.onlyWrite(&connection)
+        } else {
+            forwards.removeValue(forKey: id)?.close(watch)
+        }
     }
+
+    /// Closed channels with something left to write.
+    private static let maximumUnwritten = 256
 
     // MARK: Host keys (OpenSSH's PROTOCOL §2.5)
 

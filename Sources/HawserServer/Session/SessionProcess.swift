@@ -730,6 +730,10 @@ package final class SessionProcess {
 
     private func endIdle(_ id: ChannelID, _ pipe: ChannelPipe) {
         log.verbose("channel \(id): closing after inactivity (ChannelTimeout)")
+        if forwards[id]?.isClosed == true {
+            forwards.removeValue(forKey: id)?.close(watch)
+            return
+        }
         pipe.close()
         connection.closeChannel(id)
     }

@@ -232,6 +232,8 @@ if Context.environment["HAWSER_FUZZ"] != nil {
         fuzz("FuzzPacketReader", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
         fuzz("FuzzConnection", uses: ["HawserProtocol", "HawserCrypto", "HawserWire"]),
         fuzz("FuzzMultiplex", uses: ["HawserMultiplex", "HawserWire"]),
+        fuzz("FuzzSOCKS", uses: ["HawserClient", "HawserWire"]),
+        fuzz("FuzzX11Setup", uses: ["HawserClient", "HawserWire"]),
         fuzz(
             "FuzzAgent",
             uses: ["HawserAgent", "HawserCrypto", "HawserKeys", "HawserLog", "HawserWire"]

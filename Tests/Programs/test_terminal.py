@@ -4,17 +4,20 @@ import fcntl
 import os
 import pty
 import re
+import shlex
 import signal
+import socket
 import subprocess
 import termios
 import time
 
 import pexpect
 import pytest
-from conftest import OPENSSH, OURS, UNDER_TEST, make_key, run, wait_until
+from conftest import OPENSSH, OURS, UNDER_TEST, free_port, make_key, run, wait_until
 
 PAIRS = [(OURS, OURS), (OURS, OPENSSH), (OPENSSH, OURS)]
 pairs = pytest.mark.parametrize("client,server", PAIRS, ids=lambda suite: suite.name)
+servers = pytest.mark.parametrize("server", [OPENSSH, OURS], ids=lambda suite: suite.name)
 
 
 def spawn(client, config, *words, **options):
@@ -190,3 +193,182 @@ def test_the_servers_title_lists_the_terminals(serve, key, home, me):
     for child in (second, first):
         child.sendline("exit")
         finish(child)
+
+
+# MARK: Escapes
+
+
+def shell(child):
+    """A prompt that cannot be mistaken, after which the session is at the start of a line."""
+    child.sendline("PS1=; stty -echo; echo marker-$((40+2))")
+    child.expect("marker-42")
+    time.sleep(0.3)
+
+
+def still_works(child):
+    child.send("\recho again-$((40+3))\r")
+    child.expect("again-43")
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def command_line(child, line):
+    child.send("\r~C")
+    child.expect_exact("ssh> ")
+    child.send(line + "\r")
+
+
+@servers
+def test_the_command_line(server, serve, key):
+    peer = serve(server)
+    child = spawn(
+        OURS, peer.client_config(key, EnableEscapeCommandline="yes"), "127.0.0.1"
+    )
+    shell(child)
+    for kind in "LRD":
+        port = free_port()
+        target = "" if kind == "D" else f":127.0.0.1:{peer.port}"
+        command_line(child, f"-{kind}{port}{target}")
+        child.expect("Forwarding port")
+        wait_until(lambda: listens(port), f"-{kind}")
+        command_line(child, f"-K{kind}{port}")
+        child.expect("Canceled forwarding")
+        wait_until(lambda: not listens(port), f"-K{kind}")
+    command_line(child, "-KL1")
+    child.expect("Unknown port forwarding")
+    command_line(child, "nonsense")
+    child.expect("Invalid command")
+    command_line(child, "?")
+    child.expect("Request remote forward")
+    # What is rubbed out was never there.
+    command_line(child, "-X\x7f\x7f-h")
+    child.expect("Cancel dynamic forward")
+    still_works(child)
+    child.send("exit\r")
+    finish(child)
+
+
+def test_no_command_line_unless_it_is_enabled(serve, key):
+    child = spawn(OURS, serve(OPENSSH).client_config(key), "127.0.0.1")
+    shell(child)
+    child.send("\r~C")
+    child.expect("commandline disabled")
+    still_works(child)
+    child.send("exit\r")
+    finish(child)
+
+
+@servers
+def test_the_other_escapes(server, serve, key):
+    peer = serve(server)
+    child = spawn(OURS, peer.client_config(key), "127.0.0.1")
+    shell(child)
+    child.send("\r~I")
+    child.expect(rf"-> 127.0.0.1:{peer.port}\r\n")
+    child.expect(r"kexalgorithm \S+\r\n")
+    child.expect(r"cipher \S+\r\n")
+    child.send("\r~v")
+    child.expect_exact("~v [LogLevel VERBOSE]")
+    child.send("\r~V")
+    child.expect_exact("~V [LogLevel INFO]")
+    child.send("\r~R")
+    still_works(child)
+    child.send("\r~B")
+    still_works(child)
+    child.send("\recho ~~tilde\r")
+    child.expect_exact("~~tilde")
+    child.send("\r~~\r")
+    # The shell got one character, the home folder: not a command.
+    child.expect("[Ii]s a directory")
+    child.send("\r~x\r")
+    child.expect("~x")
+    still_works(child)
+    child.send("exit\r")
+    finish(child)
+
+
+def job(config, after, *words):
+    """ssh as a shell's job: alone on a terminal, it could neither stop nor be left behind."""
+    ssh = shlex.join([OURS.ssh, "-F", str(config), *words])
+    return pexpect.spawn(
+        "/bin/bash", ["--norc", "-mc", f"{ssh}; {after}"], timeout=15, encoding="utf-8", echo=False
+    )
+
+
+def test_suspended_and_continued(serve, key):
+    config = serve(OPENSSH).client_config(key)
+    child = job(config, "echo stopped-$((40+2)); fg", "127.0.0.1")
+    shell(child)
+    child.send("\r~\x1a")
+    child.expect_exact("~^Z [suspend ssh]")
+    child.expect("stopped-42")
+    still_works(child)
+    child.send("exit\r")
+    finish(child)
+
+
+def test_put_in_the_background(serve, key):
+    """ssh leaves the terminal and stays for the forwarded connections it has."""
+    peer = serve(OPENSSH)
+    port = free_port()
+    config = peer.client_config(key)
+    child = job(
+        config, "echo left-$((40+2)); read x", f"-L{port}:127.0.0.1:{peer.port}", "127.0.0.1"
+    )
+    shell(child)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as open_one:
+        assert open_one.recv(8) == b"SSH-2.0-"
+        child.send("\r~&")
+        child.expect_exact("~& [backgrounded]")
+        child.expect("left-42")
+        found = run(["pgrep", "-f", f"^{OURS.ssh} .*-L{port}:"]).stdout.split()
+        assert len(found) == 1
+        open_one.sendall(b"SSH-2.0-probe\r\n")
+        assert open_one.recv(4096)
+    wait_until(lambda: not os.path.exists(f"/proc/{int(found[0])}"), "its end")
+    child.send("\r")
+    finish(child)
+
+
+@pytest.mark.parametrize("master,passenger", PAIRS, ids=lambda suite: suite.name)
+def test_escapes_inside_passengers(master, passenger, serve, key, home):
+    peer = serve(OPENSSH)
+    config = peer.client_config(key, ControlPath=home / "ctl")
+    result = run([master.ssh, "-F", config, "-oControlMaster=yes",
+                  *(["-oEnableEscapeCommandline=yes"] if master is OURS else []),
+                  "-Nnf", "127.0.0.1"])
+    assert result.returncode == 0, result.stderr
+    try:
+        child = spawn(passenger, config, "127.0.0.1")
+        shell(child)
+        child.send("\r~?")
+        child.expect("Supported escape sequences:\r\n")
+        child.expect("terminate session")
+        child.send("\r~#")
+        child.expect("The following connections are open:")
+        child.send("\r~\x1a")
+        child.expect("escape not available to multiplexed sessions")
+        child.send("\r~&")
+        child.expect("escape not available to multiplexed sessions")
+        if master is OURS:
+            port = free_port()
+            command_line(child, f"-L{port}:127.0.0.1:{peer.port}")
+            child.expect("Forwarding port")
+            wait_until(lambda: listens(port), "the forward")
+            command_line(child, f"-KL{port}")
+            child.expect("Canceled forwarding")
+            child.send("\r~I")
+            child.expect("kexalgorithm")
+        child.setwinsize(41, 121)
+        time.sleep(0.5)
+        child.send("\rstty size\r")
+        child.expect("41 121")
+        child.send("\r~.")
+        child.expect("Shared connection to 127.0.0.1 closed")
+        assert finish(child) == 255
+        assert run([OURS.ssh, "-F", config, "-O", "check", "127.0.0.1"]).returncode == 0
+    finally:
+        run([OURS.ssh, "-F", config, "-O", "exit", "127.0.0.1"])

@@ -6,10 +6,10 @@ internal import HawserWire
 ///
 /// A server that passes X connections on knows only a cookie of ours; the display's own is put in
 /// its place here.
-struct X11Setup {
+package struct X11Setup {
     private var bytes: [UInt8] = []
 
-    enum Outcome: Equatable {
+    package enum Outcome: Equatable {
         case needsMore
         /// Send this to the display.
         case accepted([UInt8])
@@ -19,10 +19,12 @@ struct X11Setup {
     /// The longest name of a protocol, and the longest cookie, in bytes.
     private static let maximumBytes = 256
 
-    mutating func append(_ more: [UInt8]) { bytes += more }
+    package init() {}
+
+    package mutating func append(_ more: [UInt8]) { bytes += more }
 
     /// Whether the client knows `fake`; if so, what it says with `real` in its place.
-    func checked(name: String, fake: [UInt8], real: [UInt8]) -> Outcome {
+    package func checked(name: String, fake: [UInt8], real: [UInt8]) -> Outcome {
         guard bytes.count >= 12 else { return .needsMore }
         let isBig: Bool
         switch bytes[0] {

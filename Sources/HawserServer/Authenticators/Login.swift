@@ -131,6 +131,11 @@ extension Monitor {
     func authenticate(_ method: AuthenticationRequest.Method) -> Bool {
         guard let login else { return false }
         login.attempts += 1
+        switch method {
+        case .none, .publicKey, .password, .hostBased, .keyboardInteractive: break
+        // Whoever adds a method need not think of it: its library may have read what is the host's.
+        default: holdsOthersSecrets = true
+        }
         var next: AuthenticationRequest.Method? = method
         while let method = next {
             next = nil

@@ -89,7 +89,8 @@ let package = Package(
             "HawserServer",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserProtocol",
-                "HawserAgentClient", "HawserConfig", "HawserSystem", "HawserTool", "HawserFiles",
+                "HawserAgentClient", "HawserConfig", "HawserSFTP", "HawserSystem", "HawserTool",
+                "HawserFiles",
             ]
         ),
 

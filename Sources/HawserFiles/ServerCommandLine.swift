@@ -110,7 +110,12 @@ package struct ServerCommandLine {
 
     /// Serves the client of the standard descriptors; returns the status to leave with. `peer`: who
     /// it is, where the environment does not tell.
-    package func serve(user: User, log: Log, peer: String? = nil) -> Int32 {
+    package func serve(
+        user: User,
+        log: Log,
+        peer: String? = nil,
+        witness: (any FileWitness)? = nil
+    ) -> Int32 {
         if let umask { _ = Daemon.setFileMask(umask) }
         let connection = Environment.value("SSH_CONNECTION")?.split(separator: " ").first
         var server = SubsystemServer(
@@ -119,6 +124,7 @@ package struct ServerCommandLine {
             peer: peer ?? connection.map(String.init) ?? "UNKNOWN"
         )
         server.rules = rules
+        server.witness = witness ?? FileEventPipe.inherited
         if let startDirectory, !Daemon.changeDirectory(startDirectory) {
             log.error(
                 "chdir to \"\(startDirectory)\" failed: \(SystemError("chdir").reason)"

@@ -12,6 +12,8 @@ package struct SubsystemServer {
     /// Who is served, for the log.
     package var user: String
     package var peer: String
+    /// Who is told what the client does with files.
+    package var witness: (any FileWitness)?
 
     package init(log: Log, user: String, peer: String) {
         self.log = log
@@ -26,7 +28,7 @@ package struct SubsystemServer {
             FileCalls.setPipeBytes(descriptor, pipeBytes)
             if !Descriptor.isTerminal(descriptor) { Descriptor.setNonblocking(descriptor) }
         }
-        var server = Server(files: LocalFileSystem(), rules: rules, log: log)
+        var server = Server(files: LocalFileSystem(), rules: rules, log: log, witness: witness)
         var set = PollSet()
         var hasEnded = false
         while true {

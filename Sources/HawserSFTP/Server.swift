@@ -16,8 +16,13 @@ package struct Server<Files: ServerFileSystem>: ~Copyable {
     private var input = ByteQueue(capacityBytes: 4096)
     private var session: ServerSession<Files>
 
-    package init(files: Files, rules: RequestRules = RequestRules(), log: Log = .none) {
-        session = ServerSession(files: files, rules: rules, log: log)
+    package init(
+        files: Files,
+        rules: RequestRules = RequestRules(),
+        log: Log = .none,
+        witness: (any FileWitness)? = nil
+    ) {
+        session = ServerSession(files: files, rules: rules, log: log, witness: witness)
     }
 
     /// Answers not yet sent.
@@ -70,11 +75,35 @@ struct ServerSession<Files: ServerFileSystem>: ~Copyable {
     let log: Log
     var handles = HandleTable<Files.Directory>()
     private var hasGreeted = false
+    private let witness: (any FileWitness)?
+    /// What the request that is being answered does, if it is worth telling.
+    private var event: FileEvent?
 
-    init(files: Files, rules: RequestRules, log: Log) {
+    init(files: Files, rules: RequestRules, log: Log, witness: (any FileWitness)?) {
         self.files = files
         self.rules = rules
         self.log = log
+        self.witness = witness
+    }
+
+    /// Says what this request does; it is told with what came of it.
+    mutating func note(
+        _ operation: String,
+        _ path: [UInt8],
+        _ change: (inout FileEvent) -> Void = { _ in }
+    ) {
+        guard witness != nil else { return }
+        var event = FileEvent(operation: operation, path: path)
+        change(&event)
+        self.event = event
+    }
+
+    /// Tells it.
+    mutating func tell(_ status: Status) {
+        guard var event, let witness else { return }
+        self.event = nil
+        if status != .ok { event.failure = status.text }
+        witness.note(event)
     }
 
     /// Answers the first packet of a queue, `bytes` long behind its length.
@@ -117,9 +146,12 @@ struct ServerSession<Files: ServerFileSystem>: ~Copyable {
         }
         do throws(RequestFailure) {
             try run(request, id, &reader)
+            tell(.ok)
         } catch {
             switch error {
-            case .refused(let status): send(status, to: id)
+            case .refused(let status):
+                tell(status)
+                send(status, to: id)
             case .malformed(let error): throw error
             }
         }
@@ -148,6 +180,7 @@ struct ServerSession<Files: ServerFileSystem>: ~Copyable {
     mutating func closeAll() {
         for handle in handles.removeAll() {
             logClose(handle, forced: true)
+            tell(.ok)
             if handle.directory == nil { try? files.close(handle.file) }
         }
     }

@@ -33,12 +33,14 @@ extension ServerSession {
         case .remove:
             let path = try path(&reader)
             log.info("remove name \"\(shown(path))\"")
+            note("remove", path)
             try refusable { () throws(Status) in try files.remove(path) }
             send(.ok, to: id)
         case .mkdir: try makeDirectory(id, &reader)
         case .rmdir:
             let path = try path(&reader)
             log.info("rmdir name \"\(shown(path))\"")
+            note("rmdir", path)
             try refusable { () throws(Status) in try files.removeDirectory(path) }
             send(.ok, to: id)
         case .realpath:
@@ -55,6 +57,7 @@ extension ServerSession {
             let target = try path(&reader)
             let place = try path(&reader)
             log.info("symlink old \"\(shown(target))\" new \"\(shown(place))\"")
+            note("symlink", place) { $0.target = target }
             try refusable { () throws(Status) in try files.symbolicLink(target, at: place) }
             send(.ok, to: id)
         case .readlink:
@@ -76,6 +79,7 @@ extension ServerSession {
         let attributes = try wire { () throws(WireError) in try Attributes(from: &reader) }
         log.debug3("request \(id): open flags \(flags.rawValue)")
         let mode = attributes.permissions.map { $0 & 0o7777 } ?? 0o666
+        note("open", path) { $0.detail = flags.text }
         if rules.isReadOnly, !flags.isDisjoint(with: [.write, .append, .create, .truncate]) {
             log.verbose("Refusing open request in read-only mode")
             throw .refused(.permissionDenied)
@@ -107,11 +111,15 @@ extension ServerSession {
         send(.ok, to: id)
     }
 
-    func logClose(_ entry: HandleTable<Files.Directory>.Entry, forced: Bool) {
+    mutating func logClose(_ entry: HandleTable<Files.Directory>.Entry, forced: Bool) {
         let word = forced ? "forced " : ""
         if entry.directory != nil {
             log.info("\(word)closedir \"\(shown(entry.path))\"")
         } else {
+            note("close", entry.path) {
+                $0.bytesRead = entry.bytesRead
+                $0.bytesWritten = entry.bytesWritten
+            }
             log.info(
                 "\(word)close \"\(shown(entry.path))\" bytes read \(entry.bytesRead) "
                     + "written \(entry.bytesWritten)"
@@ -218,7 +226,9 @@ extension ServerSession {
         let attributes = try wire { () throws(WireError) in try Attributes(from: &reader) }
         log.debug("request \(id): \(request.rawValue) name \"\(shown(path))\"")
         let target: AttributeTarget = request == .lsetstat ? .link(path) : .path(path)
-        send(set(attributes, of: target, path), to: id)
+        let status = set(attributes, of: target, path)
+        tell(status)
+        send(status, to: id)
     }
 
     private mutating func setFileStatus(
@@ -233,7 +243,9 @@ extension ServerSession {
         guard let entry = handles[handle], entry.directory == nil else {
             throw .refused(.failure)
         }
-        send(set(attributes, of: .file(entry.file, path: entry.path), entry.path), to: id)
+        let status = set(attributes, of: .file(entry.file, path: entry.path), entry.path)
+        tell(status)
+        send(status, to: id)
     }
 
     /// Changes everything that is asked, and tells the last failure.
@@ -243,6 +255,7 @@ extension ServerSession {
         _ path: [UInt8]
     ) -> Status {
         var result = Status.ok
+        note("setstat", path) { $0.detail = attributes.changes }
         var changes: [AttributeChange] = []
         if let size = attributes.size {
             log.info("set \"\(shown(path))\" size \(size)")
@@ -276,6 +289,7 @@ extension ServerSession {
     {
         let path = try path(&reader)
         log.info("opendir \"\(shown(path))\"")
+        note("opendir", path)
         let directory = try refusable { () throws(Status) in try files.openDirectory(path) }
         let entry = HandleTable<Files.Directory>.Entry(
             file: -1,
@@ -327,6 +341,7 @@ extension ServerSession {
         let attributes = try wire { () throws(WireError) in try Attributes(from: &reader) }
         let mode = attributes.permissions.map { $0 & 0o7777 } ?? 0o777
         log.info("mkdir name \"\(shown(path))\" mode 0\(octal(mode, 3))")
+        note("mkdir", path) { $0.detail = "mode 0\(String(mode, radix: 8))" }
         try refusable { () throws(Status) in try files.makeDirectory(path, mode: mode) }
         send(.ok, to: id)
     }
@@ -340,6 +355,7 @@ extension ServerSession {
         let from = try path(&reader)
         let to = try path(&reader)
         log.info("\(request.rawValue) old \"\(shown(from))\" new \"\(shown(to))\"")
+        note(request.rawValue, from) { $0.target = to }
         try refusable { () throws(Status) in
             switch request {
             case .hardlink: try files.link(from, to: to)
@@ -388,4 +404,16 @@ func wire<Value>(_ read: () throws(WireError) -> Value) throws(RequestFailure) -
 /// Asks the file system; what it refuses is the answer.
 func refusable<Value>(_ call: () throws(Status) -> Value) throws(RequestFailure) -> Value {
     do throws(Status) { return try call() } catch { throw .refused(error) }
+}
+
+extension Attributes {
+    /// What is to be changed, for an account of it.
+    fileprivate var changes: String {
+        var parts: [String] = []
+        if let size { parts.append("size \(size)") }
+        if let permissions { parts.append("mode 0\(String(permissions & 0o7777, radix: 8))") }
+        if let times { parts.append("modtime \(times.modification)") }
+        if let owner { parts.append("owner \(owner.uid) group \(owner.gid)") }
+        return parts.joined(separator: " ")
+    }
 }

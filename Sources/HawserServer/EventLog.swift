@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import HawserSFTP
 package import HawserSystem
 internal import HawserWire
 
@@ -56,6 +57,7 @@ package struct EventLog: Sendable {
         case sessionStarted(user: String, id: Int, kind: String, command: String?)
         case sessionEnded(user: String, id: Int)
         case forward(user: String, kind: String, target: String, isAllowed: Bool)
+        case file(user: String, id: Int, FileEvent)
         case disconnected(user: String?, seconds: Int, bytesIn: UInt64, bytesOut: UInt64)
     }
 
@@ -156,6 +158,21 @@ extension EventLog.Event {
             object.add("kind", kind)
             object.add("target", target)
             object.add("result", isAllowed ? "allowed" : "refused")
+        case .file(let user, let id, let event):
+            object.add("event", "sftp")
+            object.add("user", user)
+            object.add("id", id)
+            object.add("operation", event.operation)
+            object.add("path", String(decoding: event.path, as: UTF8.self))
+            if !event.target.isEmpty {
+                object.add("target", String(decoding: event.target, as: UTF8.self))
+            }
+            if !event.detail.isEmpty { object.add("detail", event.detail) }
+            if event.operation == "close" {
+                object.add("bytes_read", Int(clamping: event.bytesRead))
+                object.add("bytes_written", Int(clamping: event.bytesWritten))
+            }
+            object.add("result", event.failure.isEmpty ? "done" : event.failure)
         case .disconnected(let user, let seconds, let bytesIn, let bytesOut):
             object.add("event", "disconnect")
             if let user { object.add("user", user) }

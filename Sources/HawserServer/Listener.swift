@@ -389,8 +389,11 @@ package final class Listener {
                 "drop connection #\(startups.count) from [\(address)]:\(peer.port) on "
                     + "[\(local?.host ?? "UNKNOWN")]:\(local?.port ?? 65535) \(reason)"
             )
-            plan.events.write(.dropped(address: address, port: peer.port, reason: reason))
-            _ = Descriptor.write(connection, Array((text + "\r\n").utf8).rawBytes)
+            var events = plan.events
+            events.reference = Hexadecimal.encode(random.bytes(4))
+            events.write(.dropped(address: address, port: peer.port, reason: reason))
+            let said = text + events.mention + "\r\n"
+            _ = Descriptor.write(connection, Array(said.utf8).rawBytes)
             return nil
         }
         startMonitor(connection, address, peer.port, source)

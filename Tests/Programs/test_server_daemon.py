@@ -276,6 +276,103 @@ def test_a_refused_client_can_name_the_event(serve, tmp_path):
     assert failed["reference"] == reference
 
 
+def noted(events, kind):
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    return [line for line in lines if line["event"] == kind]
+
+
+def test_a_dropped_client_can_name_the_event(serve, tmp_path):
+    events = tmp_path / "events"
+    peer = serve(UNDER_TEST, f"EventLog {events}", "PerSourcePenalties noauth:5s min:1s")
+    for _ in range(2):
+        socket.create_connection(("127.0.0.1", peer.port)).close()
+        time.sleep(0.3)
+    said = wait_until(
+        lambda: next(
+            (line for line in [hello(peer.port)] if line.startswith(b"Not allowed")), None
+        ), "the penalty",
+    ).decode()
+    reference = said.split("(reference ")[1].split(")")[0]
+    assert [
+        line for line in noted(events, "dropped")
+        if line["reference"] == reference and line["address"] == "127.0.0.1"
+        and "penalty" in line["reason"]
+    ]
+    penalty = noted(events, "penalty")[0]
+    assert penalty["address"] == "127.0.0.1" and penalty["source"] == "127.0.0.1/32"
+    assert penalty["reason"] == "connections without attempting authentication"
+
+
+def test_events_of_a_reload_that_is_refused(serve, tmp_path):
+    events = tmp_path / "events"
+    peer = serve(UNDER_TEST, f"EventLog {events}")
+    peer.config.write_text(peer.config.read_text() + "NoSuchKeyword yes\n")
+    hang_up(peer, "the old one stays in force")
+    assert [line["result"] for line in noted(events, "reload")] == ["refused"]
+
+
+def test_events_of_forwardings(serve, key, tmp_path, me):
+    events = tmp_path / "events"
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        allowed = target.getsockname()[1]
+        peer = serve(UNDER_TEST, f"EventLog {events}", f"PermitOpen 127.0.0.1:{allowed}")
+        target.settimeout(10)
+        taken = threading.Thread(target=lambda: target.accept()[0].close())
+        taken.start()
+        for port in (allowed, 1):
+            run([OPENSSH.ssh, "-F", peer.client_config(key), "-W", f"127.0.0.1:{port}",
+                 "127.0.0.1"])
+        taken.join()
+    found = {line["target"]: line["result"] for line in noted(events, "forward")}
+    assert found == {f"127.0.0.1:{allowed}": "allowed", "127.0.0.1:1": "refused"}
+    assert all(line["user"] == me and line["reference"] for line in noted(events, "forward"))
+
+
+@pytest.mark.parametrize("kind", ["internal-sftp", "sftp-server"])
+def test_events_of_files(kind, serve, key, tmp_path, me):
+    events = tmp_path / "events"
+    program = pathlib.Path(UNDER_TEST.sshd).parent.parent / "libexec" / "sftp-server"
+    command = kind if kind == "internal-sftp" else program
+    peer = serve(UNDER_TEST, f"EventLog {events}", f"Subsystem sftp {command}")
+    (tmp_path / "source").write_bytes(bytes(300_000))
+    folder = tmp_path / 'a "folder"'
+    batch = [
+        f"get {tmp_path}/source {tmp_path}/copy", f"mkdir '{folder}'",
+        f"put {tmp_path}/copy '{folder}/copy'", f"chmod 600 '{folder}/copy'",
+        f"rename '{folder}/copy' '{folder}/other'", f"symlink other '{folder}/link'",
+        f"rm '{folder}/other'", f"rm '{folder}/link'", f"rmdir '{folder}'",
+        "-rm /nonexistent/file",
+    ]
+    result = run(
+        ["/usr/bin/sftp", "-F", peer.client_config(key), "-S", OPENSSH.ssh, "-b", "-",
+         "127.0.0.1"],
+        input="\n".join(batch).encode(),
+    )
+    assert result.returncode == 0, result.stderr
+    wait_until(lambda: noted(events, "disconnect"), "the end")
+    done = noted(events, "sftp")
+    assert all(line["user"] == me and line["reference"] for line in done)
+    assert {line["reference"] for line in done} == {noted(events, "login")[0]["reference"]}
+
+    def one(operation, path):
+        return next(
+            line for line in done
+            if line["operation"] == operation and line["path"] == str(path)
+        )
+
+    assert one("open", tmp_path / "source")["detail"] == "READ"
+    end = one("close", tmp_path / "source")
+    assert (end["bytes_read"], end["bytes_written"]) == (300_000, 0)
+    assert one("close", folder / "copy")["bytes_written"] == 300_000
+    assert one("mkdir", folder)["result"] == "done"
+    assert "mode 0600" in one("setstat", folder / "copy")["detail"]
+    renamed = [line for line in done if line["operation"].endswith("rename")]
+    assert [line["target"] for line in renamed] == [str(folder / "other")]
+    assert one("symlink", folder / "link")["target"] == "other"
+    assert one("rmdir", folder)["result"] == "done"
+    assert one("remove", "/nonexistent/file")["result"] == "No such file"
+
+
 # Files without a program
 
 

@@ -461,6 +461,8 @@ package final class Monitor {
             start.events.write(
                 .forward(user: login.name, kind: kind, target: target, isAllowed: isAllowed)
             )
+        case .file(let id, let event):
+            start.events.write(.file(user: login.name, id: Int(id), event))
         case .bytes(let received, let sent):
             bytes = (received, sent)
         }

@@ -2,6 +2,7 @@
 
 internal import HawserLog
 internal import HawserProtocol
+internal import HawserSFTP
 package import HawserWire
 
 // A message on the socket: uint32 length, then a byte for its kind and its fields, in the types of
@@ -99,6 +100,7 @@ extension SessionReport {
         case sessionEnded
         case forward
         case bytes
+        case file
     }
 
     fileprivate func write(into writer: inout WireWriter) {
@@ -116,6 +118,10 @@ extension SessionReport {
             writer.write(text: kind)
             writer.write(string: Array(target.utf8.prefix(1024)))
             writer.write(boolean: isAllowed)
+        case .file(let id, let event):
+            writer.write(byte: Kind.file.rawValue)
+            writer.write(uint32: id)
+            event.write(into: &writer)
         case .bytes(let received, let sent):
             writer.write(byte: Kind.bytes.rawValue)
             writer.write(uint64: received)
@@ -142,6 +148,9 @@ extension SessionReport {
             let name = try reader.readText(limit: 256)
             let target = String(decoding: try reader.readBytes(limit: 1024), as: UTF8.self)
             self = .forward(kind: name, target: target, isAllowed: try reader.readBoolean())
+        case .file:
+            let id = try reader.readUInt32()
+            self = .file(id: id, try FileEvent(from: &reader))
         case .bytes:
             self = .bytes(received: try reader.readUInt64(), sent: try reader.readUInt64())
         }

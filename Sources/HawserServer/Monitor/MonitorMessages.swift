@@ -2,6 +2,7 @@
 
 package import HawserLog
 package import HawserProtocol
+package import HawserSFTP
 
 /// What the processes that speak with a client ask of their monitor.
 ///
@@ -63,6 +64,8 @@ package enum SessionReport: Equatable, Sendable {
     case sessionStarted(id: UInt32, kind: String, command: String)
     case sessionEnded(id: UInt32)
     case forward(kind: String, target: String, isAllowed: Bool)
+    /// What a client of sftp did, in a session.
+    case file(id: UInt32, FileEvent)
     /// On the wire since the login.
     case bytes(received: UInt64, sent: UInt64)
 }

@@ -2,6 +2,7 @@
 
 internal import HawserFiles
 internal import HawserLog
+internal import HawserSFTP
 internal import HawserSystem
 
 /// `internal-sftp` of sshd_config(5): the SFTP server inside the session's process, so that a bare
@@ -33,7 +34,7 @@ extension SessionProcess {
         let errors = try Descriptor.pipe()
         let child = try Daemon.forkChild()
         if child == 0 {
-            serveSFTP(words, input.read, output.write, errors.write)
+            serveSFTP(words, session, input.read, output.write, errors.write)
         }
         for end in [input.read, output.write, errors.write] { Descriptor.close(end) }
         session.child = child
@@ -50,6 +51,7 @@ extension SessionProcess {
     /// The child: nothing of the connection stays open, what is logged goes to the monitor.
     private func serveSFTP(
         _ words: [String],
+        _ session: Session,
         _ input: Int32,
         _ output: Int32,
         _ errors: Int32
@@ -78,8 +80,23 @@ extension SessionProcess {
                 ? ServerLogSink(.descriptor(2))
                 : InternalLogSink(MonitorLogSink(MessageSocket(3, limitBytes: 4096)))
             let log = Log(level: line.level, sink: sink)
-            Daemon.exit(line.serve(user: user, log: log, peer: start.peer.address))
+            let witness = keepsAccount ? MonitorFileWitness(session.number) : nil
+            Daemon.exit(
+                line.serve(user: user, log: log, peer: start.peer.address, witness: witness)
+            )
         }
+    }
+}
+
+/// Tells the monitor, which writes the event log.
+private final class MonitorFileWitness: FileWitness {
+    private let session: UInt32
+    private let socket = MessageSocket(3, limitBytes: 4096)
+
+    init(_ session: UInt32) { self.session = session }
+
+    func note(_ event: FileEvent) {
+        socket.send(MonitorRequest.report(.file(id: session, event)).encoding)
     }
 }
 

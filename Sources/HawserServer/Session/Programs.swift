@@ -251,6 +251,8 @@ extension SessionProcess {
             (child: 2, ours: errors.write),
         ]
         defer { for end in [input.read, output.write, errors.write] { Descriptor.close(end) } }
+        let events = try offerFileEvents(&spawn, session)
+        defer { Descriptor.close(events) }
         session.child = try spawn.start()
         session.pipe = ChannelPipe(
             channel: session.channel,

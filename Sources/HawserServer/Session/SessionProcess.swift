@@ -26,6 +26,8 @@ package final class SessionProcess {
     var forwards: [ChannelID: Forward] = [:]
     var tunnels: [ChannelID: TunnelChannel] = [:]
     var listeners: [ForwardListener] = []
+    /// Pipes of sftp-servers.
+    var fileEvents: [Int32: FileEventReader] = [:]
     /// What the loop waits for.
     let watch: DescriptorWatch
     /// Whose a descriptor that is waited for is.
@@ -319,7 +321,8 @@ package final class SessionProcess {
             switch owners[ready.descriptor] {
             case .channel(let id): move(ready, id)
             case .listener(let listener): accept(ready.descriptor, listener)
-            case nil: watch.forget(ready.descriptor)
+            case nil:
+                if !takeFileEvents(ready.descriptor) { watch.forget(ready.descriptor) }
             }
         }
     }
@@ -435,6 +438,7 @@ package final class SessionProcess {
             }
         }
         if let exposedFile { Files.remove(exposedFile) }
+        for descriptor in Array(fileEvents.keys) { _ = takeFileEvents(descriptor) }
         ask(.report(.bytes(received: bytes.received, sent: bytes.sent)))
         monitor.send(MonitorRequest.ended.encoding)
     }

@@ -62,7 +62,8 @@ let package = Package(
 
         // The world: descriptors, processes, terminals, accounts.
         .systemLibrary(name: "CHawserSystem"),
-        module("HawserSystem", uses: ["CHawserSystem", "HawserWire", "HawserLog"]),
+        .target(name: "CHawserStart"),
+        module("HawserSystem", uses: ["CHawserStart", "CHawserSystem", "HawserWire", "HawserLog"]),
         module("HawserTool", uses: ["HawserWire", "HawserLog", "HawserSystem"]),
 
         // The agent's socket, for everyone who asks an agent.

@@ -30,20 +30,24 @@ struct HostKeySources {
 
     /// Everything that may be about `name`; nil when the command fails.
     func knownHosts(for key: PublicKey, name: String, reason: Reason) -> KnownHosts? {
-        let tokens = [
-            "I": reason.rawValue, "H": name, "t": key.type.name, "f": key.fingerprint(),
-            "K": Base64.encode(key.blob),
-        ]
-        return knownHosts(tokens, reason)
+        knownHosts(
+            [
+                "I": reason.rawValue, "H": name, "t": key.type.name, "f": key.fingerprint(),
+                "K": Base64.encode(key.blob),
+            ],
+            reason
+        )
     }
 
     /// The same before the server has shown a key.
     func knownHosts(ordering name: String, host: String) -> KnownHosts? {
-        let tokens = ["I": "ORDER", "H": host, "t": "NONE", "f": "NONE", "K": "NONE"]
-        return knownHosts(tokens, .order)
+        knownHosts(["I": "ORDER", "H": host, "t": "NONE", "f": "NONE", "K": "NONE"], .order)
     }
 
-    private func knownHosts(_ tokens: [String: String], _ reason: Reason) -> KnownHosts? {
+    private func knownHosts(
+        _ tokens: KeyValuePairs<Unicode.Scalar, String>,
+        _ reason: Reason
+    ) -> KnownHosts? {
         var files = (userFiles + globalFiles).compactMap(file)
         if let command = settings.options.knownHostsCommand, command.lowercased() != "none" {
             switch output(of: command, tokens, reason) {
@@ -80,12 +84,12 @@ struct HostKeySources {
 
     private func output(
         of command: String,
-        _ own: [String: String],
+        _ own: KeyValuePairs<Unicode.Scalar, String>,
         _ reason: Reason
     ) -> Output {
         let tag = "KnownHostsCommand-\(reason.rawValue)"
         var tokens = settings.tokens
-        for (letter, value) in own { tokens.values[Character(letter)] = value }
+        for (letter, value) in own { tokens[letter] = value }
         guard let words = try? ConfigLine.parse("KnownHostsCommand \(command)")?.arguments,
             !words.isEmpty
         else {

@@ -46,11 +46,10 @@ struct SessionRequest {
     /// What `SendEnv` and `SetEnv` choose.
     static func environment(_ settings: ClientSettings) -> [(name: String, value: String)] {
         var result: [(name: String, value: String)] = []
-        for entry in Environment.all {
+        let wanted = settings.options.sendEnv
+        for entry in wanted.isEmpty ? [] : Environment.all {
             guard let (name, value) = split(entry) else { continue }
-            if settings.options.sendEnv.contains(where: { Patterns.matches($0, name) }) {
-                result.append((name, value))
-            }
+            if wanted.contains(where: { Patterns.matches($0, name) }) { result.append((name, value)) }
         }
         var assigned: Set<String> = []
         for entry in (try? settings.setEnvironment) ?? [] {
@@ -62,7 +61,7 @@ struct SessionRequest {
 
     /// A `NAME=value`.
     static func split(_ entry: String) -> (name: String, value: String)? {
-        guard let equals = entry.firstIndex(of: "=") else { return nil }
+        guard let equals = entry.utf8.firstIndex(of: UInt8(ascii: "=")) else { return nil }
         return (String(entry[..<equals]), String(entry[entry.index(after: equals)...]))
     }
 }

@@ -86,8 +86,8 @@ package struct ClientSettings {
     private mutating func expandUser() throws(ConfigError) {
         guard let setting = options[.user], setting.origin != .commandLine else { return }
         var tokens = tokens
-        tokens.values["r"] = nil
-        tokens.values["C"] = nil
+        tokens["r"] = nil
+        tokens["C"] = nil
         let name = setting.values.first ?? user
         user = try expand(name, tokens)
         let isFromFile = setting.origin.line > 0
@@ -125,7 +125,7 @@ package struct ClientSettings {
         tunnel: String?
     ) throws(ConfigError) -> String {
         var tokens = tokens
-        tokens.values["T"] = tunnel ?? "NONE"
+        tokens["T"] = tunnel ?? "NONE"
         return try expandTokens(text, tokens)
     }
 
@@ -140,7 +140,7 @@ package struct ClientSettings {
         _ tokens: Tokens
     ) throws(ConfigError) -> String {
         guard let expanded = tokens.expand(text) else {
-            let unknown = Tokens.firstUnknown(text, String(tokens.values.keys))
+            let unknown = Tokens.firstUnknown(text, tokens.letters)
             throw ConfigError(
                 file: "",
                 line: 0,
@@ -167,7 +167,7 @@ package struct ClientSettings {
             )
         }
         guard let expanded = tokens.expand(withVariables) else {
-            let unknown = Tokens.firstUnknown(withVariables, String(tokens.values.keys))
+            let unknown = Tokens.firstUnknown(withVariables, tokens.letters)
             throw ConfigError(
                 file: "",
                 line: 0,

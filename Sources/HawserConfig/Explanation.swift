@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// Where each value of a configuration comes from, and what it hides (`--origin`, `--json`).
 package struct Explanation {
     struct Entry {
@@ -65,8 +67,8 @@ package struct Explanation {
         var text = "{"
         if let head {
             text +=
-                "\n  \(Self.quoted(head.name)): {\"values\": "
-                + "[{\"value\": \(Self.quoted(head.value)), \"origin\": {\"kind\": \"command line\"}}]}"
+                "\n  \(JSONObject.quoted(head.name)): {\"values\": "
+                + "[{\"value\": \(JSONObject.quoted(head.value)), \"origin\": {\"kind\": \"command line\"}}]}"
         }
         var index = 0
         while index < entries.count {
@@ -76,14 +78,15 @@ package struct Explanation {
             while index < entries.count, entries[index].name == name {
                 let entry = entries[index]
                 values.append(
-                    "{\"value\": \(Self.quoted(entry.value)), "
+                    "{\"value\": \(JSONObject.quoted(entry.value)), "
                         + "\"origin\": \(Self.object(entry.origin))}"
                 )
                 hidden = entry.hidden
                 index += 1
             }
             if text.utf8.count > 1 { text += "," }
-            text += "\n  \(Self.quoted(name)): {\"values\": [\(values.joined(separator: ", "))]"
+            text +=
+                "\n  \(JSONObject.quoted(name)): {\"values\": [\(values.joined(separator: ", "))]"
             if !hidden.isEmpty {
                 text += ", \"hides\": [\(hidden.map(Self.object).joined(separator: ", "))]"
             }
@@ -95,23 +98,9 @@ package struct Explanation {
     private static func object(_ origin: ConfigOrigin?) -> String {
         guard let origin else { return "{\"kind\": \"default\"}" }
         guard origin.line > 0 else { return "{\"kind\": \"command line\"}" }
-        var text = "{\"kind\": \"file\", \"file\": \(quoted(origin.file)), \"line\": \(origin.line)"
-        if !origin.block.isEmpty { text += ", \"block\": \(quoted(origin.block))" }
+        var text =
+            "{\"kind\": \"file\", \"file\": \(JSONObject.quoted(origin.file)), \"line\": \(origin.line)"
+        if !origin.block.isEmpty { text += ", \"block\": \(JSONObject.quoted(origin.block))" }
         return text + "}"
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7f:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }

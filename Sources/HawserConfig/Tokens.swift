@@ -2,32 +2,46 @@
 
 /// `%`-tokens and `${VARIABLES}` (ssh_config(5), TOKENS and ENVIRONMENT VARIABLES).
 package struct Tokens: Sendable {
-    /// The value of each letter.
-    package var values: [Character: String]
+    /// Few enough that looking one up in order is the fastest.
+    private var values: [(letter: Unicode.Scalar, value: String)] = []
 
-    package init(_ values: [Character: String]) {
-        self.values = values
+    package init(_ values: KeyValuePairs<Unicode.Scalar, String>) {
+        self.values = values.map { ($0, $1) }
     }
+
+    /// The value of a letter; nil for one without.
+    package subscript(_ letter: Unicode.Scalar) -> String? {
+        get { values.first { $0.letter == letter }?.value }
+        set {
+            values.removeAll { $0.letter == letter }
+            if let newValue { values.append((letter, newValue)) }
+        }
+    }
+
+    /// The letters that have a value.
+    package var letters: String { values.reduce(into: "") { $0.unicodeScalars.append($1.letter) } }
 
     /// The text with its tokens replaced, or nil for a letter that it does not know.
     package func expand(_ text: String) -> String? {
-        var result = ""
-        var characters = text.makeIterator()
-        while let character = characters.next() {
-            guard character == "%" else {
-                result.append(character)
+        var rest = text.utf8[...]
+        guard let first = rest.firstIndex(of: UInt8(ascii: "%")) else { return text }
+        var result = Array(rest[..<first])
+        rest = rest[first...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                result.append(byte)
                 continue
             }
-            guard let letter = characters.next() else { return nil }
-            if letter == "%" {
-                result.append("%")
-            } else if let value = values[letter] {
-                result += value
+            guard let letter = rest.popFirst() else { return nil }
+            if letter == UInt8(ascii: "%") {
+                result.append(letter)
+            } else if let value = self[Unicode.Scalar(letter)] {
+                result += value.utf8
             } else {
                 return nil
             }
         }
-        return result
+        return String(decoding: result, as: UTF8.self)
     }
 
     /// The first letter behind a percent sign that is none of these, for a message.
@@ -61,30 +75,23 @@ package struct Tokens: Sendable {
         _ text: String,
         _ variable: (String) -> String?
     ) -> String? {
-        var result = ""
-        var rest = text[...]
-        while let start = rest.range(of: "${") {
-            result += rest[..<start.lowerBound]
-            guard let end = rest[start.upperBound...].firstIndex(of: "}"),
-                let value = variable(String(rest[start.upperBound..<end]))
-            else { return nil }
-            result += value
-            rest = rest[rest.index(after: end)...]
-        }
-        return result + rest
-    }
-}
-
-extension Substring {
-    /// The first place of a text in this one.
-    fileprivate func range(of text: String) -> Range<Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(text) {
-                return start..<index(start, offsetBy: text.count)
+        let start = Array("${".utf8)
+        var rest = Array(text.utf8)[...]
+        guard rest.contains(start[0]) else { return text }
+        var result: [UInt8] = []
+        while let byte = rest.first {
+            guard rest.starts(with: start) else {
+                result.append(byte)
+                rest.removeFirst()
+                continue
             }
-            start = index(after: start)
+            rest.removeFirst(start.count)
+            guard let end = rest.firstIndex(of: UInt8(ascii: "}")),
+                let value = variable(String(decoding: rest[..<end], as: UTF8.self))
+            else { return nil }
+            result += value.utf8
+            rest = rest[(end + 1)...]
         }
-        return nil
+        return String(decoding: result, as: UTF8.self)
     }
 }

@@ -182,39 +182,3 @@ extension EventLog.Event {
         }
     }
 }
-
-/// One JSON object (RFC 8259) of texts and numbers.
-struct JSONObject {
-    private var members: [String] = []
-
-    mutating func add(_ name: String, _ value: String) {
-        members.append("\(Self.quoted(name)):\(Self.quoted(value))")
-    }
-
-    mutating func add(_ name: String, _ value: Int) {
-        members.append("\(Self.quoted(name)):\(value)")
-    }
-
-    var text: String { "{" + members.joined(separator: ",") + "}" }
-
-    /// A client's text can neither end the string nor the line.
-    static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            default:
-                if scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
-                    || scalar.value == 0x2028 || scalar.value == 0x2029
-                {
-                    let digits = String(scalar.value, radix: 16)
-                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                } else {
-                    result.unicodeScalars.append(scalar)
-                }
-            }
-        }
-        return result + "\""
-    }
-}

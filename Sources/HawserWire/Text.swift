@@ -15,3 +15,15 @@ extension StringProtocol {
         return false
     }
 }
+
+extension [String] {
+    /// What the standard library's does, which makes metadata of five generic types at its first call.
+    package func joined(separator: String) -> String {
+        var result: [UInt8] = []
+        for (index, text) in enumerated() {
+            if index > 0 { result += separator.utf8 }
+            result += text.utf8
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}

@@ -4,6 +4,7 @@ internal import HawserFiles
 internal import HawserSFTP
 internal import HawserSystem
 internal import HawserTool
+internal import HawserWire
 
 /// What the user, or a program (`--json`), gets to see.
 final class Reporter: CopyObserver {
@@ -107,16 +108,16 @@ final class Reporter: CopyObserver {
 
     func emit(_ event: String, _ fields: [(String, Value)]) {
         guard printsJSON else { return }
-        var line = "{\"event\":\"\(event)\""
+        var object = JSONObject()
+        object.add("event", event)
         for (name, value) in fields {
-            line += ",\"\(name)\":"
             switch value {
-            case .text(let text): line += Self.quoted(text)
-            case .number(let number): line += String(number)
-            case .truth(let truth): line += truth ? "true" : "false"
+            case .text(let text): object.add(name, text)
+            case .number(let number): object.add(name, number)
+            case .truth(let truth): object.add(name, truth)
             }
         }
-        printOutput(line + "}\n")
+        printOutput(object.text + "\n")
     }
 
     /// A name as text, and beside it its bytes in hexadecimal digits where it is not UTF-8.
@@ -131,22 +132,5 @@ final class Reporter: CopyObserver {
             }
         }
         return fields
-    }
-
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case _
-            where scalar.value < 0x20 || scalar.value == 0x7f
-                || (0x80..<0xa0).contains(scalar.value):
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 }

@@ -4,6 +4,7 @@ import HawserClient
 import HawserConfig
 import HawserSystem
 import HawserTool
+import HawserWire
 
 /// Reads what the files say, after what the command line said.
 struct Configuration {

@@ -5,6 +5,7 @@ import HawserConfig
 import HawserLog
 import HawserSystem
 import HawserTool
+import HawserWire
 
 /// Whose connection a session takes: a master's, or one of its own, which may become a master's.
 extension Program {
@@ -209,19 +210,10 @@ extension Program {
     }
 
     private static func json(_ masters: [[String: String]]) -> String {
-        func quoted(_ text: String) -> String {
-            var result = "\""
-            for scalar in text.unicodeScalars {
-                switch scalar {
-                case "\"", "\\": result += "\\\(scalar)"
-                case _ where scalar.value < 0x20: result += "?"
-                default: result.unicodeScalars.append(scalar)
-                }
-            }
-            return result + "\""
-        }
         let entries = masters.map { each -> String in
-            var parts = ["path", "user", "host"].map { "\"\($0)\":\(quoted(each[$0] ?? ""))" }
+            var parts = ["path", "user", "host"].map {
+                "\"\($0)\":\(JSONObject.quoted(each[$0] ?? ""))"
+            }
             for key in ["port", "pid", "age", "sessions"] {
                 parts.append("\"\(key)\":\(Int(each[key] ?? "") ?? 0)")
             }

@@ -6,14 +6,6 @@ import Testing
 
 @Suite("EventLog")
 struct EventLogTests {
-    @Test("A client's text can end neither the string nor the line")
-    func quoting() {
-        #expect(JSONObject.quoted("plain") == #""plain""#)
-        #expect(JSONObject.quoted(#"a"b\c"#) == #""a\"b\\c""#)
-        #expect(JSONObject.quoted("a\nb\u{0}\u{7f}\u{2028}") == #""a\u000ab\u0000\u007f\u2028""#)
-        #expect(JSONObject.quoted("é") == "\"é\"")
-    }
-
     @Test("An event is one object on one line")
     func line() {
         let line = EventLog.line(

@@ -156,19 +156,19 @@ struct KeyAccess {
     /// sshd_config(5), TOKENS.
     private func tokens(for key: PublicKey) -> Tokens {
         let hash = settings.fingerprintHash
-        var values: [Character: String] = [
+        var tokens = Tokens([
             "u": user.name, "U": String(user.uid), "h": user.home, "t": key.type.name,
             "k": Base64.encode(key.blob), "f": key.fingerprint(hash),
             "C": peer.connection, "D": "",
-        ]
+        ])
         if let certificate = key.certificate {
             let authority = certificate.signatureKey
-            values["i"] = certificate.keyID
-            values["s"] = String(certificate.serial)
-            values["T"] = authority.type.name
-            values["F"] = authority.fingerprint(hash)
-            values["K"] = Base64.encode(authority.blob)
+            tokens["i"] = certificate.keyID
+            tokens["s"] = String(certificate.serial)
+            tokens["T"] = authority.type.name
+            tokens["F"] = authority.fingerprint(hash)
+            tokens["K"] = Base64.encode(authority.blob)
         }
-        return Tokens(values)
+        return tokens
     }
 }

@@ -49,7 +49,9 @@ struct SessionRequest {
         let wanted = settings.options.sendEnv
         for entry in wanted.isEmpty ? [] : Environment.all {
             guard let (name, value) = split(entry) else { continue }
-            if wanted.contains(where: { Patterns.matches($0, name) }) { result.append((name, value)) }
+            if wanted.contains(where: { Patterns.matches($0, name) }) {
+                result.append((name, value))
+            }
         }
         var assigned: Set<String> = []
         for entry in (try? settings.setEnvironment) ?? [] {

@@ -229,3 +229,161 @@ def test_files_over_a_master_and_never_without(complete, serve, key, home, tmp_p
         assert server.log_text().count("Accepted publickey") == 1
     finally:
         run([OURS.ssh, "-F", config, "-O", "exit", "127.0.0.1"])
+
+
+# MARK: Tab in a shell of each kind
+
+SHELLS = {
+    "bash": (
+        ["bash", "--norc", "--noprofile", "-i"],
+        f"bind 'set enable-bracketed-paste off'; PS1='% '; source {ROOT}/completions/bash/hawser",
+    ),
+    "zsh": (
+        ["zsh", "-f", "-i"],
+        f"PS1='% '; fpath=({ROOT}/completions/zsh $fpath); autoload -Uz compinit; compinit -u -D",
+    ),
+    "fish": (
+        ["fish", "--no-config", "-i"],
+        f"set -p fish_complete_path {ROOT}/completions/fish; function fish_prompt; echo -n '% '; end",
+    ),
+}
+
+
+class Shell:
+    """An interactive shell with our completions, at a terminal of its own."""
+
+    def __init__(self, name, variables, folder):
+        words, setup = SHELLS[name]
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.execvpe(words[0], words, variables)
+        self.seen = ""
+        self.type(setup + "; echo rea''dy\r")
+        self.read_until(r"[\r\n]ready")
+
+    def type(self, text):
+        os.write(self.terminal, text.encode())
+
+    def read_until(self, pattern, seconds=20):
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.seen)):
+            assert time.monotonic() < end, self.seen
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                try:
+                    self.seen += os.read(self.terminal, 65536).decode(errors="replace")
+                except OSError:
+                    break
+        assert found, self.seen
+        self.seen = self.seen[found.end():]
+        return found
+
+    def completed(self, line):
+        """The words that the line has become after one Tab, as a program would get them."""
+        self.type(line + "\t")
+        # The shell asks ssh; what is typed meanwhile waits.
+        self.type("\x01printf '<%s>' begin \x05 end\r")
+        self.read_until(r"<begin>")
+        return re.findall("<([^>]*)>", self.read_until(r"(?:<[^>]*>)*<end>")[0])[:-1]
+
+    def close(self):
+        os.close(self.terminal)
+        os.kill(self.pid, 9)
+        os.waitpid(self.pid, 0)
+
+
+@pytest.fixture(params=list(SHELLS))
+def shell(request, tmp_path):
+    if not shutil.which(request.param):
+        pytest.skip(f"no {request.param}")
+    variables = environment(tmp_path)
+    (tmp_path / "user/.ssh/config").write_text(
+        "Host alpha beta *.example\nInclude more.d/*\nhost = delta\n"
+    )
+    (tmp_path / "user/.ssh/more.d").mkdir()
+    (tmp_path / "user/.ssh/more.d/one").write_text("Host epsilon\n  Port 22\n")
+    (tmp_path / "other").write_text("Host omega\n")
+    shells = []
+
+    def start():
+        shells.append(Shell(request.param, variables, tmp_path))
+        return shells[-1]
+
+    yield start
+    for each in shells:
+        each.close()
+
+
+@pytest.mark.parametrize("line,words", [
+    ("ssh alp", ["ssh", "alpha"]),
+    ("ssh me@be", ["ssh", "me@beta"]),
+    ("ssh -J alpha,be", ["ssh", "-J", "alpha,beta"]),
+    ("ssh gam", ["ssh", "gamma"]),
+    ("ssh del", ["ssh", "delta"]),
+    ("ssh eps", ["ssh", "epsilon"]),
+    ("ssh -p 22 -v eps", ["ssh", "-p", "22", "-v", "epsilon"]),
+    ("ssh -F other om", ["ssh", "-F", "other", "omega"]),
+    ("ssh -Q key-pl", ["ssh", "-Q", "key-plain"]),
+    ("ssh -O conn", ["ssh", "-O", "conninfo"]),
+    ("ssh -c chacha", ["ssh", "-c", "chacha20-poly1305@openssh.com"]),
+    ("ssh -o WarnWeakCrypto=no-", ["ssh", "-o", "WarnWeakCrypto=no-pq-kex"]),
+    ("ssh -o warnweakcrypto=no-", ["ssh", "-o", "warnweakcrypto=no-pq-kex"]),
+    ("scp -o StrictHostKeyChecking=acc", ["scp", "-o", "StrictHostKeyChecking=accept-new"]),
+    ("sshd -o PermitRootLogin=proh", ["sshd", "-o", "PermitRootLogin=prohibit-password"]),
+    ("ssh -o KexAlgorithms=mlkem768x", ["ssh", "-o", "KexAlgorithms=mlkem768x25519-sha256"]),
+    ("ssh -o Ciphers=aes128-ctr,chac", ["ssh", "-o", "Ciphers=aes128-ctr,chacha20-poly1305@openssh.com"]),
+    ("ssh -o Ciphers=+3des", ["ssh", "-o", "Ciphers=+3des-cbc"]),
+    ("ssh-keygen -Y find-p", ["ssh-keygen", "-Y", "find-principals"]),
+    ("sftp bet", ["sftp", "beta"]),
+])
+def test_a_tab_completes(shell, line, words):
+    got = shell().completed(line)
+    # fish writes a keyword as it is.
+    assert [word.lower() for word in got] == [word.lower() for word in words], line
+
+
+@pytest.mark.parametrize("line,words", [
+    ("ssh -o ControlPers", ["ssh", "-o", "ControlPersist="]),
+    ("ssh -o controlpers", ["ssh", "-o", "ControlPersist="]),
+    ("sshd -o Authenticationm", ["sshd", "-o", "AuthenticationMethods="]),
+    ("scp bet", ["scp", "beta:"]),
+])
+def test_a_tab_leaves_the_word_open(shell, line, words):
+    """The next letter goes on with it."""
+    at = shell()
+    at.type(line + "\t")
+    got = at.completed("x")
+    assert got == words[:-1] + [words[-1] + "x"]
+
+
+def test_a_tab_asks_a_master_for_files_there(shell, serve, key, home, tmp_path):
+    there = home / "there"
+    (there / "deep/sub folder").mkdir(parents=True)
+    for name in ["one file", "two", ".hidden", "deep/three"]:
+        (there / name).touch()
+    # What is relative there is not here, so that nobody takes files of this machine.
+    server = serve(OURS, f'ForceCommand cd {there} && eval "$SSH_ORIGINAL_COMMAND"')
+    config = server.client_config(key, ControlPath=home / "ctl")
+    port = server.port
+    opened = run([OURS.ssh, "-F", config, "-M", "-Nnf", "127.0.0.1"])
+    assert opened.returncode == 0, opened.stderr
+    try:
+        wait_until((home / "ctl").exists, "the control socket")
+        for typed, word in [
+            (f"scp -F {config} 127.0.0.1:tw", "127.0.0.1:two"),
+            (f"scp -F{config} -P {port} 127.0.0.1:o", "127.0.0.1:one file"),
+            (f"scp -F {config} 127.0.0.1:.h", "127.0.0.1:.hidden"),
+            (f"scp -F {config} file root@127.0.0.1:tw", "root@127.0.0.1:two"),
+            (f"sftp -F {config} 127.0.0.1:deep/th", "127.0.0.1:deep/three"),
+            (f"scp -F {config} 127.0.0.1:{there}/deep/th", f"127.0.0.1:{there}/deep/three"),
+        ]:
+            assert shell().completed(typed)[-1:] == [word], typed
+        at = shell()
+        at.type(f"scp -F {config} 127.0.0.1:deep/s\t")
+        assert at.completed("x")[-1] == "127.0.0.1:deep/sub folder/x"
+        at = shell()
+        at.type(f"scp -F {config} 127.0.0.1:d\t")
+        assert at.completed("th")[-1] == "127.0.0.1:deep/three"
+        assert server.log_text().count("Accepted publickey") == 1
+    finally:
+        run([OURS.ssh, "-F", config, "-O", "exit", "127.0.0.1"])

@@ -11,7 +11,7 @@ import pytest
 from conftest import OPENSSH, OURS, run
 from configurations import CLIENT, SERVER, Maker
 
-COUNT = int(os.environ.get("HAWSER_CONFIGURATIONS", "1000"))
+COUNT = int(os.environ.get("HAWSER_CONFIGURATIONS", "2000"))
 
 # What only one of the two shows, or shows with another default.
 CLIENT_DIFFERS = {

@@ -202,7 +202,8 @@ _hawser_hosts() {
 
 # _hawser_configured FILE DEPTH: the names of its Host lines, and of the files that it includes.
 _hawser_configured() {
-    local keyword rest word file folder=${1%/*}
+    local keyword rest word file folder=$HOME/.ssh
+    [[ $1 == /etc/* ]] && folder=/etc/ssh
     [[ -r $1 && $2 -lt 8 ]] || return
     while read -r keyword rest; do
         # keyword=value
@@ -300,9 +301,11 @@ _hawser_over() {
 # the word.
 _hawser_trim() {
     local prefix='' sign
-    for sign in : =; do
+    for sign in : = @; do
         [[ $COMP_WORDBREAKS == *"$sign"* && $1 == *"$sign"* ]] || continue
         local until=${1%"${1##*"$sign"}"}
+        # readline leaves this one at the start of the word.
+        [ $sign = @ ] && until=${until%@}
         [ ${#until} -gt ${#prefix} ] && prefix=$until
     done
     [ -n "$prefix" ] && COMPREPLY=("${COMPREPLY[@]#"$prefix"}")

@@ -10,6 +10,8 @@ package protocol ConfigSource {
     func paths(matching pattern: String) -> [String]
     /// The exit status of a command in the user's shell is 0 (`Match exec`).
     func succeeds(_ command: String) -> Bool
+    /// Why a file that is there cannot be read; nil also for a directory, in which nothing is read.
+    func obstacle(to path: String) -> String?
     /// Why a file must not be used although it is there; nil when it may.
     func objection(to path: String) -> String?
     /// A variable of the environment.
@@ -19,6 +21,7 @@ package protocol ConfigSource {
 }
 
 extension ConfigSource {
+    package func obstacle(to path: String) -> String? { nil }
     package func objection(to path: String) -> String? { nil }
     package func variable(_ name: String) -> String? { nil }
     package func hasAddress(within networks: [String]) -> Bool { false }
@@ -309,7 +312,12 @@ package struct ClientConfigReader {
                     errors.append(ConfigError(file: "", line: 0, text: objection))
                     return
                 }
-                guard let contents = source.contents(of: file) else { continue }
+                guard let contents = source.contents(of: file) else {
+                    if let obstacle = source.obstacle(to: file) {
+                        fail("Can't open user config file \(file): \(obstacle)", place)
+                    }
+                    continue
+                }
                 var inner = place
                 inner.file = file
                 inner.line = 0

@@ -260,7 +260,9 @@ package struct ServerConfiguration {
             let path = pattern.hasPrefix("/") ? pattern : "/etc/ssh/" + pattern
             for match in source.paths(matching: path) where !isOver {
                 guard let contents = source.contents(of: match) else {
-                    fail("\(match): not readable", place)
+                    if let obstacle = source.obstacle(to: match) {
+                        fail("\(match): \(obstacle)", place)
+                    }
                     continue
                 }
                 // A block inside the file ends with it, and stands inside the one around it.

@@ -29,7 +29,8 @@ package final class CapturedConfiguration {
         ports: [Int]
     ) throws(SystemError) {
         let source = CapturingSource()
-        source.files[path] = try Files.read(path)
+        // No file at all, as ssh -F says it.
+        source.files[path] = path.lowercased() == "none" ? [] : try Files.read(path)
         self.init(
             path: path,
             options: options,
@@ -161,6 +162,8 @@ private final class CapturingSource: ConfigSource {
     func paths(matching pattern: String) -> [String] {
         isClosed ? [] : Files.matches(pattern)
     }
+
+    func obstacle(to path: String) -> String? { isClosed ? nil : Files.obstacle(to: path) }
 
     /// sshd_config(5) knows no `Match exec`.
     func succeeds(_ command: String) -> Bool { false }

@@ -76,6 +76,19 @@ package enum Files {
         return unsafe stat(path, &value) == 0 ? nil : SystemError.reason(errno)
     }
 
+    /// Why what is at `path` cannot be read; nil when it can, and for nothing and a directory.
+    package static func obstacle(to path: String) -> String? {
+        guard let status = status(path) else {
+            let reason = reasonForAbsence(of: path)
+            return reason == SystemError.reason(ENOENT) ? nil : reason
+        }
+        guard !status.isDirectory else { return nil }
+        do throws(SystemError) {
+            _ = try read(path)
+            return nil
+        } catch { return error.reason }
+    }
+
     /// The whole content, at most `limit` bytes. Throws `EFBIG` for more.
     package static func read(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
         let fd = try Descriptor.open(path, O_RDONLY | O_NOCTTY)
@@ -83,6 +96,7 @@ package enum Files {
         if status(of: fd)?.isDirectory == true {
             throw SystemError("read", path, number: EISDIR)
         }
+        errno = 0
         guard let bytes = Descriptor.readAll(fd, limit: limit) else {
             throw SystemError("read", path, number: errno == 0 ? EFBIG : errno)
         }

@@ -61,7 +61,9 @@ struct Configuration {
         )
         if let file = line.configFile {
             if file.lowercased() != "none", !reader.read(file: file, isUserFile: true) {
-                let reason = Files.reasonForAbsence(of: file) ?? SystemError.reason(13)
+                let reason =
+                    Files.reasonForAbsence(of: file) ?? Files.obstacle(to: file)
+                    ?? SystemError.reason(21)  // EISDIR
                 throw CommandLineExit(
                     text: "Can't open user config file \(file): \(reason)\r\n",
                     status: 255
@@ -77,7 +79,7 @@ struct Configuration {
         }
         guard reader.errors.isEmpty else {
             throw CommandLineExit(
-                text: reader.errors.map { $0.description + "\r\n" }.joined(),
+                text: reader.errors.map { $0.description.visible + "\r\n" }.joined(),
                 status: 255
             )
         }
@@ -98,6 +100,8 @@ struct SystemConfigSource: ConfigSource {
     }
 
     func contents(of path: String) -> [UInt8]? { try? Files.read(path) }
+
+    func obstacle(to path: String) -> String? { Files.obstacle(to: path) }
 
     func paths(matching pattern: String) -> [String] { Files.matches(pattern) }
 

@@ -271,6 +271,103 @@ def test_bad_files(tmp_path, content, message):
     assert b"terminating, 1 bad configuration options" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"\x01\xff\xfe junk\n", "line 1: Bad configuration option: \\001"),
+        (b"U" * 1_000_000 + b" x\n", "line 1: Bad configuration option: UUUU"),
+        (b'Banner "open\n', "line 1: invalid quotes"),
+        (b"Prot 22\n", "line 1: Bad configuration option: Prot (Port?)"),
+        (b"Match zz\n", "line 1: Bad Match condition"),
+        (b"PermitRotLogin no\n", "(PermitRootLogin?)"),
+    ],
+    ids=["binary", "long word", "quote", "misspelt", "match", "issue"],
+)
+def test_bad_files_of_sshd(tmp_path, content, message):
+    file = tmp_path / "config"
+    file.write_bytes(content)
+    result = run([OURS.sshd, "-t", "-f", file])
+    assert result.returncode == 255
+    assert message.encode() in result.stderr and str(file).encode() in result.stderr
+    assert b"terminating, 1 bad configuration options" in result.stderr
+
+
+def test_a_megabyte_in_one_value(tmp_path, host_key):
+    file = tmp_path / "config"
+    value = "x" * 1_000_000
+    file.write_text(f"HostKey {host_key}\nBanner /{value}\n")
+    assert f"\nbanner /{value}\n".encode() in run([OURS.sshd, "-T", "-f", file]).stdout
+    file.write_text(f"HostName {value}\n")
+    assert f"\nhostname {value}\n".encode() in run([OURS.ssh, "-G", "-F", file, "a"]).stdout
+
+
+def test_what_a_file_says_cannot_steer_a_terminal(tmp_path):
+    file = tmp_path / "config"
+    file.write_bytes(b"\x1b]0;title\x07 x\nUser \x1b[2J y\n")
+    for command in ([OURS.ssh, "-G", "-F", file, "a"], [OURS.sshd, "-t", "-f", file]):
+        result = run(command)
+        assert result.returncode == 255
+        assert b"\x1b" not in result.stderr and b"\\033]0;title\\007" in result.stderr
+
+
+def test_included_folders_are_passed_over(tmp_path, host_key):
+    folder = tmp_path / "more"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "one").write_text("Port 77\n")
+    file = tmp_path / "config"
+    for suite in (OPENSSH, OURS):
+        file.write_text(f"Include {folder}/*\n")
+        result = run([suite.ssh, "-G", "-F", file, "a"])
+        assert result.returncode == 0 and b"\nport 77\n" in result.stdout, result.stderr
+        file.write_text(f"Include {folder}/*\nHostKey {host_key}\n")
+        result = run([suite.sshd, "-T", "-f", file])
+        assert result.returncode == 0 and b"port 77\n" in result.stdout, result.stderr
+
+
+def test_files_that_one_may_not_read(home, account, host_key):
+    name, _ = account
+    home.chmod(0o755)
+    (home / "secret").write_text("Port 77\n")
+    (home / "secret").chmod(0)
+    file = home / "config"
+    file.write_text(f"Include {home}/secret\nInclude {home}/absent\n")
+    file.chmod(0o644)
+    for command in (f"{OURS.ssh} -G -F {file} a", f"{OURS.sshd} -t -f {file}"):
+        result = run(["su", name, "-s", "/bin/sh", "-c", command])
+        assert result.returncode == 255
+        assert f"{file} line 1: " in result.stderr.decode()
+        assert f"{home}/secret: Permission denied" in result.stderr.decode()
+        assert b"absent" not in result.stderr
+    for command in (f"{OURS.ssh} -G -F {home}/secret a", f"{OURS.sshd} -t -f {home}/secret"):
+        result = run(["su", name, "-s", "/bin/sh", "-c", command])
+        assert result.returncode != 0
+        assert f"{home}/secret: Permission denied" in result.stderr.decode()
+
+
+def test_none_is_no_file(host_key):
+    for suite in (OPENSSH, OURS):
+        result = run([suite.sshd, "-T", "-f", "none", "-h", host_key, "-o", "Port=5"])
+        assert result.returncode == 0 and b"port 5\n" in result.stdout, result.stderr
+
+
+def test_ten_thousand_blocks(tmp_path, host_key, key, me, serve):
+    """Each is for someone; the last is for who logs in."""
+    blocks = "".join(
+        f"Match User u{number} Address 10.{number % 200}.0.0/16\nBanner /b{number}\nX11Forwarding no\n"
+        for number in range(10_000)
+    )
+    file = tmp_path / "config"
+    file.write_text(f"HostKey {host_key}\n{blocks}Match User {me}\nSetEnv LAST=yes\n")
+    result = run([OURS.sshd, "-T", "-f", file, "-C", "user=u777,host=a,addr=10.177.1.1"])
+    assert b"\nbanner /b777\n" in result.stdout, result.stderr
+    peer = serve(OURS, *blocks.splitlines(), f"Match User {me}", "SetEnv LAST=yes")
+    result = run([OPENSSH.ssh, "-F", peer.client_config(key), "127.0.0.1", "echo $LAST"])
+    assert (result.returncode, result.stdout) == (0, b"yes\n"), result.stderr
+    lines = "".join(f"Match host h{n} user u\nPort {n % 60000 + 1}\n" for n in range(10_000))
+    file.write_text(lines + "Match originalhost a\nPort 7\n")
+    assert b"\nport 7\n" in run([OURS.ssh, "-G", "-F", file, "a"]).stdout
+
+
 def test_a_file_that_includes_itself(tmp_path):
     file = tmp_path / "config"
     file.write_text(f"Include {file}\n")

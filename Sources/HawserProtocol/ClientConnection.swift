@@ -140,11 +140,6 @@ package struct ClientConnection: ~Copyable, Connection {
         self.authentication = authentication
     }
 
-    /// Asks again which methods there are.
-    package mutating func authenticateNone() {
-        if let payload = authentication?.requestNone() { sendRequest(payload, canSucceed: false) }
-    }
-
     /// Tries a key: `signatureNeeded` follows, at once or, with `probing`, when the server would
     /// take a signature of it. Where the server can, the signature names its host key too, so that
     /// an agent knows where the user goes; not with `bindingHostKey` false.

@@ -125,12 +125,6 @@ struct ClientAuthentication {
         return writer.take()
     }
 
-    mutating func requestNone() -> [UInt8] {
-        expectChoice()
-        state = .requested(.none)
-        return request(MethodName.none)
-    }
-
     mutating func probe(_ offer: PublicKeyOffer) -> [UInt8] {
         expectChoice()
         state = .requested(.publicKeyProbe(offer))

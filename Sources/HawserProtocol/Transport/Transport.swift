@@ -405,11 +405,6 @@ package struct Transport: ~Copyable {
         startExchange()
     }
 
-    /// Whether sending should stop for an exchange: to be asked while much is sent and little comes.
-    package mutating func beginExchangeIfSentEnough(at now: Instant) {
-        beginExchangeIfDue(at: now)
-    }
-
     private func isExchangeDue(at now: Instant) -> Bool {
         if wantsExchange { return true }
         if let interval = options.rekeyLimit.interval, now >= lastExchange + interval {

@@ -10,23 +10,14 @@ extension Monitor {
     // MARK: hostbased (RFC 4252 §9)
 
     func decideHostBased(_ attempt: HostBasedAttempt, _ login: LoginState) -> Verdict {
-        guard AlgorithmDefaults.hostBased(settings).contains(attempt.algorithm) else {
-            log.info(
-                "userauth_hostbased: signature algorithm \(attempt.algorithm) not in "
-                    + "HostbasedAcceptedAlgorithms [preauth]"
-            )
-            return .failed
-        }
-        guard let key = try? PublicKey(blob: attempt.keyBlob),
-            PublicKeyAlgorithm(name: attempt.algorithm)?.keyType == key.type
-        else { return .failed }
-        if key.type.plain == .rsa, key.bits < settings.minimumRSABits {
-            log.info("refusing RSA key: Invalid key length [preauth]")
-            return .failed
-        }
-        guard login.isValid, !login.usedKeys.contains(where: { $0.plain == key.plain }) else {
-            return .failed
-        }
+        let offered = OfferedKey(
+            method: "userauth_hostbased",
+            keyword: "HostbasedAcceptedAlgorithms",
+            accepted: AlgorithmDefaults.hostBased(settings),
+            algorithm: attempt.algorithm,
+            blob: attempt.keyBlob
+        )
+        guard let key = usableKey(offered, login) else { return .failed }
         guard isTrusted(attempt, key, login) else { return .failed }
         let signed = SignedRequest.hostBased(
             sessionIdentifier: sessionIdentifier,

@@ -11,25 +11,14 @@ extension Monitor {
     // MARK: publickey (RFC 4252 §7)
 
     func decidePublicKey(_ attempt: PublicKeyAttempt, _ login: LoginState) -> Verdict {
-        let accepted = AlgorithmDefaults.publicKey(settings)
-        guard accepted.contains(attempt.algorithm) else {
-            log.info(
-                "userauth_pubkey: signature algorithm \(attempt.algorithm) not in "
-                    + "PubkeyAcceptedAlgorithms [preauth]"
-            )
-            return .failed
-        }
-        guard let key = try? PublicKey(blob: attempt.keyBlob),
-            PublicKeyAlgorithm(name: attempt.algorithm)?.keyType == key.type
-        else { return .failed }
-        if key.type.plain == .rsa, key.bits < settings.minimumRSABits {
-            log.info("refusing RSA key: Invalid key length [preauth]")
-            return .failed
-        }
-        // The same key cannot be a second factor beside itself.
-        guard login.isValid, !login.usedKeys.contains(where: { $0.plain == key.plain }) else {
-            return .failed
-        }
+        let offered = OfferedKey(
+            method: "userauth_pubkey",
+            keyword: "PubkeyAcceptedAlgorithms",
+            accepted: AlgorithmDefaults.publicKey(settings),
+            algorithm: attempt.algorithm,
+            blob: attempt.keyBlob
+        )
+        guard let key = usableKey(offered, login) else { return .failed }
         let access = KeyAccess(login.user, settings, start.peer, hostName: hostName, log)
         guard let match = access.match(key) else { return .failed }
         log.verbose(match.description)
@@ -41,6 +30,39 @@ extension Monitor {
         login.certificate = match.certificate
         login.authenticationInfo.append("publickey \(key.text)\n")
         return .succeeded
+    }
+
+    /// A key by which a client wants to get in, in either of the methods that use keys.
+    struct OfferedKey {
+        let method: String
+        /// The keyword that lists the algorithms.
+        let keyword: String
+        let accepted: [String]
+        let algorithm: String
+        let blob: [UInt8]
+    }
+
+    /// The key, if the configuration lets it be used and the login does not know it yet.
+    func usableKey(_ offered: OfferedKey, _ login: LoginState) -> PublicKey? {
+        guard offered.accepted.contains(offered.algorithm) else {
+            log.info(
+                "\(offered.method): signature algorithm \(offered.algorithm) not in "
+                    + "\(offered.keyword) [preauth]"
+            )
+            return nil
+        }
+        guard let key = try? PublicKey(blob: offered.blob),
+            PublicKeyAlgorithm(name: offered.algorithm)?.keyType == key.type
+        else { return nil }
+        if key.type.plain == .rsa, key.bits < settings.minimumRSABits {
+            log.info("refusing RSA key: Invalid key length [preauth]")
+            return nil
+        }
+        // The same key cannot be a second factor beside itself.
+        guard login.isValid, !login.usedKeys.contains(where: { $0.plain == key.plain }) else {
+            return nil
+        }
+        return key
     }
 
     /// What was signed is put together here, from what this process knows itself.

@@ -104,11 +104,6 @@ package final class PAM {
         try unsafe call { handle in unsafe library.closeSession(handle, 0) }
     }
 
-    /// Names the terminal once it is known.
-    package func setTerminal(_ name: String) throws(PAMError) {
-        try setItem(PAMItem.terminal, name)
-    }
-
     /// The user's name; a module may have changed it.
     package var user: String? {
         var item: UnsafeRawPointer?

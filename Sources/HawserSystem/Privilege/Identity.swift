@@ -16,11 +16,6 @@ package enum Identity {
         try check("setgroups", unsafe setgroups(groups.count, groups))
     }
 
-    /// Takes the group as real, effective and saved group. C: `setresgid`.
-    package static func setGroup(_ gid: UInt32) throws(PrivilegeError) {
-        try check("setresgid", setresgid(gid, gid, gid))
-    }
-
     /// Becomes the user and the group for good, and makes sure that there is no way back.
     ///
     /// The supplementary groups stay as they are: whoever chose them (PAM may add some) came first.

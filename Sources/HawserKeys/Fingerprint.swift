@@ -31,13 +31,23 @@ package struct Fingerprint: Hashable, Sendable {
         digest = Digests.digest(hash, key.plain.blob)
     }
 
+    private static func unpadded(_ digest: [UInt8], after name: String) -> [UInt8] {
+        var bytes = Array(name.utf8)
+        bytes.append(UInt8(ascii: ":"))
+        bytes += Base64.encoded(digest)
+        while bytes.last == UInt8(ascii: "=") { bytes.removeLast() }
+        return bytes
+    }
+
     /// `SHA256:` and Base64 without padding, or `MD5:` and bytes in hex with colons between.
     package var text: String {
         switch hash {
         case .md5:
             "MD5:" + digest.map { Hexadecimal.encode([$0]) }.joined(separator: ":")
         default:
-            hash.rawValue + ":" + Base64.encode(digest).prefix(while: { $0 != "=" })
+            // As bytes: a slice of a String behind a String makes the runtime look for a conformance,
+            // which takes as long as all else that it takes to show a key.
+            String(decoding: Self.unpadded(digest, after: hash.rawValue), as: UTF8.self)
         }
     }
 }

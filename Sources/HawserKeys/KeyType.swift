@@ -117,7 +117,12 @@ package enum KeyType: String, CaseIterable, Sendable {
     }
 
     package init?(name: String) {
-        self.init(rawValue: name)
+        // `init(rawValue:)` would make a dictionary of all names first.
+        for type in Self.allCases where type.rawValue == name {
+            self = type
+            return
+        }
+        return nil
     }
 
     /// The plain type of ECDSA keys on a curve.

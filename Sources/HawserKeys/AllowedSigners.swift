@@ -128,10 +128,27 @@ package struct AllowedSigners: Sendable {
         }
     }
 
-    /// Why a line does not count, in words for the user.
+    /// Why a line does not count, in words for the user; or, as a detail, that it does.
     package struct Complaint: Sendable {
         package let line: Int
         package let text: String
+        package let isDetail: Bool
+
+        init(line: Int, text: String, isDetail: Bool = false) {
+            self.line = line
+            self.text = text
+            self.isDetail = isDetail
+        }
+
+        /// The key of a line is the one.
+        static func matchedKey(_ line: Int) -> Complaint {
+            Complaint(line: line, text: "matched key", isDetail: true)
+        }
+
+        /// The patterns of a line fit.
+        static func matchedPrincipal(_ line: Int, _ identity: String) -> Complaint {
+            Complaint(line: line, text: "matched principal \"\(identity)\"", isDetail: true)
+        }
     }
 
     /// Whom a time of verification is shown to.
@@ -167,6 +184,7 @@ package struct AllowedSigners: Sendable {
             do throws(KeyError) {
                 let (principals, rest) = try Self.split(bytes)
                 guard Pattern.listContains(principals, identity) else { continue }
+                complain(.matchedPrincipal(number, identity))
                 let signer = try AllowedSigner(
                     principals: principals,
                     rest: rest,
@@ -179,6 +197,7 @@ package struct AllowedSigners: Sendable {
                     )
                 }
                 try Self.checkTime(signer, moment)
+                complain(.matchedKey(number))
                 return true
             } catch {
                 complain(Complaint(line: number, text: Self.words(error)))
@@ -217,6 +236,7 @@ package struct AllowedSigners: Sendable {
                 }
                 guard signer.key == key else { continue }
                 try Self.checkTime(signer, moment)
+                complain(.matchedKey(number))
                 return principals.split(separator: ",").map(String.init)
             } catch {
                 complain(Complaint(line: number, text: Self.words(error)))
@@ -237,6 +257,7 @@ package struct AllowedSigners: Sendable {
             do throws(KeyError) {
                 let (principals, rest) = try Self.split(bytes)
                 guard Pattern.listContains(principals, identity) else { continue }
+                complain(.matchedPrincipal(number, identity))
                 _ = try AllowedSigner(principals: principals, rest: rest, calendar)
                 found.append(principals)
             } catch {

@@ -2,14 +2,25 @@
 
 internal import HawserAgent
 internal import HawserKeys
+internal import HawserLog
 
 /// `-h`: where a key may lead, with the host keys that are known for each name.
 enum Destinations {
-    static func constraints(_ texts: [String], hostKeyFiles: [String]) -> [DestinationConstraint] {
+    static func constraints(
+        _ texts: [String],
+        hostKeyFiles: [String],
+        log: Log
+    ) -> [DestinationConstraint] {
         guard !texts.isEmpty else { return [] }
         let known = KnownHosts(
             files: (hostKeyFiles.isEmpty ? defaultFiles : hostKeyFiles).map { path in
-                KnownHostsFile(path: path, contents: (try? World.read(path).get()) ?? [])
+                log.debug2("looking up host keys in \(path)")
+                switch World.read(path) {
+                case .success(let contents): return KnownHostsFile(path: path, contents: contents)
+                case .failure(let error):
+                    log.debug("\(path): \(error.reason)")
+                    return KnownHostsFile(path: path, contents: [])
+                }
             }
         )
         return texts.map { constraint($0, known) }

@@ -23,7 +23,8 @@ struct Program {
         constraints.confirms = arguments.confirms
         constraints.destinations = Destinations.constraints(
             arguments.destinations,
-            hostKeyFiles: arguments.hostKeyFiles
+            hostKeyFiles: arguments.hostKeyFiles,
+            log: arguments.log
         )
         self.constraints = constraints
     }

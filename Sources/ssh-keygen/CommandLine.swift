@@ -73,17 +73,20 @@ struct Arguments {
 
     static let program = "ssh-keygen"
 
-    /// A letter of the command line and what it does; a flag's value is empty.
+    /// A letter of the command line and what it does.
     private struct Row {
+        enum Effect {
+            case flag((inout Arguments) -> Void)
+            case value((inout Arguments, String) -> Void)
+        }
+
         let letter: Character
-        let takesValue: Bool
-        let apply: (inout Arguments, String) -> Void
+        let effect: Effect
 
         /// A letter alone.
         init(_ letter: Character, _ apply: @escaping (inout Arguments) -> Void) {
             self.letter = letter
-            takesValue = false
-            self.apply = { arguments, _ in apply(&arguments) }
+            effect = .flag(apply)
         }
 
         /// A letter with a value.
@@ -92,9 +95,18 @@ struct Arguments {
             value apply: @escaping (inout Arguments, String) -> Void
         ) {
             self.letter = letter
-            takesValue = true
-            self.apply = apply
+            effect = .value(apply)
         }
+    }
+
+    /// The rows as getopt(3) has them.
+    private static func specification(_ rows: [Row]) -> String {
+        var text = ""
+        for row in rows {
+            text.append(row.letter)
+            if case .value = row.effect { text.append(":") }
+        }
+        return text
     }
 
     private static var rows: [Row] {
@@ -149,15 +161,17 @@ struct Arguments {
     /// Reads the words after the program's name; leaves the program when they make no sense.
     init(_ words: [String]) {
         let rows = Self.rows
-        var parser = CommandLineParser(
-            words,
-            rows.map { $0.takesValue ? "\($0.letter):" : "\($0.letter)" }.joined()
-        )
+        var parser = CommandLineParser(words, Self.specification(rows))
         while let step = parser.next() {
             switch step {
-            case .flag(let letter): rows.first { $0.letter == letter }?.apply(&self, "")
+            case .flag(let letter):
+                guard case .flag(let apply)? = rows.first(where: { $0.letter == letter })?.effect
+                else { continue }
+                apply(&self)
             case .option(let letter, let value):
-                rows.first { $0.letter == letter }?.apply(&self, value)
+                guard case .value(let apply)? = rows.first(where: { $0.letter == letter })?.effect
+                else { continue }
+                apply(&self, value)
             case .unknown(let letter): fatal("unknown option -- \(letter)", usage: true)
             case .missingValue(let letter):
                 fatal("option requires an argument -- \(letter)", usage: true)

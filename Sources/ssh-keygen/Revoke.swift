@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserKeys
+internal import HawserLog
 internal import HawserWire
 
 /// `-k`: a list of revoked keys from files of keys and of specifications.
@@ -9,7 +10,7 @@ func makeRevocationList(_ arguments: Arguments) -> Int32 {
     var builder = KeyRevocationListBuilder()
     if arguments.updates {
         guard World.exists(path) else { fatal("KRL \"\(path)\" does not exist") }
-        let list = readRevocationList(path)
+        let list = readRevocationList(path, arguments)
         do {
             builder = try KeyRevocationListBuilder(list)
         } catch {
@@ -41,10 +42,15 @@ func makeRevocationList(_ arguments: Arguments) -> Int32 {
     return 0
 }
 
+/// When a list was made, as OpenSSH writes it: `YYYYMMDDThhmmss`.
+private func generated(_ list: KeyRevocationList) -> String {
+    World.timestamp(list.generated).filter { $0 != "-" && $0 != ":" }
+}
+
 /// `-Q`: whether keys are on a list, and with `-l` the list itself.
 func queryRevocationList(_ arguments: Arguments) -> Int32 {
     guard let path = arguments.file else { fatal("KRL checking requires an input file") }
-    let list = readRevocationList(path)
+    let list = readRevocationList(path, arguments)
     if arguments.printsFingerprint { printList(list, path) }
     var status: Int32 = 0
     for file in arguments.files {
@@ -62,12 +68,14 @@ func queryRevocationList(_ arguments: Arguments) -> Int32 {
     return status
 }
 
-private func readRevocationList(_ path: String) -> KeyRevocationList {
+private func readRevocationList(_ path: String, _ arguments: Arguments) -> KeyRevocationList {
     guard let contents = World.read(path) else {
         fatal("Unable to load KRL \(path): \(World.problem(reading: path) ?? "unreadable")")
     }
     do {
-        return try KeyRevocationList(contents: contents)
+        let list = try KeyRevocationList(contents: contents)
+        arguments.log.debug("KRL version \(list.version) generated at \(generated(list))")
+        return list
     } catch {
         fatal("Invalid KRL file \(path): \(error)")
     }
@@ -86,7 +94,7 @@ private func publicKey(in path: String) -> (key: PublicKey, comment: String)? {
 
 private func printList(_ list: KeyRevocationList, _ path: String) {
     World.print("# KRL version \(list.version)")
-    let time = World.timestamp(list.generated).filter { $0 != "-" && $0 != ":" }
+    let time = generated(list)
     World.print("# Generated at \(time)")
     if !list.comment.isEmpty {
         World.print("# Comment: \(printable(String(decoding: list.comment, as: UTF8.self)))")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserKeys
+internal import HawserLog
 internal import HawserWire
 
 /// `-Y`: signatures over files, and who made them.
@@ -118,6 +119,7 @@ private struct FileSigner {
         publicKey = Self.readPublicKey(path)
         let agent = try? AgentKeys()
         if agent == nil, arguments.usesAgent { fatal("Couldn't get agent socket") }
+        if agent == nil { arguments.log.debug("Couldn't get agent socket: agent not present") }
         let plain = publicKey.plain
         let keys = publicKey
         if let agent, let held = try? agent.keys(), held.contains(plain) || held.contains(keys) {
@@ -257,6 +259,7 @@ private func verify(
         }
         shows = options.printsKey
         guard let signature = readSignature(path, "sig_verify") else { return false }
+        arguments.log.debug("signature made with hash \"\(signature.hash.rawValue)\"")
         guard let digest = World.digest(of: nil, signature.hash) else {
             World.error("Couldn't read standard input")
             return false
@@ -268,8 +271,17 @@ private func verify(
             return false
         } catch {
             World.error("Couldn't verify signature: \(error)")
+            if signature.namespace != namespace {
+                arguments.log.debug(
+                    printable(
+                        "expected namespace \"\(namespace)\" received \"\(signature.namespace)\""
+                    )
+                )
+            }
             return false
         }
+        let digits = signature.publicKey.fingerprint(arguments.fingerprintHash ?? .sha256)
+        arguments.log.debug("Valid (unverified) signature from key \(digits)")
         key = signature.publicKey
         guard let signers else { return true }
         if isRevoked(signature.publicKey, arguments.recordName) { return false }
@@ -279,7 +291,7 @@ private func verify(
             for: signers.identity,
             namespace: namespace,
             at: moment(options.time)
-        ) { complain($0, signers.file) }
+        ) { complain($0, signers.file, arguments) }
     }()
     guard isGood, let key else {
         if !arguments.isQuiet { World.print("Could not verify signature.") }
@@ -327,8 +339,13 @@ private func moment(_ seconds: UInt64?) -> AllowedSigners.Moment {
     )
 }
 
-private func complain(_ complaint: AllowedSigners.Complaint, _ path: String) {
-    World.error("\(path):\(complaint.line): \(complaint.text)")
+private func complain(
+    _ complaint: AllowedSigners.Complaint,
+    _ path: String,
+    _ arguments: Arguments
+) {
+    let text = "\(path):\(complaint.line): \(complaint.text)"
+    if complaint.isDetail { arguments.log.debug(printable(text)) } else { World.error(text) }
 }
 
 // MARK: Principals
@@ -343,7 +360,7 @@ private func findPrincipals(
         let allowed = readSigners(signers)
     else { return noPrincipal() }
     let found = allowed.principals(of: signature.publicKey, at: moment(options.time)) {
-        complain($0, signers)
+        complain($0, signers, arguments)
     }
     if found.isEmpty { return noPrincipal() }
     for name in found { World.print(printable(name)) }
@@ -362,7 +379,7 @@ private func matchPrincipals(
         let found = try? allowed.patterns(
             matching: identity,
             calendar: { World.seconds($0) },
-            complain: { complain($0, signers) }
+            complain: { complain($0, signers, arguments) }
         )
     else { return noPrincipal(status: 252) }
     if found.isEmpty { return noPrincipal(status: 210) }

@@ -3,6 +3,7 @@
 internal import HawserAgent
 internal import HawserKeys
 internal import HawserLog
+internal import HawserSystem
 
 /// `-h`: where a key may lead, with the host keys that are known for each name.
 enum Destinations {

@@ -18,6 +18,8 @@ package final class CopyEngine {
     /// Anything went wrong.
     package private(set) var hasFailed = false
     package private(set) var wasInterrupted = false
+    /// When what was interrupted must have been cleared away.
+    private var stopDeadline: UInt64?
 
     private var files: [FileCopy] = []
     private var nextFile = 0
@@ -88,6 +90,15 @@ package final class CopyEngine {
 
     /// Copies everything that was added; false when something failed.
     package func run() throws(SessionFault) -> Bool {
+        do throws(SessionFault) {
+            return try copyAll()
+        } catch {
+            removeLocalParts()
+            throw error
+        }
+    }
+
+    private func copyAll() throws(SessionFault) -> Bool {
         try learnLimits()
         while !isIdle {
             try advance()
@@ -97,6 +108,7 @@ package final class CopyEngine {
                 progressed = try take(session, isSource: false) || progressed
             }
             if observer.isInterrupted { stop() }
+            if let stopDeadline, Clock.nanoseconds >= stopDeadline { throw .interrupted }
             if progressed || isIdle { continue }
             try wait()
         }
@@ -123,7 +135,11 @@ package final class CopyEngine {
         source.session?.add(to: &set)
         if target.session !== source.session { target.session?.add(to: &set) }
         if Signals.isWatching { set.add(Signals.descriptor, read: true) }
-        let bound = [tick, delay > 0 ? delay : nil].compactMap { $0 }.min()
+        let untilEnd = stopDeadline.map { end -> UInt64 in
+            let now = Clock.nanoseconds
+            return end > now ? end - now : 0
+        }
+        let bound = [tick, delay > 0 ? delay : nil, untilEnd].compactMap { $0 }.min()
         set.wait(timeout: bound)
         source.session?.polled()
         target.session?.polled()
@@ -432,6 +448,16 @@ package final class CopyEngine {
         }
     }
 
+    /// The session is over: what has been written here under another name is of no use.
+    private func removeLocalParts() {
+        guard options.isAtomic, target.session == nil else { return }
+        for file in active where file.targetFile >= 0 {
+            _ = FileCalls.close(file.targetFile)
+            file.targetFile = -1
+            _ = FileCalls.remove(file.target)
+        }
+    }
+
     private func renameLocal(_ file: FileCopy) {
         guard options.isAtomic else { return }
         if file.hasFailed {
@@ -707,6 +733,7 @@ package final class CopyEngine {
     private func stop() {
         guard !wasInterrupted else { return }
         wasInterrupted = true
+        stopDeadline = Clock.nanoseconds &+ clearingNanoseconds
         files.removeAll()
         nextFile = 0
         directories.removeAll()
@@ -983,3 +1010,5 @@ extension Status {
 
 /// Beyond this many bytes to be sent nothing more is read from files.
 private let outputLimit = 768 * 1024
+/// How long an interrupted copy may take to clear away what it has begun.
+private let clearingNanoseconds: UInt64 = 5_000_000_000

@@ -11,6 +11,8 @@ package enum SessionFault: Error, Equatable, Sendable {
     case closed
     /// The server does not speak the protocol; the text is for the user.
     case misspoken(String)
+    /// A signal wants the program to end.
+    case interrupted
 }
 
 /// A connection to one server, with a program (ssh or a server itself) that carries it.
@@ -24,6 +26,9 @@ package final class RemoteSession {
     package private(set) var startDirectory: [UInt8] = [46]
     private var limitsRequest: UInt32?
     private var forgotten: Set<UInt32> = []
+    /// A signal that is watched ends a wait for the server (`signal` is which).
+    package var endsOnSignals = false
+    package private(set) var signal: Int32?
     private var hasEnded = false
     private var set = PollSet()
     /// The pipe took nothing more; cleared by the next poll.
@@ -189,7 +194,12 @@ package final class RemoteSession {
             if try fill() { return }
             set.removeAll()
             add(to: &set)
+            if endsOnSignals { set.add(Signals.descriptor, read: true) }
             set.wait(timeout: nil)
+            if endsOnSignals, let signal = Signals.take().last {
+                self.signal = signal
+                throw .interrupted
+            }
             polled()
             try flush()
         }

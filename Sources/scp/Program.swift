@@ -45,7 +45,10 @@ struct Program {
             }
         }
         let copies = SFTPCopies(line, reporter)
-        defer { copies.end() }
+        defer {
+            copies.end()
+            if let signal = reporter.endingSignal { Signals.raise(signal) }
+        }
         var status: Int32 = 0
         if sources.count > 1, case .local(let path) = target,
             let refusal = directoryRefusal(path)
@@ -57,7 +60,7 @@ struct Program {
             let result = copy(source, target, copies, isMany: sources.count > 1)
             // What went wrong once stays wrong; a lost connection weighs most.
             if result != 0 { status = max(status, result) }
-            if result == 255 { break }
+            if result == 255 || reporter.endingSignal != nil { break }
         }
         return status
     }

@@ -8,16 +8,16 @@ internal import HawserWire
 
 /// What the user, or a program (`--json`), gets to see.
 final class Reporter: CopyObserver {
-    private let showsProgress: Bool
     private let printsJSON: Bool
     private let verbosity: Int
-    private var meter = ProgressMeter(terminal: Descriptor.standardOutput)
-    private var metered: [UInt8]?
+    private var meter = CopyMeter()
+    /// The signal that ends the program once what it has begun is cleared away.
+    var endingSignal: Int32?
     private var lastProgress: UInt64 = 0
 
     init(_ line: SCPCommandLine) {
         printsJSON = line.printsJSON && line.role == .user
-        showsProgress =
+        meter.isOn =
             line.showsProgress && line.role == .user
             && Descriptor.isTerminal(Descriptor.standardOutput)
         verbosity = line.verbosity
@@ -31,7 +31,6 @@ final class Reporter: CopyObserver {
     func fail(_ text: String) {
         guard !text.isEmpty else { return }
         meter.abandon()
-        metered = nil
         if printsJSON { emit("error", [("message", .text(text))]) }
         printError(text + "\n")
     }
@@ -56,13 +55,11 @@ final class Reporter: CopyObserver {
             if offset > 0 { fields.append(("offset", .number(offset))) }
             emit("start", fields)
         }
-        guard showsProgress, metered == nil else { return }
-        metered = source
-        meter.begin(source, bytes: bytes, from: offset)
+        meter.copyBegins(source, bytes: bytes, from: offset)
     }
 
     func copyAdvances(_ source: [UInt8], bytes: UInt64) {
-        if metered == source { meter.advance(to: bytes) }
+        meter.copyAdvances(source, bytes: bytes)
         if printsJSON {
             let now = Clock.nanoseconds
             guard now &- lastProgress >= 1_000_000_000 else { return }
@@ -78,23 +75,18 @@ final class Reporter: CopyObserver {
                 names(source, target) + [("done", .number(bytes)), ("ok", .truth(!hasFailed))]
             )
         }
-        guard showsProgress, !hasFailed else { return }
-        if metered != source {
-            // One of many small ones, done before the one that is shown.
-            var other = ProgressMeter(terminal: Descriptor.standardOutput)
-            other.begin(source, bytes: bytes, from: 0)
-            other.end(bytes: bytes)
-            return
-        }
-        meter.end(bytes: bytes)
-        metered = nil
+        meter.copyEnds(source, bytes: bytes, hasFailed: hasFailed)
     }
 
     func copyEnters(_ source: [UInt8]) {
         if verbosity > 0 { printError("scp: debug1: entering \(PrintableText.of(source))\n") }
     }
 
-    var isInterrupted: Bool { false }
+    /// Only where signals are watched (`--atomic`); else they end the program at once.
+    var isInterrupted: Bool {
+        if Signals.isWatching, let signal = Signals.take().last { endingSignal = signal }
+        return endingSignal != nil
+    }
 
     func copyTicks() -> UInt64? { meter.tick() }
 

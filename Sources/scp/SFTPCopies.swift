@@ -259,7 +259,7 @@ final class SFTPCopies {
         }
         let session: RemoteSession
         do throws(SystemError) {
-            session = try RemoteSession.start(program, words)
+            session = try start(program, words)
         } catch {
             reporter.fail("\(error)")
             reporter.fail("scp: Connection closed")
@@ -270,6 +270,20 @@ final class SFTPCopies {
         return session
     }
 
+    private func start(
+        _ program: String,
+        _ words: [String]
+    ) throws(SystemError) -> RemoteSession {
+        guard line.options.isAtomic else { return try RemoteSession.start(program, words) }
+        // To clear away what was begun, ssh must outlive an interrupt.
+        let signals: [Int32] = [1, 2, 15].filter { !Signals.isIgnored($0) }
+        Signals.ignore([2])
+        defer { Signals.watch(signals) }
+        let session = try RemoteSession.start(program, words)
+        session.endsOnSignals = true
+        return session
+    }
+
     private func attempt(_ body: () throws(SessionFault) -> Int32) -> Int32 {
         do throws(SessionFault) {
             return try body()
@@ -277,8 +291,12 @@ final class SFTPCopies {
             switch error {
             case .closed: reporter.fail("scp: Connection closed")
             case .misspoken(let text): reporter.fail("scp: " + text)
+            case .interrupted: break
             }
-            for entry in sessions { entry.session.abandon() }
+            for entry in sessions {
+                if let signal = entry.session.signal { reporter.endingSignal = signal }
+                entry.session.abandon()
+            }
             return 255
         }
     }

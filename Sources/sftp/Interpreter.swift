@@ -17,6 +17,8 @@ struct Interpreter {
     var startDirectory: [UInt8] = []
     var names = AccountNames()
     var wantsToQuit = false
+    /// Nobody sits in front of it: an interrupt ends the program.
+    var isBatch = false
 
     init(_ session: RemoteSession, _ screen: Screen) {
         self.session = session

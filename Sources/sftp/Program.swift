@@ -47,12 +47,15 @@ struct Program {
             switch error {
             case .closed: screen.fail("Connection closed")
             case .misspoken(let text): screen.fail(text)
+            case .interrupted: break
             }
             session.abandon()
             session.end()
+            if let signal = screen.endingSignal { Signals.raise(signal) }
             return 255
         }
         session.end()
+        if let signal = screen.endingSignal { Signals.raise(signal) }
         return status
     }
 
@@ -67,8 +70,15 @@ struct Program {
 
     private func connect(_ destination: RemoteDestination?) -> RemoteSession? {
         // ssh must outlive an interrupted command.
-        if isInteractive { Signals.ignore([2]) }
-        defer { if isInteractive { Signals.watch([2]) } }
+        let outlives = isInteractive || isBatch && line.options.isAtomic
+        if outlives { Signals.ignore([2]) }
+        defer {
+            if isInteractive {
+                Signals.watch([2])
+            } else if outlives {
+                Signals.useDefault([2])
+            }
+        }
         do throws(SystemError) {
             if let command = line.directCommand {
                 let words = command.split(separator: " ").map { String($0) }
@@ -111,6 +121,7 @@ struct Program {
         var interpreter = Interpreter(session, screen)
         interpreter.options = line.options
         interpreter.isRecursive = line.isRecursive
+        interpreter.isBatch = !isInteractive
         let path = line.directCommand == nil ? destination?.path : line.destination
         if let path, !path.isEmpty {
             let absolute = interpreter.absolute(path)
@@ -171,6 +182,7 @@ struct Program {
             guard let first = line.first, first != UInt8(ascii: "#"), first != 13 else { continue }
             let isGood = try interpreter.run(Array(line))
             _ = screen.takeInterrupt()
+            if screen.endingSignal != nil { return 255 }
             if !isGood, isBatch, !mayFail { return 1 }
         }
         return 0

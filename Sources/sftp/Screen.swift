@@ -9,14 +9,20 @@ internal import HawserTool
 final class Screen: CopyObserver {
     /// No words about the course of things (`-q`, `-b`).
     var isQuiet = false
-    var showsProgress = false
+    var showsProgress: Bool {
+        get { meter.isOn }
+        set { meter.isOn = newValue }
+    }
     /// Whether the copy goes to the server.
     var isUpload = false
     /// Lines to print when the turn of a file comes.
     var announcements: [[UInt8]: String] = [:]
-    private var meter = ProgressMeter(terminal: Descriptor.standardOutput)
-    private var metered: [UInt8]?
+    private var meter = CopyMeter()
     private var wasInterrupted = false
+    /// Signals that end the program once what it has begun is cleared away; empty: at once.
+    private var endingSignals: [Int32] = []
+    /// The signal that ends it.
+    private(set) var endingSignal: Int32?
 
     /// A line on the standard output.
     func say(_ text: String) { printOutput(text + "\n") }
@@ -30,7 +36,6 @@ final class Screen: CopyObserver {
 
     func copyFails(_ text: String) {
         meter.abandon()
-        metered = nil
         fail(text)
     }
 
@@ -39,26 +44,15 @@ final class Screen: CopyObserver {
     }
 
     func copyBegins(_ source: [UInt8], _ target: [UInt8], bytes: UInt64?, from offset: UInt64) {
-        guard showsProgress, metered == nil else { return }
-        metered = source
-        meter.begin(isUpload ? source : source, bytes: bytes, from: offset)
+        meter.copyBegins(source, bytes: bytes, from: offset)
     }
 
     func copyAdvances(_ source: [UInt8], bytes: UInt64) {
-        if metered == source { meter.advance(to: bytes) }
+        meter.copyAdvances(source, bytes: bytes)
     }
 
     func copyEnds(_ source: [UInt8], _ target: [UInt8], bytes: UInt64, hasFailed: Bool) {
-        guard showsProgress, !hasFailed else { return }
-        if metered != source {
-            // One of many small ones, done before the one that is shown.
-            var other = ProgressMeter(terminal: Descriptor.standardOutput)
-            other.begin(source, bytes: bytes, from: 0)
-            other.end(bytes: bytes)
-            return
-        }
-        meter.end(bytes: bytes)
-        metered = nil
+        meter.copyEnds(source, bytes: bytes, hasFailed: hasFailed)
     }
 
     func copyEnters(_ source: [UInt8]) {
@@ -67,8 +61,30 @@ final class Screen: CopyObserver {
     }
 
     var isInterrupted: Bool {
-        if Signals.isWatching, Signals.take().contains(2) { wasInterrupted = true }
+        guard Signals.isWatching else { return wasInterrupted }
+        for signal in Signals.take() {
+            if endingSignals.contains(signal) {
+                endingSignal = signal
+                wasInterrupted = true
+            } else if signal == 2 {
+                wasInterrupted = true
+            }
+        }
         return wasInterrupted
+    }
+
+    /// From here on these signals, as far as they are not ignored, interrupt what is under way before
+    /// they end the program.
+    func deferSignals(_ signals: [Int32]) {
+        endingSignals = signals.filter { !Signals.isIgnored($0) }
+        Signals.watch(endingSignals)
+    }
+
+    /// They end it at once again.
+    func endDeferring() {
+        _ = isInterrupted
+        Signals.useDefault(endingSignals)
+        endingSignals = []
     }
 
     /// Whether an interrupt came since the last time.

@@ -147,6 +147,9 @@ extension Interpreter {
 
     private func finish(_ engine: CopyEngine) throws(SessionFault) -> Bool {
         defer { screen.announcements = [:] }
+        // What has been begun under another name is cleared away before the end.
+        if options.isAtomic { screen.deferSignals(isBatch ? [1, 2, 15] : [1, 15]) }
+        defer { if options.isAtomic { screen.endDeferring() } }
         let isGood = try engine.run()
         if engine.wasInterrupted { screen.fail("Interrupt") }
         return isGood

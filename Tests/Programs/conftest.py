@@ -7,11 +7,15 @@ of its own with throwaway keys below pytest's temporary folder; nothing reads or
 """
 import os
 import pathlib
+import pty
 import pwd
 import secrets
+import select
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -287,3 +291,100 @@ def relay():
     yield make
     for each in relays:
         each.close()
+
+
+# Files: two folders, servers that need no ssh, trees, and a person at a terminal.
+
+OURS_ONLY = pytest.mark.skipif(UNDER_TEST is OPENSSH, reason="of ours")
+SERVERS = {
+    "ours": str(PREFIX / "libexec/sftp-server"),
+    "openssh": "/usr/lib/openssh/sftp-server",
+}
+FAKE = f"{sys.executable} {pathlib.Path(__file__).parent / 'sftp_fake.py'}"
+
+
+@pytest.fixture(params=SERVERS)
+def server(request):
+    return SERVERS[request.param]
+
+
+@pytest.fixture
+def there(tmp_path):
+    folder = tmp_path / "there"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return folder
+
+
+def tree(folder, files=300):
+    """A tree with empty files, blocks' edges, links and odd names."""
+    folder.mkdir()
+    sizes = [0, 1, 4096, 32768, 32769, 261119, 261120, 261121, 700_000]
+    for index in range(files):
+        place = folder / f"d{index % 7}" / f"e{index % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        size = sizes[index % len(sizes)] if index < 60 else index
+        (place / f"f{index}").write_bytes(os.urandom(size))
+    odd = folder / "odd * [names] ? \\ \"quoted\" 'single'"
+    odd.mkdir()
+    (odd / "-dash").write_text("x")
+    (odd / "new\nline").write_text("y")
+    with open(os.path.join(os.fsencode(odd), b"not\xffutf8"), "wb") as file:
+        file.write(b"z")
+    (folder / "empty").mkdir()
+
+
+def same(first, second):
+    return subprocess.run(["diff", "-r", first, second], capture_output=True).stdout == b""
+
+
+def on_terminal(command, steps, cwd):
+    """Runs a command on a terminal; each step waits for a text and types another."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(cwd)
+        os.environ["TERM"] = "vt100"
+        os.execv(command[0], command)
+    output = b""
+    start = 0
+    try:
+        for expected, typed in steps:
+            end = time.monotonic() + 15
+            while expected not in output[start:]:
+                assert time.monotonic() < end, output
+                if select.select([terminal], [], [], 0.2)[0]:
+                    try:
+                        output += os.read(terminal, 65536)
+                    except OSError:
+                        break
+            start = output.index(expected, start) + len(expected)
+            # The editor shows its prompt before it takes the terminal over.
+            time.sleep(0.2)
+            os.write(terminal, typed)
+        while True:
+            try:
+                data = os.read(terminal, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            output += data
+    finally:
+        os.close(terminal)
+        try:
+            _, status = os.waitpid(child, os.WNOHANG)
+            if status == 0 and _ == 0:
+                time.sleep(0.5)
+                _, status = os.waitpid(child, os.WNOHANG)
+                if _ == 0:
+                    os.kill(child, signal.SIGKILL)
+                    os.waitpid(child, 0)
+        except ChildProcessError:
+            status = 0
+    return output, status

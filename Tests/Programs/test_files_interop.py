@@ -3,14 +3,12 @@
 import asyncio
 import os
 import shutil
-import subprocess
 import threading
 
 import asyncssh
 import paramiko
 import pytest
-from conftest import OURS, free_port, make_key, run
-from test_sftp import SERVERS, same, tree
+from conftest import OURS, SERVERS, free_port, make_key, run, same, tree
 
 DATA = os.urandom(5_000_000)
 
@@ -25,18 +23,9 @@ def peer(serve, request):
 
 
 @pytest.fixture
-def there(tmp_path):
-    folder = tmp_path / "there"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def here(tmp_path):
-    folder = tmp_path / "here"
-    folder.mkdir()
-    (folder / "file").write_bytes(DATA)
-    return folder
+def here(here):
+    (here / "file").write_bytes(DATA)
+    return here
 
 
 def test_paramiko(peer, key, here, there):

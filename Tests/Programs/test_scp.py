@@ -5,27 +5,11 @@ import os
 import pathlib
 import stat
 import subprocess
-import sys
 
 import pytest
-from conftest import OPENSSH, OURS, PREFIX, UNDER_TEST, run
-from test_sftp import FAKE, OURS_ONLY, SERVERS, same, tree
+from conftest import FAKE, OPENSSH, OURS, OURS_ONLY, SERVERS, UNDER_TEST, run, same, tree
 
 SCP = UNDER_TEST.scp
-
-
-@pytest.fixture
-def there(tmp_path):
-    folder = tmp_path / "there"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def here(tmp_path):
-    folder = tmp_path / "here"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserAgent
+package import HawserKeys
 package import HawserSystem
 
 /// A program of ours that does one dangerous thing in a process of its own: ssh-pkcs11-helper,
@@ -27,15 +29,18 @@ package enum Helper {
         return candidates.first { Files.exists($0) } ?? installed
     }
 
-    /// Starts a helper; its process number and our end of its socket.
+    /// Starts a helper; its process number and our end of its socket. `mayAsk`: it may ask the person
+    /// in front for a PIN.
     package static func start(
         _ name: String,
-        _ arguments: [String] = []
+        mayAsk: Bool = false
     ) throws(SystemError) -> (pid: Int32, descriptor: Int32) {
         let path = path(of: name)
         let (ours, theirs) = try Descriptor.socketPair()
         defer { Descriptor.close(theirs) }
-        var spawn = Spawn(path, [path] + arguments)
+        var spawn = Spawn(path, [path])
+        let others = Environment.all.filter { !$0.hasPrefix("HAWSER_HELPER_MAY_ASK=") }
+        spawn.environment = others + (mayAsk ? ["HAWSER_HELPER_MAY_ASK=1"] : [])
         spawn.descriptors = [(0, theirs), (1, theirs), (2, 2)]
         do throws(SystemError) {
             return (try spawn.start(), ours)
@@ -51,10 +56,29 @@ package final class HelperConnection {
     package let connection: AgentConnection
     private let pid: Int32
 
-    package init(_ name: String, _ arguments: [String] = []) throws(SystemError) {
-        let (pid, descriptor) = try Helper.start(name, arguments)
+    package init(_ name: String, mayAsk: Bool = false) throws(SystemError) {
+        let (pid, descriptor) = try Helper.start(name, mayAsk: mayAsk)
         self.pid = pid
         connection = AgentConnection(descriptor: descriptor)
+    }
+
+    /// A signature blob over `data` by a key of a PKCS#11 token.
+    package func sign(
+        _ data: [UInt8],
+        with key: PublicKey,
+        algorithm: String?
+    ) throws(AgentConnection.Failure) -> [UInt8] {
+        guard let pending = try? TokenKey.Pending(data, key: key.plain, algorithm: algorithm) else {
+            throw .refused
+        }
+        let request = AgentRequest.sign(keyBlob: key.plain.blob, data: pending.input, flags: 0)
+        switch try connection.ask(request) {
+        case .signature(let answer):
+            guard let blob = try? pending.signature(answer) else { throw .badAnswer }
+            return blob
+        case .failure: throw .refused
+        default: throw .badAnswer
+        }
     }
 
     deinit {

@@ -21,7 +21,7 @@ final class TokenIdentities {
             return nil
         }
         do {
-            helper = try HelperConnection(Helper.pkcs11, mayAsk ? ["-i"] : [])
+            helper = try HelperConnection(Helper.pkcs11, mayAsk: mayAsk)
             let request = AgentRequest.addProvider(
                 path: path,
                 pin: SecretBytes([]),
@@ -48,6 +48,6 @@ final class TokenIdentities {
         with key: PublicKey,
         algorithm: String
     ) throws(AgentConnection.Failure) -> [UInt8] {
-        try helper.connection.sign(data, keyBlob: key.plain.blob, algorithm: algorithm)
+        try helper.sign(data, with: key, algorithm: algorithm)
     }
 }

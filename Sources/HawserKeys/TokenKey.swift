@@ -120,6 +120,72 @@ package enum TokenKey {
         }
     }
 
+    // MARK: ssh-pkcs11-helper
+
+    /// A signature that ssh-pkcs11-helper makes. As with OpenSSH's helper, which either suite's
+    /// programs may use, it gets what the token signs, and answers with what the token gave, for
+    /// ECDSA in DER.
+    package struct Pending: Sendable {
+        /// What the helper is to sign.
+        package let input: [UInt8]
+        private let message: [UInt8]
+        private let key: PublicKey
+        private let algorithm: SignatureAlgorithm
+
+        /// A signature of `message` by a plain key and `algorithm`, or the key's preferred one.
+        package init(
+            _ message: [UInt8],
+            key: PublicKey,
+            algorithm name: String?
+        ) throws(KeyError) {
+            let request = try TokenKey.request(message.rawBytes, key: key, algorithm: name)
+            input = request.input
+            algorithm = request.algorithm
+            self.message = message
+            self.key = key
+        }
+
+        /// The signature blob for the helper's answer; a token that signs wrongly is found out here.
+        package func signature(_ answer: [UInt8]) throws(KeyError) -> [UInt8] {
+            var value = answer
+            if case .ecdsa(let curve, _) = key.material {
+                let numbers = try SecurityKey.ecdsaNumbers(answer)
+                guard let r = Magnitude.padded(numbers.r, to: curve.fieldBytes),
+                    let s = Magnitude.padded(numbers.s, to: curve.fieldBytes)
+                else { throw .invalidFormat("ECDSA signature") }
+                value = r + s
+            }
+            let blob = try TokenKey.signature(value, key: key, algorithm: algorithm)
+            try key.verify(
+                signature: blob,
+                over: message.rawBytes,
+                allowing: [algorithm.name]
+            )
+            return blob
+        }
+    }
+
+    /// How the helper lets a token sign with a key.
+    package static func mechanism(of key: PublicKey) -> Mechanism? {
+        switch key.material {
+        case .rsa: .rsa
+        case .ecdsa: .ecdsa
+        case .ed25519: .eddsa
+        default: nil
+        }
+    }
+
+    /// What the helper answers for a token's value.
+    package static func helperAnswer(_ value: [UInt8], key: PublicKey) -> [UInt8] {
+        guard case .ecdsa(let curve, _) = key.material, value.count == 2 * curve.fieldBytes else {
+            return value
+        }
+        return DER.sequence(
+            DER.integer(Array(value.prefix(curve.fieldBytes))),
+            DER.integer(Array(value.suffix(curve.fieldBytes)))
+        )
+    }
+
     /// RFC 8017 §9.2: the DER of a hash and its algorithm, which is the same up to the hash.
     private static func digestInfo(_ hash: HashAlgorithm, _ message: RawSpan) -> [UInt8] {
         let object: [UInt8] =

@@ -165,16 +165,18 @@ final class AgentLoop {
             let wasLoaded = helpers.contains { $0.providerPath == path }
             client.send(server.providerUnloaded(path: path, wasLoaded: wasLoaded))
         case .signInProvider(let path, let key, let data, let algorithm):
-            guard let helper = helpers.last(where: { $0.providerPath == path && !$0.isBroken })
+            // RSA without a word about the hash is SHA-1, as everywhere in the agent's protocol.
+            let name = algorithm ?? (key.type.plain == .rsa ? SignatureAlgorithm.rsaSHA1.name : nil)
+            guard let helper = helpers.last(where: { $0.providerPath == path && !$0.isBroken }),
+                let pending = try? TokenKey.Pending(data, key: key.plain, algorithm: name)
             else {
                 client.send(.failure)
                 return
             }
             client.state = .waiting
-            let flags = algorithm.map { AgentRequest.flags(forAlgorithm: $0) } ?? 0
             helper.ask(
-                AgentRequest.sign(keyBlob: key.blob, data: data, flags: flags).frame,
-                for: HelperTask(client, .sign)
+                AgentRequest.sign(keyBlob: key.plain.blob, data: pending.input, flags: 0).frame,
+                for: HelperTask(client, .sign(pending))
             )
         case .signInToken(let wanted): sign(wanted, pin: nil, for: client)
         }
@@ -264,7 +266,12 @@ final class AgentLoop {
                 (try? PublicKey(blob: held.keyBlob)).map { (key: $0, label: held.commentBytes) }
             }
             answer = server.providerLoaded(request, keys: keys, at: moment)
-        case (.sign, .signature(let blob)?): answer = .signature(blob)
+        case (.sign(let pending), .signature(let value)?):
+            do throws(KeyError) {
+                answer = .signature(try pending.signature(value))
+            } catch {
+                log.error("the token's signature: \(error)")
+            }
         default: break
         }
         guard case .waiting = task.client.state else { return }

@@ -2,6 +2,7 @@
 
 internal import HawserAgent
 internal import HawserAgentClient
+internal import HawserKeys
 internal import HawserSystem
 internal import HawserWire
 
@@ -11,7 +12,7 @@ final class HelperTask {
         /// The keys of a library.
         case load(ProviderRequest)
         /// A signature of a PKCS#11 token.
-        case sign
+        case sign(TokenKey.Pending)
         /// A signature of a FIDO token, with or without a PIN.
         case signInToken(TokenSignature, hasPIN: Bool)
     }

@@ -17,7 +17,7 @@ struct TokenKeys {
             fatal("cannot read public key from pkcs11")
         }
         do {
-            helper = try HelperConnection(Helper.pkcs11, ["-i"])
+            helper = try HelperConnection(Helper.pkcs11, mayAsk: true)
             let request = AgentRequest.addProvider(
                 path: path,
                 pin: SecretBytes([]),
@@ -41,9 +41,8 @@ struct TokenKeys {
         with key: PublicKey,
         algorithm: String?
     ) throws(KeyError) -> [UInt8] {
-        let name = algorithm ?? key.type.signatureAlgorithms.first?.name ?? ""
         do {
-            return try helper.connection.sign(data, keyBlob: key.blob, algorithm: name)
+            return try helper.sign(data, with: key, algorithm: algorithm)
         } catch {
             throw .unsupported(error.description)
         }

@@ -67,34 +67,20 @@ final class Provider {
         }
     }
 
-    /// The signature blob of one of the keys; nil when there is no such key or it does not sign.
-    func sign(_ data: [UInt8], keyBlob: [UInt8], flags: UInt32) -> [UInt8]? {
-        guard let (key, entry) = keys.first(where: { $0.key.blob == keyBlob }) else { return nil }
-        var name: String?
-        if key.type == .rsa {
-            name =
-                flags & 4 != 0
-                ? SignatureAlgorithm.rsaSHA512.name
-                : flags & 2 != 0
-                    ? SignatureAlgorithm.rsaSHA256.name : SignatureAlgorithm.rsaSHA1.name
-        }
+    /// What the token gives for `input` by one of the keys, see `TokenKey.Pending`; nil when there is
+    /// no such key or it does not sign.
+    func sign(_ input: [UInt8], keyBlob: [UInt8]) -> [UInt8]? {
+        guard let (key, entry) = keys.first(where: { $0.key.blob == keyBlob }),
+            let kind = TokenKey.mechanism(of: key)
+        else { return nil }
+        let mechanism: PKCS11Library.Mechanism =
+            switch kind {
+            case .rsa: .rsa
+            case .ecdsa: .ecdsa
+            case .eddsa: .eddsa
+            }
         do {
-            let request = try TokenKey.request(data.rawBytes, key: key, algorithm: name)
-            let mechanism: PKCS11Library.Mechanism =
-                switch request.mechanism {
-                case .rsa: .rsa
-                case .ecdsa: .ecdsa
-                case .eddsa: .eddsa
-                }
-            let value = try value(entry, mechanism, request.input)
-            let blob = try TokenKey.signature(value, key: key, algorithm: request.algorithm)
-            // A token that signs wrongly is found out here, not by a server.
-            try key.verify(
-                signature: blob,
-                over: data.rawBytes,
-                allowing: [request.algorithm.name]
-            )
-            return blob
+            return TokenKey.helperAnswer(try value(entry, mechanism, input), key: key)
         } catch {
             log.error("\(error)")
             return nil

@@ -7,19 +7,19 @@ internal import HawserTool
 internal import HawserWire
 
 // ssh-pkcs11-helper(8): PKCS#11 libraries in a process of their own. It answers the agent's messages
-// that add, use and remove a library's keys, over its standard input and output. `-i`: the person
-// in front may be asked for PINs. Not meant to be run by hand.
+// that add, use and remove a library's keys, over its standard input and output, as OpenSSH's helper
+// does: what is signed is what the token gets. Not meant to be run by hand.
 
 Signals.dieOnCrash()
 SecretProcess.hide()
 Signals.ignore([13])  // SIGPIPE
 var level = LogLevel.error
-var mayAsk = false
-var parser = CommandLineParser(Array(CommandLine.arguments.dropFirst()), "vi")
+/// Whether the person in front may be asked for PINs: a client of ours says so, an agent never.
+let mayAsk = Environment.value("HAWSER_HELPER_MAY_ASK") == "1"
+var parser = CommandLineParser(Array(CommandLine.arguments.dropFirst()), "v")
 while let step = parser.next() {
     switch step {
     case .flag("v"): level = level < .debug1 ? .debug1 : level == .debug1 ? .debug2 : .debug3
-    case .flag("i"): mayAsk = true
     default:
         printError("usage: ssh-pkcs11-helper [-v]\n")
         Daemon.exit(1)
@@ -57,11 +57,9 @@ final class Helper {
         case .addProvider(let path, let pin, _): return add(path, pin)
         case .removeProvider(let path, _):
             return providers.removeValue(forKey: path) == nil ? .failure : .success
-        case .sign(let keyBlob, let data, let flags):
+        case .sign(let keyBlob, let data, _):
             for provider in providers.values {
-                if let blob = provider.sign(data, keyBlob: keyBlob, flags: flags) {
-                    return .signature(blob)
-                }
+                if let value = provider.sign(data, keyBlob: keyBlob) { return .signature(value) }
             }
             return .failure
         default: return .failure

@@ -6,7 +6,7 @@ import shutil
 import signal
 
 import pytest
-from conftest import OPENSSH, UNDER_TEST, make_key, run, wait_until
+from conftest import OPENSSH, OURS, UNDER_TEST, make_key, run, wait_until
 from test_agent import PAIRS, newer_than_9_2, script, start_agent  # noqa: F401
 
 LIBRARY = "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"
@@ -204,3 +204,22 @@ def test_login_by_pkcs11_provider(token, serve, tmp_path, kind, pin, works):
     )
     assert (result.stdout == b"in\n") == works, result.stderr
     assert works or result.returncode == 255
+
+
+HELPERS = {OURS: str(OURS.prefix / "libexec/ssh-pkcs11-helper"), OPENSSH: "/usr/lib/openssh/ssh-pkcs11-helper"}
+
+
+@pytest.mark.skipif(UNDER_TEST is OPENSSH, reason="ours with OpenSSH's")
+@pytest.mark.parametrize("agent_suite, helper", [(OURS, OPENSSH), (OPENSSH, OURS)], ids=str)
+def test_each_agent_uses_the_helper_of_the_other(start_agent, token, tmp_path, agent_suite, helper):  # noqa: F811
+    agent = start_agent(agent_suite, SSH_PKCS11_HELPER=HELPERS[helper], **token.environment)
+    for _ in range(2):
+        result = agent.add(OURS, "-s", LIBRARY, environment=asks(tmp_path, PIN))
+        assert result.returncode == 0, result.stderr
+        assert sorted(line[:2] for line in listed(agent)) == sorted(token.public(kind) for kind in token.keys)
+        for kind in token.keys:
+            for add_suite in (OURS, OPENSSH):
+                result = agent.add(add_suite, "-T", f"{token.keys[kind]}.pub")
+                assert result.returncode == 0, result.stderr
+        assert agent.add(OURS, "-e", LIBRARY).returncode == 0
+        assert listed(agent) == []

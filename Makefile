@@ -10,7 +10,7 @@ build:
 	scripts/build release
 
 install: build
-	scripts/install "$(DESTDIR)$(PREFIX)"
+	scripts/install "$(DESTDIR)$(PREFIX)" "$(DESTDIR)$(SYSCONFDIR)"
 
 test:
 	scripts/test

@@ -5,6 +5,7 @@ import HawserConfig
 import HawserLog
 import HawserSystem
 import HawserTool
+import HawserWire
 
 /// ssh(1), from its arguments to its exit status.
 struct Program {

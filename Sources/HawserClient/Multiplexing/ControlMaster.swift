@@ -13,6 +13,8 @@ package final class ControlMaster: Watcher {
     private let asks: Bool
     private var listener: Int32
     private var passengers: [Int32: ControlPassenger] = [:]
+    /// The fingerprint of the key that the connection logged in with, which each passenger is told.
+    private var acceptedKey: String?
     private var nextSession: UInt32 = 1
     private var isSweeping = false
     /// The file that we made, so that we never remove another's.
@@ -203,7 +205,8 @@ package final class ControlMaster: Watcher {
     func extensions(_ loop: ClientLoop) -> [MultiplexExtension] {
         var result = [Multiplex.information, MultiplexExtension(Multiplex.health)]
         if asks { result.append(MultiplexExtension(Multiplex.asks)) }
-        if let key = loop.authenticator.acceptedKey {
+        if acceptedKey == nil { acceptedKey = loop.authenticator.acceptedKey }
+        if let key = acceptedKey {
             result.append(MultiplexExtension(Multiplex.identity, value: key))
         }
         return result

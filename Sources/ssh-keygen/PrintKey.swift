@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserKeys
+internal import HawserLog
 internal import HawserWire
 
 /// `-y`: the public key of a private key file, with its comment.
@@ -18,7 +19,8 @@ func printPublicKey(_ arguments: Arguments) -> Int32 {
 func printFingerprints(_ arguments: Arguments) -> Int32 {
     let path = inputFile(arguments)
     if path == "-" {
-        return printKeyLines(World.readStandardInput(), arguments) ? 0 : notAKey("(stdin)")
+        return printKeyLines(World.readStandardInput(), "(stdin)", arguments)
+            ? 0 : notAKey("(stdin)")
     }
     guard let contents = World.read(path) else {
         fatal("\(Arguments.program): \(path): \(World.problem(reading: path) ?? "unreadable")")
@@ -27,7 +29,7 @@ func printFingerprints(_ arguments: Arguments) -> Int32 {
         printPrivateKey(path, contents, arguments)
         return 0
     }
-    return printKeyLines(contents, arguments) ? 0 : notAKey(path)
+    return printKeyLines(contents, path, arguments) ? 0 : notAKey(path)
 }
 
 private func notAKey(_ path: String) -> Int32 {
@@ -53,10 +55,20 @@ private func printPrivateKey(_ path: String, _ contents: [UInt8], _ arguments: A
     printDigest(of: key, comment ?? "no comment", arguments)
 }
 
-private func printKeyLines(_ contents: [UInt8], _ arguments: Arguments) -> Bool {
+private func printKeyLines(_ contents: [UInt8], _ path: String, _ arguments: Arguments) -> Bool {
     var isEmpty = true
-    for line in contents.split(separator: 0x0a) {
-        guard let (key, comment) = keyLine(Array(line)) else { continue }
+    var number = 0
+    for line in contents.split(separator: 0x0a, omittingEmptySubsequences: false) {
+        number += 1
+        guard let first = line.first(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0d }) else {
+            continue
+        }
+        guard let (key, comment) = keyLine(Array(line)) else {
+            if first != UInt8(ascii: "#") {
+                arguments.log.debug("\(path):\(number): not a public key")
+            }
+            continue
+        }
         isEmpty = false
         printDigest(of: key, comment.isEmpty ? "no comment" : comment, arguments)
     }

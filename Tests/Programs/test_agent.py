@@ -580,3 +580,37 @@ def test_destination_constraints_in_a_login(start_agent, serve, tmp_path, agent_
         assert (result.stdout == b"in\n") == works, (destination, result.stderr)
     # Nothing else gets a signature.
     assert agent.add(add_suite, "-T", f"{key}.pub").returncode == 1
+
+
+@ours_alone
+def test_messages_of_any_length(start_agent, tmp_path):
+    """Each request cut short at every length, and with junk behind: an answer or a hang-up, and the
+    agent goes on."""
+    import random
+
+    agent = start_agent()
+    key = make_key(tmp_path)
+    agent.add(UNDER_TEST, key)
+    agent.add(UNDER_TEST, "-t", "100", "-c", make_key(tmp_path, "other", "ecdsa"))
+    blob = agent.raw(b"\x0b")[9:]
+    chance = random.Random(3)
+    messages = [bytes([number]) + blob for number in range(0, 40)]
+    for message in messages:
+        for length in {1, 2, 5, 9, len(message) // 2, len(message) - 1, chance.randrange(1, len(message))}:
+            agent.raw(message[:length])
+        agent.raw(message + chance.randbytes(chance.randrange(1, 4000)))
+    for _ in range(200):
+        agent.raw(chance.randbytes(chance.randrange(0, 300)))
+    assert agent.process.poll() is None
+    assert agent.listens()
+
+
+@ours_alone
+def test_its_memory_stays_in_memory(start_agent):
+    agent = start_agent()
+    status = open(f"/proc/{agent.process.pid}/status").read()
+    assert int(re.search(r"VmLck:\s+(\d+) kB", status)[1]) > 0
+    limits = open(f"/proc/{agent.process.pid}/limits").read()
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    # Not dumpable: what /proc shows of it belongs to root whoever runs it.
+    assert os.stat(f"/proc/{agent.process.pid}/environ").st_uid == 0

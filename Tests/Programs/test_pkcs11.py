@@ -223,3 +223,23 @@ def test_each_agent_uses_the_helper_of_the_other(start_agent, token, tmp_path, a
                 assert result.returncode == 0, result.stderr
         assert agent.add(OURS, "-e", LIBRARY).returncode == 0
         assert listed(agent) == []
+
+
+@pytest.mark.skipif(UNDER_TEST is OPENSSH, reason="came after 9.2")
+@pytest.mark.parametrize("words, works", [((), False), (("-O", "allow-remote-pkcs11"), True)])
+def test_libraries_for_those_far_away(start_agent, token, serve, key, tmp_path, words, works):  # noqa: F811
+    """Only the user's own machine may load a library, unless the agent is told otherwise."""
+    host = serve(OURS)
+    agent = start_agent(OURS, *words, **token.environment)
+    assert agent.add(OURS, key).returncode == 0
+    ask = asks(tmp_path, PIN)["SSH_ASKPASS"]
+    config = host.client_config(
+        key, IdentityAgent=agent.socket, ForwardAgent="yes", IdentitiesOnly="no"
+    )
+    remote = f"SSH_ASKPASS={ask} SSH_ASKPASS_REQUIRE=force {OURS.ssh_add} -s {LIBRARY}"
+    result = run([OURS.ssh, "-F", config, "127.0.0.1", remote])
+    assert (result.returncode == 0) == works, result.stderr
+    assert len(listed(agent)) == (3 if works else 1)
+    # What came over no forwarding may always.
+    if not works:
+        assert agent.add(OURS, "-s", LIBRARY, environment=asks(tmp_path, PIN)).returncode == 0

@@ -155,6 +155,8 @@ package struct ServerConfiguration {
         case .ignored: break
         case .deprecated:
             notes.append("\(place.file) line \(place.number): Deprecated option \(written)")
+        case .unsupported:
+            notes.append("\(place.file) line \(place.number): Unsupported option \(written)")
         case nil:
             let names = ServerKeyword.rows.map(\.name)
             errors.append(

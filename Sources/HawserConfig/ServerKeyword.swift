@@ -143,13 +143,13 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("HostbasedAuthentication", .flag, "no", inMatch: true),
         KeywordRow("HostbasedUsesNameFromPacketOnly", .flag, "no", inMatch: true),
         KeywordRow("PubkeyAuthentication", .flag, "yes", inMatch: true),
-        KeywordRow("KerberosAuthentication", .flag, "no", effect: .silent, inMatch: true),
-        KeywordRow("KerberosOrLocalPasswd", .flag, "yes", effect: .silent),
-        KeywordRow("KerberosTicketCleanup", .flag, "yes", effect: .silent),
-        KeywordRow("GSSAPIAuthentication", .flag, "no", effect: .silent, inMatch: true),
-        KeywordRow("GSSAPICleanupCredentials", .flag, "yes", effect: .silent),
-        KeywordRow("GSSAPIDelegateCredentials", .flag, "yes", effect: .silent),
-        KeywordRow("GSSAPIStrictAcceptorCheck", .flag, "yes", effect: .silent),
+        KeywordRow("KerberosAuthentication", .flag, "no", inMatch: true),
+        KeywordRow("KerberosOrLocalPasswd", .flag, "yes"),
+        KeywordRow("KerberosTicketCleanup", .flag, "yes"),
+        KeywordRow("GSSAPIAuthentication", .flag, "no", inMatch: true),
+        KeywordRow("GSSAPICleanupCredentials", .flag, "yes"),
+        KeywordRow("GSSAPIDelegateCredentials", .flag, "yes"),
+        KeywordRow("GSSAPIStrictAcceptorCheck", .flag, "yes"),
         KeywordRow("PasswordAuthentication", .flag, "yes", inMatch: true),
         KeywordRow("KbdInteractiveAuthentication", .flag, "yes", inMatch: true),
         KeywordRow("PrintMotd", .flag, "yes"),
@@ -301,8 +301,11 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
     /// Accepted without a word: what OpenSSH 10.5 ignores, and the keywords that Debian adds.
     static let ignored = [
         "Protocol", "DebianBanner", "GSSAPIKeyExchange", "GSSAPIStoreCredentialsOnRekey",
-        "GSSAPIKexAlgorithms", "KerberosGetAFSToken",
+        "GSSAPIKexAlgorithms",
     ]
+
+    /// Accepted with a complaint: what a server without the Andrew file system cannot do.
+    static let unsupported = ["KerberosGetAFSToken"]
 }
 
 extension ServerKeyword {
@@ -310,7 +313,7 @@ extension ServerKeyword {
     enum Meaning {
         case keyword(ServerKeyword)
         case match, include
-        case ignored, deprecated
+        case ignored, deprecated, unsupported
     }
 
     /// Nil for a word that is no keyword. Letters' case does not matter.
@@ -327,6 +330,7 @@ extension ServerKeyword {
         }
         if ignored.contains(where: { KeywordRow.isSame($0, word) }) { return .ignored }
         if deprecated.contains(where: { KeywordRow.isSame($0, word) }) { return .deprecated }
+        if unsupported.contains(where: { KeywordRow.isSame($0, word) }) { return .unsupported }
         return nil
     }
 }

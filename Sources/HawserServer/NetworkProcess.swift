@@ -192,10 +192,12 @@ package final class NetworkProcess {
                     )
                 )
             }
-            log.debug(
-                "userauth-request for user \(request.user) service \(request.service) "
-                    + "method \(request.method.name)"
-            )
+            if request.method.isBeginning {
+                log.debug(
+                    "userauth-request for user \(request.user) service \(request.service) "
+                        + "method \(request.method.name)"
+                )
+            }
             ask(.authenticate(request.method))
         default:
             break

@@ -82,6 +82,7 @@ package struct ServerProgram {
             return 255
         }
         let settings = configuration.globalSettings
+        tellOfMissingLibraries(settings)
         if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
         log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd")
         if options.printsOnly { return show(configuration) }
@@ -99,6 +100,21 @@ package struct ServerProgram {
         if options.tests { return 0 }
         if options.isInetd { return serveInetd(configuration, hostKeys) }
         return listen(configuration, settings, hostKeys)
+    }
+
+    /// Asks for the libraries of Kerberos only where they are to be used.
+    private func tellOfMissingLibraries(_ settings: ServerSettings) {
+        if settings.isYes("gssapiauthentication", default: false), GSSLibrary() == nil {
+            log.info(
+                "Unsupported option GSSAPIAuthentication: \(GSSLibrary.fileName) is not installed"
+            )
+        }
+        if settings.isYes("kerberosauthentication", default: false), !KerberosLibrary.isInstalled {
+            log.info(
+                "Unsupported option KerberosAuthentication: "
+                    + "\(KerberosLibrary.fileName) is not installed"
+            )
+        }
     }
 
     // MARK: -T and -G

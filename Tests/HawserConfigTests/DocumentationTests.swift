@@ -30,7 +30,7 @@ struct DocumentationTests {
     func compatibility() {
         let words = Self.words(Self.contents(of: "docs/compatibility.md"))
         var names = ClientKeyword.ignored + ClientKeyword.unsupported
-        names += ServerKeyword.ignored + ServerKeyword.deprecated
+        names += ServerKeyword.ignored + ServerKeyword.deprecated + ServerKeyword.unsupported
         names += ClientKeyword.aliases.map(\.alias) + ServerKeyword.aliases.map(\.alias)
         for row in ClientKeyword.rows + ServerKeyword.rows {
             if case .full = row.effect { continue }

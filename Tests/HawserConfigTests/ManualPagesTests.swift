@@ -27,6 +27,7 @@ struct ManualPagesTests {
         known.formUnion(ClientKeyword.aliases.map(\.alias) + ServerKeyword.aliases.map(\.alias))
         known.formUnion(ClientKeyword.ignored + ClientKeyword.unsupported)
         known.formUnion(ServerKeyword.ignored + ServerKeyword.deprecated)
+        known.formUnion(ServerKeyword.unsupported)
         for word in Self.keywords(in: try Self.lines(of: page)) {
             #expect(known.contains(word), "\(page): \(word)")
         }

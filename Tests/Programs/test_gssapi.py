@@ -2,7 +2,11 @@
 """Kerberos logins, `gssapi-with-mic` (RFC 4462 §3), between OpenSSH's programs and ours."""
 import os
 import pathlib
+import re
 import shutil
+import socket
+import subprocess
+import tempfile
 import time
 
 import pytest
@@ -17,11 +21,15 @@ PASSWORD = "one-two-three"
 
 
 @pytest.fixture(scope="module")
-def realm(tmp_path_factory):
-    realm = Realm(tmp_path_factory.mktemp("realm"))
+def realm():
+    # Everyone has to read the realm's configuration, as in /etc.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="hwrealm"))
+    folder.chmod(0o755)
+    realm = Realm(folder)
     realm.add("stranger", PASSWORD)
     yield realm
     realm.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -56,9 +64,19 @@ def client(suite, server, environment, *words, host=OWN_HOST, command="echo in",
     return run([suite.ssh, "-F", config, *words, host, command], env=environment)
 
 
-PAIRS = [(OURS, OPENSSH)]
+PAIRS = [(OURS, OPENSSH), (OPENSSH, OURS), (OURS, OURS)]
 PAIRS = [p for p in PAIRS if UNDER_TEST is OURS] or [(OPENSSH, OPENSSH)]
-BOTH = pytest.mark.parametrize("ours,theirs", PAIRS)
+BOTH = pytest.mark.parametrize("ours,theirs", PAIRS, ids=repr)
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="another account needs root")
+ONLY_OURS = pytest.mark.skipif(UNDER_TEST is not OURS, reason="not in OpenSSH 9.2")
+
+
+def gone(path, seconds=10):
+    """Whether a file goes away within a time."""
+    end = time.monotonic() + seconds
+    while path.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    return not path.exists()
 
 
 @BOTH
@@ -96,11 +114,7 @@ def test_credentials_are_handed_over_where_wanted(
     assert listing == [f"Ticket cache: {name}", f"Default principal: {me}@{REALM}"]
     assert name.startswith(f"FILE:/tmp/krb5cc_{os.getuid()}_")
     # The session's tickets go with it.
-    path = pathlib.Path(name.removeprefix("FILE:"))
-    end = time.monotonic() + 10
-    while path.exists() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not path.exists()
+    assert gone(pathlib.Path(name.removeprefix("FILE:")))
 
 
 @BOTH
@@ -136,7 +150,8 @@ def test_without_credentials_the_next_method_follows_in_silence(
     server = serve(theirs, "GSSAPIAuthentication yes", "LogLevel DEBUG1")
     nothing = dict(in_realm.environment, KRB5CCNAME=f"FILE:{tmp_path}/nothing")
     old = in_realm.tickets(tmp_path / "old", "stranger", PASSWORD, "-l", "1s")
-    time.sleep(1.1)
+    # Times of tickets are whole seconds.
+    time.sleep(2.5)
     for environment in (nothing, old):
         result = client(
             ours, server, environment, PreferredAuthentications="gssapi-with-mic,publickey",
@@ -206,3 +221,275 @@ def test_who_does_not_use_it_does_not_load_it(serve, mine, key):
         result = client(OURS, server, environment, **changes, GSSAPIAuthentication=wanted)
         assert b"in\n" in result.stdout
         assert (b"libgssapi_krb5" in result.stderr) == (wanted == "yes")
+
+
+# What a server is told to do with it.
+
+
+@ONLY_OURS
+def test_a_server_may_take_no_credentials(serve, mine):
+    server = serve(OURS, "GSSAPIAuthentication yes", "GSSAPIDelegateCredentials no")
+    result = client(OPENSSH, server, mine, "-K", command="echo x${KRB5CCNAME}x")
+    assert result.stdout == b"xx\n", result.stderr
+
+
+def test_credentials_may_stay(serve, mine):
+    server = serve(UNDER_TEST, "GSSAPIAuthentication yes", "GSSAPICleanupCredentials no")
+    result = client(OPENSSH, server, mine, "-K", command="echo $KRB5CCNAME")
+    path = pathlib.Path(result.stdout.decode().strip().removeprefix("FILE:"))
+    server.stop()
+    time.sleep(0.2)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.unlink()
+
+
+def test_authentication_info_names_the_principal(serve, mine, me):
+    server = serve(UNDER_TEST, "GSSAPIAuthentication yes", "ExposeAuthInfo yes")
+    result = client(OPENSSH, server, mine, command="cat $SSH_USER_AUTH")
+    assert result.stdout.decode() == f"gssapi-with-mic {me}@{REALM}\n"
+
+
+def test_a_match_block_may_allow_it(serve, mine, me):
+    server = serve(
+        UNDER_TEST, f"Match User nobody,{me}", "    GSSAPIAuthentication yes",
+        "Match User other", "    GSSAPIAuthentication no",
+    )
+    assert client(OPENSSH, server, mine).returncode == 0
+    server = serve(UNDER_TEST, "Match User nobody", "    GSSAPIAuthentication yes")
+    result = client(OPENSSH, server, mine)
+    assert result.returncode == 255
+    assert b"gssapi-with-mic" not in result.stderr
+
+
+@AS_ROOT
+def test_k5login_says_who_may_be_an_account(serve, in_realm, account, tmp_path):
+    name, _ = account
+    server = serve(UNDER_TEST, "GSSAPIAuthentication yes", user=name)
+    tickets = in_realm.tickets(tmp_path / "strangers", "stranger", PASSWORD)
+    assert client(OPENSSH, server, tickets).returncode == 255
+    file = pathlib.Path(f"~{name}/.k5login").expanduser()
+    file.write_text(f"stranger@{REALM}\n")
+    shutil.chown(file, name)
+    # Only its owner may read it, so that it must be read with the owner's rights.
+    file.chmod(0o600)
+    try:
+        command = "id -un; klist | head -2; stat -c %U ${KRB5CCNAME#FILE:}"
+        result = client(OPENSSH, server, tickets, "-K", command=command)
+        who, cache, principal, owner = result.stdout.decode().splitlines()
+        assert (who, owner, principal) == (name, name, f"Default principal: stranger@{REALM}")
+        assert gone(pathlib.Path(cache.split(":")[-1].strip()))
+        # Somebody else's file counts for nothing.
+        shutil.chown(file, "nobody")
+        file.chmod(0o644)
+        assert client(OPENSSH, server, tickets).returncode == 255
+    finally:
+        file.unlink()
+
+
+@AS_ROOT
+@ONLY_OURS  # CVE-2018-15919 is open in OpenSSH
+def test_a_user_who_does_not_exist_takes_the_same_steps(serve, mine):
+    server = serve(UNDER_TEST, "GSSAPIAuthentication yes", user="nosuchuser")
+    result = client(OPENSSH, server, mine, LogLevel="DEBUG3")
+    assert result.returncode == 255
+    # The mechanism, a token, and then the refusal.
+    assert b"receive packet: type 60" in result.stderr
+    assert b"receive packet: type 61" in result.stderr
+    assert "Authorized to" not in server.log_text()
+
+
+@AS_ROOT
+@ONLY_OURS  # and CVE-2026-106553 in 9.2
+def test_credentials_of_a_refused_login_do_not_stay(serve, mine, me, key):
+    # Root may log in by its key for one command only, and by nothing else (CVE-2026-106553).
+    server = serve(
+        UNDER_TEST, "GSSAPIAuthentication yes", "PermitRootLogin forced-commands-only"
+    )
+    line = server.authorized_keys.read_text()
+    server.authorized_keys.write_text('command="echo x${KRB5CCNAME}x" ' + line)
+    result = client(
+        OPENSSH, server, mine, "-K", PreferredAuthentications="gssapi-with-mic,publickey",
+        IdentityFile=key,
+    )
+    if me == "root":
+        assert "ROOT LOGIN REFUSED" in server.log_text()
+    assert result.stdout == b"xx\n"
+
+
+@pytest.fixture
+def password_client(askpass, in_realm):
+    """Logs in with a password: run(server, password, command)."""
+
+    def run_it(server, password, command="echo x${KRB5CCNAME}x"):
+        environment, _ = askpass(password)
+        return client(
+            OPENSSH, server, dict(environment, **in_realm.variables), command=command,
+            PreferredAuthentications="password", BatchMode="no", NumberOfPasswordPrompts=1,
+            GSSAPIAuthentication="no",
+        )
+
+    return run_it
+
+
+@AS_ROOT
+@pytest.mark.parametrize("pam", ["no", "yes"])
+def test_a_password_is_the_realms(pam, serve, in_realm, account, password_client):
+    name, local = account
+    in_realm.admin("addprinc", "-pw", "realm-" + PASSWORD, name)
+    try:
+        server = serve(
+            UNDER_TEST, "KerberosAuthentication yes", f"UsePAM {pam}", "LogLevel DEBUG1",
+            user=name,
+        )
+        command = "klist | head -2; stat -c %U ${KRB5CCNAME#FILE:}"
+        result = password_client(server, "realm-" + PASSWORD, command)
+        cache, principal, owner = result.stdout.decode().splitlines()
+        assert (principal, owner) == (f"Default principal: {name}@{REALM}", name)
+        assert gone(pathlib.Path(cache.split(":")[-1].strip()))
+        # This machine's own password is as good, and has no tickets.
+        assert password_client(server, local).stdout == b"xx\n"
+        assert "Kerberos password authentication failed: " in server.log_text()
+        assert password_client(server, "neither").returncode == 255
+        server = serve(
+            UNDER_TEST, "KerberosAuthentication yes", "KerberosOrLocalPasswd no",
+            "KerberosTicketCleanup no", f"UsePAM {pam}", user=name,
+        )
+        assert password_client(server, local).returncode == 255
+        result = password_client(server, "realm-" + PASSWORD, "echo $KRB5CCNAME")
+        path = pathlib.Path(result.stdout.decode().strip().removeprefix("FILE:"))
+        time.sleep(0.2)
+        path.unlink()
+    finally:
+        in_realm.admin("delprinc", name)
+
+
+@AS_ROOT
+def test_without_a_key_server_this_machine_decides(
+    serve, in_realm, account, password_client, monkeypatch, tmp_path
+):
+    name, local = account
+    # Nobody listens there.
+    text = pathlib.Path(in_realm.variables["KRB5_CONFIG"]).read_text()
+    file = tmp_path / "krb5.conf"
+    file.write_text(text.replace(f"127.0.0.1:{in_realm.port}", "127.0.0.1:1"))
+    monkeypatch.setenv("KRB5_CONFIG", str(file))
+    server = serve(UNDER_TEST, "KerberosAuthentication yes", user=name)
+    assert password_client(server, local).returncode == 0
+
+
+def test_a_server_without_keys_offers_it_in_vain(serve, mine, key, monkeypatch, tmp_path):
+    monkeypatch.setenv("KRB5_KTNAME", f"FILE:{tmp_path}/none")
+    server = serve(UNDER_TEST, "GSSAPIAuthentication yes")
+    result = client(
+        OPENSSH, server, mine, PreferredAuthentications="gssapi-with-mic,publickey",
+        IdentityFile=key,
+    )
+    assert result.stdout == b"in\n"
+
+
+@ONLY_OURS
+def test_a_server_without_the_libraries_says_so(serve, mine, key, monkeypatch, tmp_path):
+    (tmp_path / "lib").mkdir()
+    for name in ("libgssapi_krb5.so.2", "libkrb5.so.3"):
+        (tmp_path / "lib" / name).write_text("")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path / "lib"))
+    server = serve(OURS, "GSSAPIAuthentication yes", "KerberosAuthentication yes")
+    monkeypatch.delenv("LD_LIBRARY_PATH")
+    assert "Unsupported option GSSAPIAuthentication" in server.log_text()
+    assert "Unsupported option KerberosAuthentication" in server.log_text()
+    result = client(OURS, server, mine)
+    assert result.returncode == 255
+    assert b"gssapi-with-mic" not in result.stderr
+    result = client(OURS, server, mine, PreferredAuthentications="publickey", IdentityFile=key)
+    assert result.stdout == b"in\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root's server gives rights up")
+@ONLY_OURS
+def test_only_the_monitor_has_the_library(serve, mine, key, in_realm):
+    """The process that speaks with the client gets neither the library nor the host's keys."""
+    server = serve(OURS, "GSSAPIAuthentication yes")
+    with socket.create_connection(("127.0.0.1", server.port)):
+        end = time.monotonic() + 10
+        maps = {}
+        while len(maps) < 2 and time.monotonic() < end:
+            maps = processes_of(server)
+            time.sleep(0.05)
+        assert len(maps) == 2, maps
+        network = [pid for pid in maps if pathlib.Path(f"/proc/{pid}").stat().st_uid != 0]
+        assert len(network) == 1
+        assert "libgssapi" not in maps[network[0]] and "libkrb5" not in maps[network[0]]
+    assert client(OURS, server, mine).returncode == 0
+
+
+@AS_ROOT
+@ONLY_OURS
+def test_the_users_process_does_not_have_the_hosts_keys(serve, mine, in_realm):
+    """It is not a copy of the monitor, whose library has read them."""
+    listing = in_realm.do("klist", "-k", "-K", in_realm.keytab).decode()
+    keys = [bytes.fromhex(key) for key in re.findall(r"\(0x([0-9a-f]+)\)", listing)]
+    assert keys
+    server = serve(OURS, "GSSAPIAuthentication yes")
+    config = server.client_config(
+        GSSAPIAuthentication="yes", PreferredAuthentications="gssapi-with-mic",
+        StrictHostKeyChecking="no", UserKnownHostsFile="/dev/null", LogLevel="ERROR",
+        ProxyCommand=f"nc 127.0.0.1 {server.port}",
+    )
+    session = subprocess.Popen(
+        [OPENSSH.ssh, "-F", config, OWN_HOST, "echo $PPID; sleep 30"],
+        stdout=subprocess.PIPE, env=mine,
+    )
+    try:
+        process = int(session.stdout.readline())
+        assert "libkrb5" not in pathlib.Path(f"/proc/{process}/maps").read_text()
+        for chunk in memory(process):
+            assert not any(key in chunk for key in keys)
+    finally:
+        session.kill()
+        session.wait()
+
+
+def memory(pid):
+    """What a process may read of its own memory, piece by piece."""
+    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+        span, permissions = line.split()[:2]
+        if "r" not in permissions or "[v" in line:
+            continue
+        start, end = (int(part, 16) for part in span.split("-"))
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
+            file.seek(start)
+            try:
+                yield file.read(end - start)
+            except OSError:
+                continue
+
+
+def processes_of(server):
+    """The maps of a connection's monitor and network process."""
+    found = {}
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            found[int(folder.name)] = parent, (folder / "maps").read_text()
+        except (OSError, IndexError):
+            continue
+    family = {server.process.pid}
+    for _ in range(3):
+        family |= {pid for pid, (parent, _) in found.items() if parent in family}
+    return {pid: found[pid][1] for pid in family - {server.process.pid}}
+
+
+@ONLY_OURS
+def test_keywords_of_kerberos(tmp_path, key):
+    file = tmp_path / "config"
+    file.write_text(f"HostKey {key}\nKerberosGetAFSToken yes\nKerberosTgtPassing yes\n")
+    result = run([OURS.sshd, "-T", "-f", file])
+    assert b"line 2: Unsupported option KerberosGetAFSToken" in result.stderr
+    assert b"line 3: Deprecated option KerberosTgtPassing" in result.stderr
+    shown = result.stdout.decode().splitlines()
+    for line in [
+        "kerberosauthentication no", "kerberosorlocalpasswd yes", "kerberosticketcleanup yes",
+        "gssapiauthentication no", "gssapicleanupcredentials yes",
+        "gssapidelegatecredentials yes", "gssapistrictacceptorcheck yes",
+    ]:
+        assert line in shown

@@ -53,6 +53,18 @@ extension AuthenticationRequest.Method {
     }
 }
 
+extension AuthenticationRequest.Method {
+    /// Whether it is an `SSH_MSG_USERAUTH_REQUEST`, and not what follows one.
+    package var isBeginning: Bool {
+        switch self {
+        case .keyboardInteractiveResponses, .gssapi(.token), .gssapi(.exchangeComplete),
+            .gssapi(.messageIntegrityCode):
+            false
+        default: true
+        }
+    }
+}
+
 /// A key that a client offers or has signed with (RFC 4252 §7).
 package struct PublicKeyAttempt: Equatable, Sendable {
     /// The signature algorithm that the client names, for example `rsa-sha2-512`.

@@ -15,6 +15,9 @@ struct AccountCheck {
         let usesPAM = settings.usesPAM && Identity.isPrivileged
         var methods: [String] = []
         if settings.isYes("pubkeyauthentication", default: true) { methods.append("publickey") }
+        if settings.isYes("gssapiauthentication", default: false), GSSLibrary() != nil {
+            methods.append("gssapi-with-mic")
+        }
         if settings.isYes("passwordauthentication", default: true) { methods.append("password") }
         if settings.isYes("kbdinteractiveauthentication", default: true), usesPAM {
             methods.append("keyboard-interactive")

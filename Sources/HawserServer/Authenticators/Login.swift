@@ -34,6 +34,7 @@ final class LoginState {
     var authenticationInfo: [String] = []
     /// What PAM's modules said without asking.
     var notices = ""
+    var kerberos = KerberosLogin()
 
     init(saidName: String, name: String, user: User, isValid: Bool, progress: MethodProgress) {
         self.saidName = saidName
@@ -152,6 +153,10 @@ extension Monitor {
         case succeeded
         case keyAcceptable
         case passwordExpired
+        /// A step of `gssapi-with-mic` was taken; nothing is decided.
+        case answered(GSSAPIAnswer)
+        /// The network process has asked what it must not.
+        case outOfOrder
         /// The client has turned to something else meanwhile: nothing to answer.
         case abandoned
     }
@@ -161,9 +166,12 @@ extension Monitor {
         _ login: LoginState,
         followedBy next: inout AuthenticationRequest.Method?
     ) -> Verdict {
+        if case .gssapi = method {} else { login.kerberos.forgetAttempt() }
         switch method {
         case .none:
             return decideNone(login)
+        case .gssapi(let request) where login.progress.allows("gssapi-with-mic"):
+            return decideGSSAPI(request, login)
         case .publicKey(let attempt) where login.progress.allows("publickey"):
             return decidePublicKey(attempt, login)
         case .password(let password, _) where login.progress.allows("password"):
@@ -198,6 +206,13 @@ extension Monitor {
             report("Postponed", method, login, suffix: " [preauth]")
             answer(.keyAcceptable)
             return true
+        case .answered(let step):
+            if case .mechanism = step { report("Postponed", method, login, suffix: " [preauth]") }
+            answer(.gssapi(step))
+            return true
+        case .outOfOrder:
+            log.fatal("monitor: \(method.name) out of order")
+            return false
         case .passwordExpired:
             answer(.passwordExpired(prompt: "Enter new password: "))
             return true
@@ -207,6 +222,7 @@ extension Monitor {
                 return fail(method, login)
             }
             guard accountIsGood(login) else { return false }
+            defer { login.kerberos.keepAttempt() }
             if !login.progress.complete(method.name) {
                 report("Partial", method, login)
                 answer(.partial(methods: login.progress.methods))
@@ -226,6 +242,7 @@ extension Monitor {
             answer(.refused(methods: login.progress.methods))
             return true
         }
+        login.kerberos.forgetAttempt()
         login.failures += 1
         report("Failed", method, login)
         let limit = settings.maximumAuthenticationTries
@@ -276,6 +293,7 @@ extension Monitor {
                 ": " + describe(key) + ", client user \"\(attempt.clientUser)\", "
                 + "client host \"\(attempt.clientHostName)\""
         }
+        if let principal = login.kerberos.principal { detail = ": \(principal)" }
         var name = method.name
         if case .keyboardInteractive = method { name = "keyboard-interactive/pam" }
         start.events.write(
@@ -332,7 +350,8 @@ extension Monitor {
         guard login.user.uid == 0 else { return nil }
         switch settings.rootLogin {
         case .yes: return nil
-        case .withoutPassword where method.name == "publickey" || method.name == "hostbased":
+        case .withoutPassword
+        where ["publickey", "hostbased", "gssapi-with-mic"].contains(method.name):
             return nil
         case .forcedCommandsOnly where login.keyOptions?.command != nil:
             log.info("Root login accepted for forced command.")

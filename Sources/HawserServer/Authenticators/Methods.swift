@@ -129,12 +129,17 @@ extension Monitor {
         let emptyIsAllowed = settings.isYes("permitemptypasswords", default: false)
         if password.isEmpty, !emptyIsAllowed { return false }
         let mayBeRoot = login.user.uid != 0 || settings.rootLogin == .yes
+        if settings.isYes("kerberosauthentication", default: false),
+            let isRight = checkKerberosPassword(password, login, mayBeRoot: mayBeRoot)
+        {
+            return isRight
+        }
         if let pam = login.pam {
             // Who cannot get in is asked with a password that cannot be right, so that it takes as
             // long as it does for others.
             let tried =
                 login.isValid && mayBeRoot
-                ? password : SecretBytes(Array("\u{8}\n\r\u{7F}INCORRECT".utf8))
+                ? password : Self.impossiblePassword
             pam.conversation = { messages in
                 messages.map { $0.style == .promptHidden ? tried : SecretBytes([]) }
             }

@@ -28,7 +28,7 @@ package final class Monitor {
     var terminals: [UInt32: LoginTerminal] = [:]
     private var descriptorSocket: Int32 = -1
     /// Something was done here that may have brought others' secrets into this process' memory:
-    /// PAM's modules read /etc/shadow and files of their own.
+    /// PAM's modules read /etc/shadow and files of their own, Kerberos reads the host's keytab.
     var holdsOthersSecrets = false
     private var moduli: Moduli?
     let hostKeyOffers: [HostKeyOffer]
@@ -40,6 +40,9 @@ package final class Monitor {
         var path: String
         var record: LoginRecords.Login
     }
+
+    /// The library, opened by the first who needs it; nil where there is none.
+    lazy var kerberos = KerberosLibrary()
 
     /// Why the user may not log in at all.
     var refusedUser: String?
@@ -397,6 +400,7 @@ package final class Monitor {
         ProcessTitle.set("sshd: \(login.user.name) [priv]")
         Descriptor.close(socket.descriptor)
         let messages: String
+        storeTickets(login)
         do throws(SessionRefusal) {
             messages = try openAccount(login)
         } catch {
@@ -413,9 +417,7 @@ package final class Monitor {
             certificate: login.certificate,
             peer: start.peer,
             logLevel: log.level,
-            environment: login.pam?.environment.map {
-                SessionStart.EnvironmentVariable(name: $0.name, value: $0.value)
-            } ?? [],
+            environment: environment(of: login),
             lastLogin: lastLogin(of: login.user),
             messages: messages,
             mustChangePassword: login.mustChangePassword,
@@ -442,6 +444,14 @@ package final class Monitor {
         }
         guard case .exited(let status)? = Child.wait(child) else { return 255 }
         return status
+    }
+
+    /// The name of the tickets' cache, and what PAM's modules want, which counts more.
+    private func environment(of login: LoginState) -> [SessionStart.EnvironmentVariable] {
+        let ofTickets = login.kerberos.cache.map { [(name: "KRB5CCNAME", value: $0.name)] } ?? []
+        return (ofTickets + (login.pam?.environment ?? [])).map {
+            SessionStart.EnvironmentVariable(name: $0.name, value: $0.value)
+        }
     }
 
     private func note(_ report: SessionReport, _ login: LoginState) {
@@ -517,6 +527,7 @@ package final class Monitor {
 
     private func cleanUp() {
         for session in terminals.keys { releaseTerminal(session) }
+        removeTickets()
         login?.pam?.end(wasOpened: login?.isSessionOpen ?? false)
     }
 }

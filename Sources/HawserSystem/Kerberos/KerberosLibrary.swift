@@ -171,7 +171,7 @@ package final class KerberosLibrary {
     ) throws(KerberosError) -> String {
         typealias Resolve = @convention(c) (Context, Text, Made) -> Int32
         typealias Initialise = @convention(c) (Context, OpaquePointer, OpaquePointer) -> Int32
-        var path = Array("/tmp/krb5cc_\(uid)_XXXXXXXXXX".utf8CString)
+        var path = Array("/tmp/krb5cc_\(uid)_XXXXXX".utf8CString)
         // SAFETY: ends with a zero; mkstemp(3) changes the letters only, and makes a file that only
         // its owner may read.
         let descriptor = unsafe mkstemp(&path)

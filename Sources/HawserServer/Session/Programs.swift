@@ -301,10 +301,11 @@ extension SessionProcess {
     private var userEnvironment: [(name: String, value: String)] {
         let permission = settings.first("permituserenvironment") ?? "no"
         guard permission != "no" else { return [] }
-        let ofKey = keyOptions.environment.map { (name: $0.name, value: $0.value) }
+        // Of several of one name the first counts.
+        let ofKey = keyOptions.environment.reversed().map { (name: $0.name, value: $0.value) }
         let file = (try? Files.read(user.home + "/.ssh/environment", limit: 1 << 20)) ?? []
         let ofFile = LoginEnvironment.parse(fileContents: String(decoding: file, as: UTF8.self))
-        let all = ofFile + ofKey
+        let all = ofKey + ofFile
         guard permission != "yes" else { return all }
         return all.filter { Pattern.listContains(permission, $0.name) }
     }

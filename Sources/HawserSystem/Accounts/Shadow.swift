@@ -66,7 +66,7 @@ extension Shadow {
 
     /// Whether account and password are still good on `day` (days since 1970, UTC).
     package func validity(onDay day: Int) -> Validity {
-        if let expiryDay, expiryDay > 0, day > expiryDay { return .accountExpired }
+        if let expiryDay, day > expiryDay { return .accountExpired }
         guard let lastChangeDay else { return .valid }
         if lastChangeDay == 0 { return .passwordChangeForced }
         if let maximumDays, maximumDays < 99_999, day > lastChangeDay + maximumDays {

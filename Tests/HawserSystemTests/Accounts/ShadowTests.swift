@@ -39,6 +39,8 @@ struct ShadowTests {
     func dates() {
         #expect(Shadow(passwordHash: "x", expiryDay: 100).validity(onDay: 100) == .valid)
         #expect(Shadow(passwordHash: "x", expiryDay: 100).validity(onDay: 101) == .accountExpired)
+        // shadow(5) leaves 0 open; OpenSSH takes it as a day like any other.
+        #expect(Shadow(passwordHash: "x", expiryDay: 0).validity(onDay: 101) == .accountExpired)
         #expect(
             Shadow(passwordHash: "x", lastChangeDay: 0).validity(onDay: 5) == .passwordChangeForced
         )

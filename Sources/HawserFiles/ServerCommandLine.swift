@@ -66,12 +66,12 @@ package struct ServerCommandLine {
                         status: 255
                     )
                 }
-                line.rules.allowed = Set(list.split(separator: ",").map(String.init))
+                line.rules.allowed = list.split(separator: ",").map(String.init)
             case .option("P", let list):
                 if !line.rules.denied.isEmpty {
                     return .end(text: "Refused requests already set\n", isError: true, status: 255)
                 }
-                line.rules.denied = Set(list.split(separator: ",").map(String.init))
+                line.rules.denied = list.split(separator: ",").map(String.init)
             case .option("u", let text):
                 guard let mask = UInt32(text, radix: 8), mask <= 0o777 else {
                     return .end(text: "Invalid umask \"\(text)\"\n", isError: true, status: 255)

@@ -305,10 +305,10 @@ struct HandleTable<Directory> {
     }
 
     mutating func removeAll() -> [Entry] {
-        defer {
-            entries = []
-            free = []
-        }
-        return entries.compactMap { $0 }
+        var all: [Entry] = []
+        for case let entry? in entries { all.append(entry) }
+        entries = []
+        free = []
+        return all
     }
 }

@@ -76,12 +76,13 @@ package enum ServerRequest: String, CaseIterable, Sendable {
     }
 }
 
-/// Which requests a server answers: `-P`, `-p` and `-R` of sftp-server(8).
+/// Which requests a server answers: `-P`, `-p` and `-R` of sftp-server(8). Lists, not sets: they are
+/// short, and a set of texts costs a start of the server more than all look-ups.
 package struct RequestRules: Sendable {
     /// Never answered.
-    package var denied: Set<String> = []
+    package var denied: [String] = []
     /// The only ones answered; nil: all.
-    package var allowed: Set<String>?
+    package var allowed: [String]?
     package var isReadOnly = false
 
     package init() {}

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """sftp-server against clients of others: OpenSSH's sftp, paramiko, and raw packets."""
 import os
+import select
 import struct
 import subprocess
 
 import paramiko
 import pytest
 
-from conftest import OPENSSH, PREFIX, UNDER_TEST, run
+from conftest import OPENSSH, OURS_ONLY, PREFIX, SECONDS, UNDER_TEST, run
 
 SERVER = (
     "/usr/lib/openssh/sftp-server" if UNDER_TEST is OPENSSH else str(PREFIX / "libexec/sftp-server")
@@ -37,10 +38,22 @@ class Raw:
         self.process.stdin.flush()
 
     def receive(self):
-        head = self.process.stdout.read(4)
-        if len(head) < 4:
-            return None
-        return self.process.stdout.read(struct.unpack(">I", head)[0])
+        head = self.read(4)
+        return self.read(struct.unpack(">I", head)[0]) if len(head) == 4 else None
+
+    def read(self, count):
+        """So many bytes, or what came before the end; a server that says nothing fails the test."""
+        data = b""
+        while len(data) < count:
+            ready, _, _ = select.select([self.process.stdout], [], [], SECONDS)
+            if not ready:
+                self.process.kill()
+                pytest.fail(f"no answer within {SECONDS} s")
+            more = os.read(self.process.stdout.fileno(), count - len(data))
+            if not more:
+                break
+            data += more
+        return data
 
     def ask(self, kind, body):
         self.number += 1
@@ -188,20 +201,22 @@ def test_copy_data(raw, tmp_path):
     ],
 )
 def test_a_malformed_packet_ends_the_session(packet):
+    if UNDER_TEST is OPENSSH and packet == b"":
+        pytest.skip("OpenSSH waits for a fifth byte before it looks at the length")
     server = Raw("-e")
     server.send(packet)
     assert server.receive() is None
     code, _ = server.end()
-    assert 0 < code < 128
+    assert code > 0
 
 
 def test_a_packet_beyond_the_limit_ends_the_session():
     server = Raw("-e")
-    server.process.stdin.write(struct.pack(">I", 262145))
+    server.process.stdin.write(struct.pack(">I", 262145) + b"\x01")
     server.process.stdin.flush()
     assert server.receive() is None
     code, _ = server.end()
-    assert 0 < code < 128
+    assert code > 0
 
 
 def test_a_path_with_a_zero_byte_is_refused(raw):
@@ -220,6 +235,7 @@ def test_read_only(tmp_path):
     server.end()
 
 
+@OURS_ONLY
 def test_names_in_the_log_are_escaped(tmp_path):
     server = Raw("-e", "-l", "INFO")
     server.ask(13, string(b"/nosuch/\x1b]0;title\x07\xff\n"))

@@ -35,6 +35,9 @@ package struct CopyMeter {
         shown = nil
     }
 
+    /// Makes room for a line of text; the meter is drawn again below it.
+    package mutating func makeRoom() { meter.clear() }
+
     /// Leaves the line as it is: a message follows.
     package mutating func abandon() {
         meter.abandon()

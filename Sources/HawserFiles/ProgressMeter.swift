@@ -69,6 +69,14 @@ package struct ProgressMeter {
         isShown = false
     }
 
+    /// Empties the line; it is drawn again with the next step.
+    mutating func clear() {
+        guard isShown, Terminal.isForeground(terminal) else { return }
+        let width = min(512, Int(Terminal.windowSize(of: terminal)?.columns ?? 80))
+        let blank = String(repeating: " ", count: max(0, (width == 0 ? 80 : width) - 1))
+        Descriptor.writeAll(terminal, Array("\r\(blank)\r".utf8))
+    }
+
     /// Leaves the line as it is.
     package mutating func abandon() {
         guard isShown else { return }

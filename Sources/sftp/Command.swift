@@ -48,7 +48,7 @@ struct CommandRow {
         CommandRow("copy", .copy, "", .twoPaths),
         CommandRow("cp", .copy, "", .twoPaths),
         CommandRow("df", .usage, "hi", .optionalPath),
-        CommandRow("dir", .list, "1afhlnrSt", .optionalPath),
+        CommandRow("dir", .list, "1afhlnRrSt", .optionalPath),
         CommandRow("exit", .quit),
         CommandRow("get", .get, "afPpRr", .transfer),
         CommandRow("help", .help),
@@ -58,7 +58,7 @@ struct CommandRow {
         CommandRow("lmkdir", .makeLocalDirectory, "", .onePath),
         CommandRow("ln", .link, "s", .twoPaths),
         CommandRow("lpwd", .printLocalDirectory),
-        CommandRow("ls", .list, "1afhlnrSt", .optionalPath),
+        CommandRow("ls", .list, "1afhlnRrSt", .optionalPath),
         CommandRow("lumask", .localMask, "", .onlyNumber),
         CommandRow("mget", .get, "afPpRr", .transfer),
         CommandRow("mkdir", .makeDirectory, "", .onePath),
@@ -180,7 +180,7 @@ struct Command {
         lmkdir path                        Create local directory
         ln [-s] oldpath newpath            Link remote file (-s for symlink)
         lpwd                               Print local working directory
-        ls [-1afhlnrSt] [path]             Display remote directory listing
+        ls [-1afhlnRrSt] [path]            Display remote directory listing
         lumask umask                       Set local umask to 'umask'
         mkdir path                         Create remote directory
         progress                           Toggle display of progress meter

@@ -19,7 +19,7 @@ extension Interpreter {
     mutating func list(_ command: Command) throws(SessionFault) -> Bool {
         let flags = command.flags
         guard let word = command.paths.first else {
-            return try listDirectory(directory, prefix: [], flags)
+            return try listTree(directory, prefix: [], flags)
         }
         let pattern = absolute(word)
         let isAbsolute = word.first == RemotePath.slash
@@ -36,7 +36,7 @@ extension Interpreter {
             }
             if attributes.isDirectory {
                 let prefix = isAbsolute ? first.path : relative(first.path)
-                return try listDirectory(first.path, prefix: prefix, flags)
+                return try listTree(first.path, prefix: prefix, flags)
             }
         }
         var entries: [Entry] = []
@@ -65,10 +65,51 @@ extension Interpreter {
             ? Array(path[prefix.count...]) : path
     }
 
-    private mutating func listDirectory(
+    /// A directory, and with `-R` each one below it under its name; links are not followed.
+    private mutating func listTree(
         _ path: [UInt8],
         prefix: [UInt8],
         _ flags: Set<Character>
+    ) throws(SessionFault) -> Bool {
+        var isGood = true
+        var waiting = [(path: path, prefix: prefix, depth: 0)]
+        while let next = waiting.popLast(), !screen.isInterrupted {
+            if next.depth > 0 { screen.say("\n\(shown(next.prefix)):") }
+            var below: [Entry] = []
+            // Below, the name above the listing says where it is.
+            isGood =
+                try listDirectory(
+                    next.path,
+                    prefix: next.depth == 0 ? next.prefix : [],
+                    flags,
+                    below: &below
+                ) && isGood
+            guard flags.contains("R") else { break }
+            guard next.depth < maximumListingDepth else {
+                screen.fail("\(shown(next.path)): too deep")
+                isGood = false
+                continue
+            }
+            for entry in below.reversed() {
+                let name = RemotePath.name(of: entry.name)
+                waiting.append(
+                    (
+                        RemotePath.join(next.path, name),
+                        next.prefix.isEmpty ? name : RemotePath.join(next.prefix, name),
+                        next.depth + 1
+                    )
+                )
+            }
+        }
+        return isGood
+    }
+
+    /// `below`: the directories among its entries, in the order of the listing.
+    private mutating func listDirectory(
+        _ path: [UInt8],
+        prefix: [UInt8],
+        _ flags: Set<Character>,
+        below: inout [Entry]
     ) throws(SessionFault) -> Bool {
         let opened = try session.answer(to: session.client.request(.opendir, path))
         guard case .handle(let handle) = opened.content else {
@@ -100,6 +141,11 @@ extension Interpreter {
         _ = try session.status(of: session.client.request(.close, handle))
         let widest = entries.map(\.name.count).max() ?? 0
         try print(&entries, flags, widest: widest, sorts: true)
+        below = entries.filter {
+            let name = RemotePath.name(of: $0.name)
+            return $0.attributes.isDirectory && name != [46] && name != [46, 46]
+                && RemotePath.isSafe(name: name)
+        }
         return isGood
     }
 
@@ -317,3 +363,6 @@ struct AccountNames {
         }
     }
 }
+
+/// How many levels below the first `ls -R` goes.
+private let maximumListingDepth = 64

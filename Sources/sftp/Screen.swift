@@ -28,7 +28,11 @@ final class Screen: CopyObserver {
     func say(_ text: String) { printOutput(text + "\n") }
 
     /// A line about the course of things.
-    func note(_ text: String) { if !isQuiet { say(text) } }
+    func note(_ text: String) {
+        guard !isQuiet else { return }
+        meter.makeRoom()
+        say(text)
+    }
 
     func fail(_ text: String) { printError(text + (Descriptor.isTerminal(2) ? "\r\n" : "\n")) }
 

@@ -288,6 +288,21 @@ def test_listing_order(here, there):
     assert names("a") == [".", "..", ".hidden", "a", "b", "c"]
 
 
+@OURS_ONLY
+def test_listing_a_tree(server, here, there):
+    (there / "b" / "deep").mkdir(parents=True)
+    (there / "a").mkdir()
+    (there / "a" / "one").touch()
+    (there / "b" / "deep" / "two").touch()
+    (there / "loop").symlink_to(there)
+    result = batch(server, here, f"@cd {there}", "@ls -1R", "@ls -1R b", "@ls -1R nothing", options=["-q"])
+    assert result.returncode == 1
+    assert result.stdout.decode() == (
+        "a\nb\nloop\n\na:\none\n\nb:\ndeep\n\nb/deep:\ntwo\n"
+        "b/deep\n\nb/deep:\ntwo\n"
+    )
+
+
 def test_wildcards_fetch_many(server, here, there):
     for index in range(200):
         (there / f"file{index}.txt").write_text(str(index))

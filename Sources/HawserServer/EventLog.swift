@@ -68,6 +68,8 @@ package struct EventLog: Sendable {
         /// `accepted`, `partial`, `postponed` or `failed`.
         package var result: String
         package var key: String?
+        /// Of Kerberos.
+        package var principal: String?
         package var reason: String?
 
         package init(
@@ -75,12 +77,14 @@ package struct EventLog: Sendable {
             method: String,
             result: String,
             key: String? = nil,
+            principal: String? = nil,
             reason: String? = nil
         ) {
             self.user = user
             self.method = method
             self.result = result
             self.key = key
+            self.principal = principal
             self.reason = reason
         }
     }
@@ -138,6 +142,7 @@ extension EventLog.Event {
             object.add("method", attempt.method)
             object.add("result", attempt.result)
             if let key = attempt.key { object.add("key", key) }
+            if let principal = attempt.principal { object.add("principal", principal) }
             if let reason = attempt.reason { object.add("reason", reason) }
         case .loggedIn(let user):
             object.add("event", "login")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kerberos logins, `gssapi-with-mic` (RFC 4462 §3), between OpenSSH's programs and ours."""
+import json
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import socket
@@ -10,7 +12,7 @@ import tempfile
 import time
 
 import pytest
-from conftest import OPENSSH, OURS, UNDER_TEST, run
+from conftest import OPENSSH, OURS, UNDER_TEST, Server, run, wait_until
 from kerberos import OTHER_HOST, OWN_HOST, REALM, Realm
 
 pytestmark = pytest.mark.skipif(
@@ -247,6 +249,61 @@ def test_authentication_info_names_the_principal(serve, mine, me):
     server = serve(UNDER_TEST, "GSSAPIAuthentication yes", "ExposeAuthInfo yes")
     result = client(OPENSSH, server, mine, command="cat $SSH_USER_AUTH")
     assert result.stdout.decode() == f"gssapi-with-mic {me}@{REALM}\n"
+
+
+@ONLY_OURS
+def test_the_event_log_says_who_and_why(serve, mine, me, in_realm, tmp_path):
+    file = tmp_path / "events"
+    server = serve(OURS, "GSSAPIAuthentication yes", f"EventLog {file}")
+    strangers = in_realm.tickets(tmp_path / "strangers", "stranger", PASSWORD)
+    assert client(OURS, server, strangers).returncode == 255
+    assert client(OURS, server, mine).returncode == 0
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    attempts = [
+        line for line in lines
+        if line.get("method") == "gssapi-with-mic" and line["result"] != "postponed"
+    ]
+    assert [line["result"] for line in attempts] == ["failed", "accepted"]
+    assert attempts[0]["reason"] == f"stranger@{REALM} is not authorized"
+    assert attempts[1]["principal"] == f"{me}@{REALM}"
+
+
+@AS_ROOT
+def test_a_server_of_one_user(in_realm, account, tmp_path, realm):
+    """Without root, with a keytab of the user's own."""
+    name, _ = account
+    record = pwd.getpwnam(name)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="hwown"))
+    keytab = folder / "own.keytab"
+    shutil.copy(realm.keytab, keytab)
+    in_realm.admin("addprinc", "-pw", PASSWORD, name)
+    tickets = in_realm.tickets(tmp_path / "own", name, PASSWORD)
+    # Its listener is started as the user.
+    server = Server(
+        UNDER_TEST, folder / "server", name, extra=["GSSAPIAuthentication yes"],
+    )
+    for path in [folder, keytab, *folder.glob("server"), *folder.glob("server/*")]:
+        os.chown(path, record.pw_uid, record.pw_gid)
+    environment = {
+        "KRB5_CONFIG": realm.variables["KRB5_CONFIG"], "KRB5_KTNAME": f"FILE:{keytab}",
+        "KRB5RCACHEDIR": str(folder), "PATH": os.environ["PATH"],
+    }
+    try:
+        server.process = subprocess.Popen(
+            [server.suite.sshd, "-D", "-f", server.config, "-E", server.log],
+            user=record.pw_uid, group=record.pw_gid, extra_groups=[], env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        wait_until(server.answers, "the user's sshd")
+        command = "id -un; echo $KRB5CCNAME; klist | head -2 | tail -1"
+        result = client(OPENSSH, server, tickets, "-K", command=command)
+        who, cache, principal = result.stdout.decode().splitlines()
+        assert (who, principal) == (name, f"Default principal: {name}@{REALM}")
+        assert gone(pathlib.Path(cache.removeprefix("FILE:")))
+    finally:
+        server.stop()
+        in_realm.admin("delprinc", name)
+        shutil.rmtree(folder)
 
 
 def test_a_match_block_may_allow_it(serve, mine, me):

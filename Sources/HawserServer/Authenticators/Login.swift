@@ -293,7 +293,6 @@ extension Monitor {
                 ": " + describe(key) + ", client user \"\(attempt.clientUser)\", "
                 + "client host \"\(attempt.clientHostName)\""
         }
-        if let principal = login.kerberos.principal { detail = ": \(principal)" }
         var name = method.name
         if case .keyboardInteractive = method { name = "keyboard-interactive/pam" }
         start.events.write(
@@ -303,11 +302,13 @@ extension Monitor {
                     method: method.name,
                     result: what.lowercased(),
                     key: detail.isEmpty ? nil : String(detail.dropFirst(2)),
+                    principal: login.kerberos.principal,
                     reason: what == "Failed" ? login.failure ?? refusedUser : nil
                 )
             )
         )
         login.failure = nil
+        if let principal = login.kerberos.principal { detail = ": \(principal)" }
         guard !isUnsaid else { return }
         log(
             isLoud ? .info : .verbose,

@@ -287,7 +287,12 @@ extension ValueForm {
         guard let program = command.first, !program.isEmpty else {
             throw ValueMistake("Missing subsystem command.")
         }
-        return name + " " + command.joined(separator: " ")
+        // A shell reads it: with quotes it is what was written (OpenSSH 9.5 and later).
+        let written = line.takeRest()
+        guard written.hasPrefix(name), written.contains("\"") || written.contains("'") else {
+            return name + " " + command.joined(separator: " ")
+        }
+        return name + " " + written.dropFirst(name.count).drop { $0 == " " || $0 == "\t" }
     }
 
     /// A user pattern, `@` and a host pattern behind it; the host may be a network.

@@ -199,6 +199,7 @@ struct ServerConfigurationTests {
             ("StreamLocalBindMask 0777\nStreamLocalBindMask 0111", "streamlocalbindmask", ["0111"]),
             ("SetEnv A=1 A=2 B=3\nSetEnv C=1", "setenv", ["A=1", "B=3"]),
             ("Subsystem a b\nSubsystem a c\nSubsystem d e", "subsystem", ["a b", "d e"]),
+            ("Subsystem a  b  'c  d' \"e\"", "subsystem", ["a b  'c  d' \"e\""]),
             (
                 "AcceptEnv A\nMatch all\nAcceptEnv B\nMatch all\nAcceptEnv C", "acceptenv",
                 ["B", "C"]

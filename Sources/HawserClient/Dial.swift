@@ -220,22 +220,6 @@ package struct Dialer {
     }
 }
 
-/// The value of `-J` and `ProxyJump`: destinations, apart by commas, the first one nearest to us.
-package enum JumpHosts {
-    static func hops(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
-
-    static func destination(_ hop: String) -> Destination? {
-        Destination(hop.contains("://") ? hop : "ssh://" + hop)
-    }
-
-    /// Whether every hop can be read. `none` means that there are none.
-    package static func areValid(_ text: String) -> Bool {
-        let hops = hops(text)
-        return text.lowercased() == "none"
-            || (!hops.isEmpty && hops.allSatisfy { destination($0) != nil })
-    }
-}
-
 extension SocketAddress {
     /// Whether the other end is on this machine, as `NoHostAuthenticationForLocalhost` means it.
     var isLoopback: Bool {

@@ -205,6 +205,15 @@ package struct ClientSettings {
         return Destination("ssh://" + String(Substring(last)))?.host ?? ""
     }
 
+    /// The host of the last jump when that is where we want to go.
+    package var loopingJump: String? {
+        guard let jump = options.proxyJump, let last = JumpHosts.hops(jump).last,
+            let hop = JumpHosts.destination(last), hop.host == host, hop.port ?? 22 == port,
+            hop.user == nil || hop.user == user
+        else { return nil }
+        return hop.host
+    }
+
     /// `%C`: a hash of `%l%h%p%r%j`.
     private func connectionHash(_ localHost: String) -> String {
         let text = localHost + host + "\(port)" + user + jumpHost

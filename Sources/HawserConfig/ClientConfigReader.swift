@@ -234,6 +234,13 @@ package struct ClientConfigReader {
                 }
                 return
             }
+            // What a program puts together for the command line may not reach a shell.
+            if keyword == .proxyJump, place.line == 0, let jump = values.first,
+                let harm = JumpHosts.harm(in: jump)
+            {
+                errors.append(ConfigError(file: "", line: 0, text: harm))
+                throw ValueMistake("Invalid ProxyJump \"\(jump)\"")
+            }
             guard place.isActive || keyword == .streamLocalBindMask || keyword == .syslogFacility
             else { return }
             let origin = ConfigOrigin(

@@ -6,8 +6,9 @@ package struct Destination: Equatable, Sendable {
     package var host: String
     package var port: UInt16?
 
-    /// Nil for a malformed one: an empty host, a bad port, a path behind a URI.
-    package init?(_ text: String) {
+    /// Nil for a malformed one: an empty host, a bad port, a path behind a URI; and, unless it comes
+    /// from a file of the user's own (`isTrusted`), for one that could do harm in a command.
+    package init?(_ text: String, isTrusted: Bool = false) {
         if text.lowercased().hasPrefix("ssh://") {
             var rest = text.dropFirst(6)
             if rest.hasSuffix("/") { rest.removeLast() }
@@ -37,7 +38,9 @@ package struct Destination: Equatable, Sendable {
                 host = String(host.dropFirst().dropLast())
             }
         }
-        guard Self.isSafe(host: host), user.map(Self.isSafe(user:)) ?? true else { return nil }
+        guard !host.isEmpty else { return nil }
+        guard isTrusted || (Self.isSafe(host: host) && user.map(Self.isSafe(user:)) ?? true)
+        else { return nil }
     }
 
     private static func splitUser(_ text: Substring) -> (String?, Substring) {

@@ -235,7 +235,7 @@ extension ValueForm {
         var shown = ""
         for hop in hops {
             let uri = hop.lowercased().hasPrefix("ssh://") ? hop : "ssh://" + hop
-            guard Destination(uri) != nil else {
+            guard let destination = Destination(uri, isTrusted: true), destination.user != "" else {
                 throw ValueMistake("Invalid ProxyJump \"\(word)\"")
             }
             shown += (shown.isEmpty ? "" : ",") + uri.dropFirst("ssh://".count)

@@ -214,8 +214,17 @@ enum CommandLine {
             guard result.options.proxyCommand == nil else {
                 throw fail("Cannot specify -J with ProxyCommand\r\n")
             }
-            guard JumpHosts.areValid(value) else { throw fail("Invalid -J argument\r\n") }
-            result.options.proxyJump = value
+            if value.lowercased() == "none" {
+                result.options.proxyJump = value
+            } else {
+                if let harm = JumpHosts.harm(in: value) {
+                    throw fail("\(harm)\r\nInvalid -J argument\r\n")
+                }
+                do throws(CommandLineExit) {
+                    try set("ProxyJump=\(value)", &result)
+                } catch { throw fail("Invalid -J argument\r\n") }
+                result.options[.proxyJump]?.origin = .commandLine
+            }
         case "l":
             guard Destination.isSafe(user: value) else {
                 throw fail("remote username contains invalid characters\r\n")

@@ -36,6 +36,7 @@ struct Program {
         let (options, notes) = try configured(line, destination, localUser)
         let log = try makeLog(line, options)
         let settings = try finished(options, line, destination, localUser)
+        if let hop = settings.loopingJump { throw fail("jumphost loop via \(hop)") }
         if line.printsConfiguration { return try show(settings, line) }
         for note in notes { log.error(note) }
         if let command = line.controlCommand {

@@ -432,6 +432,50 @@ def test_ports_of_the_command_line_replace_those_of_all_files(options, tmp_path,
     assert shown[0] == shown[1] and shown[0]
 
 
+@pytest.mark.parametrize("suite", [OPENSSH, OURS], ids=lambda suite: suite.name)
+@pytest.mark.parametrize("hop", [
+    "a;b", "a`b", "user$(x)@h", "-x", "h|x", "u;v@h", "a\\b", "ssh://u@h:22", "ssh://u@h", "h:22", "[::1]:22",
+    "u@[::1]", "a,,b", "h:0", "h:x", "@h", "u@", ",a", "none", "a/b", "h*", "a,h",
+])
+def test_jump_hosts(suite, hop, tmp_path):
+    """What could harm a shell is taken from a file, but not from the command line."""
+    file = tmp_path / "config"
+    file.write_text(f"ProxyJump {hop}\n")
+
+    def outcome(*words):
+        result = run([suite.ssh, "-G", *words, "target"])
+        shown = re.findall(r"^proxyjump .*", result.stdout.decode(), re.M)
+        said = [line.strip() for line in result.stderr.decode().splitlines() if "nvalid" in line]
+        return result.returncode, shown, said
+
+    wrong = hop in ("a,,b", "h:0", "h:x", "@h", "u@", ",a", "a/b")
+    harmful = hop[:1] == "-" or any(sign in hop for sign in ";`$|\\")
+    plain = [] if hop == "none" else [f"proxyjump {hop.removeprefix('ssh://')}"]
+    expected = (255, []) if wrong else (0, plain)
+    assert outcome("-F", file)[:2] == expected
+    status, shown, said = outcome("-F", "none", "-J", hop)
+    assert (status, shown) == ((255, []) if wrong or harmful else (0, plain))
+    if wrong or harmful:
+        assert said[-1] == "Invalid -J argument"
+    if harmful:
+        assert said[0].startswith("parse_jump: invalid ")
+    status, shown, said = outcome("-F", "none", "-o", f"ProxyJump={hop}")
+    assert (status, shown) == ((255, []) if wrong or harmful else (0, plain))
+
+
+@pytest.mark.parametrize("suite", [OPENSSH, OURS], ids=lambda suite: suite.name)
+@pytest.mark.parametrize("words,loops", [
+    (["-J", "h", "h"], True), (["-J", "h:22", "h"], True), (["-J", "u@h", "h"], False),
+    (["-J", "u@h", "u@h"], True), (["-J", "h", "-p", "23", "h"], False), (["-J", "h:23", "-p", "23", "h"], True),
+    (["-J", "a,h", "h"], True), (["-J", "h,a", "h"], False), (["-o", "Hostname=x", "-J", "x", "h"], True),
+    (["-o", "Hostname=x", "-J", "h", "h"], False),
+])
+def test_a_jump_host_that_is_the_destination(suite, words, loops):
+    result = run([suite.ssh, "-G", "-F", "none", *words])
+    assert result.returncode == (255 if loops else 0)
+    assert (b"jumphost loop via" in result.stderr) == loops
+
+
 def test_a_refused_connection_says_where(tmp_path):
     file = tmp_path / "config"
     file.write_text("Host a\nRefuseConnection \"not this one\"\nHost *\nPort 5\n")

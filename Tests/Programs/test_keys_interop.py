@@ -228,3 +228,34 @@ def test_what_verbose_says(tmp_path):
         assert len(ours) == len(theirs) > 0, words
         for mine, line in zip(ours, theirs):
             assert line.endswith(mine.removeprefix("debug1: ")), words
+
+
+def test_many_logins_at_once_with_host_keys_in_an_agent(start_agent, serve, key, tmp_path):  # noqa: F811
+    """hostkey-agent of 10.5: one agent signs for several connections and all types of keys."""
+    kinds = ("ed25519", "rsa", "ecdsa")
+    agent = start_agent(OURS)
+    host = serve(OURS, f"HostKeyAgent {agent.socket}", host_key_kinds=kinds)
+    host.stop()
+    for path in host.host_keys:
+        assert agent.add(OURS, path).returncode == 0
+        path.unlink()
+    host.config.write_text(host.config.read_text().replace("/host_", "/./host_"))
+    text = host.config.read_text()
+    for path in host.host_keys:
+        text = text.replace(f"{path.parent}/./{path.name}", f"{path}.pub")
+    host.config.write_text(text)
+    host.start()
+    config = host.client_config(key)
+    algorithms = ["ssh-ed25519", "rsa-sha2-256", "rsa-sha2-512", "ecdsa-sha2-nistp256"]
+    running = [
+        subprocess.Popen(
+            [OURS.ssh, "-F", config, "-o", f"HostKeyAlgorithms={name}", "127.0.0.1", f"echo {name}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for name in algorithms * 2
+    ]
+    for process, name in zip(running, algorithms * 2):
+        output, errors = process.communicate(timeout=60)
+        assert output.decode() == f"{name}\n", errors

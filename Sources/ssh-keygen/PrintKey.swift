@@ -64,7 +64,9 @@ private func printKeyLines(_ contents: [UInt8], _ path: String, _ arguments: Arg
             continue
         }
         guard let (key, comment) = keyLine(Array(line)) else {
-            if first != UInt8(ascii: "#") {
+            // A word alone is passed over without one.
+            let isOneWord = !line.contains { $0 == 0x20 || $0 == 0x09 }
+            if first != UInt8(ascii: "#"), !isOneWord {
                 arguments.log.debug("\(path):\(number): not a public key")
             }
             continue

@@ -9,10 +9,11 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
-from conftest import OURS, OURS_ONLY, SERVERS, run, same, wait_until
+from conftest import OURS, OURS_ONLY, SERVERS, on_terminal, run, same, wait_until
 
 pytestmark = OURS_ONLY
 TOOLS = ["scp", "sftp"]
@@ -354,3 +355,25 @@ def test_a_path_that_stands_still_for_a_while(serve, key, relay, here, there):
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert same(here / "tree", there / "tree")
+
+
+def test_the_meter_says_that_the_path_stands_still(serve, key, relay, here, there):
+    peer = serve(OURS, "Subsystem sftp internal-sftp")
+    path = relay(peer.port)
+    path("rate 1000000")
+    config = peer.client_config(key, "slow", Port=path.port, HostKeyAlias=f"[127.0.0.1]:{peer.port}")
+    (there / "f").write_bytes(os.urandom(4_000_000))
+
+    def stand_still():
+        wait_until(lambda: (here / "f").exists() and (here / "f").stat().st_size, "a beginning")
+        path("freeze")
+        time.sleep(8)
+        path("thaw")
+
+    faults = threading.Thread(target=stand_still)
+    faults.start()
+    words = [OURS.scp, "-F", str(config), f"127.0.0.1:{there}/f", "f"]
+    output, _ = on_terminal(words, [(b"- stalled -", b"")], here)
+    faults.join()
+    assert b"100%" in output
+    assert (here / "f").read_bytes() == (there / "f").read_bytes()

@@ -4,7 +4,8 @@ import os
 import subprocess
 import time
 
-from conftest import UNDER_TEST, run
+import pytest
+from conftest import OPENSSH, OURS, OURS_ONLY, UNDER_TEST, make_key, run
 
 
 def through(server, relay, key, **changes):
@@ -75,3 +76,31 @@ def test_a_path_that_stands_still_for_a_while_loses_nothing(serve, key, relay):
     path("thaw")
     output, _ = session.communicate(data[1_000_000:], timeout=20)
     assert output == data
+
+
+@OURS_ONLY
+@pytest.mark.parametrize("suite, trips", [(OURS, 4), (OPENSSH, 6)], ids=str)
+def test_a_login_costs_few_round_trips(serve, key, relay, suite, trips):
+    """A round trip is a second here, so that a busy machine does not matter."""
+    server = serve(suite)
+    config, path = through(server, relay, key, KexAlgorithms="curve25519-sha256")
+    path("delay 500")
+    begin = time.monotonic()
+    result = run([OURS.ssh, "-F", config, "127.0.0.1", "echo up"])
+    took = time.monotonic() - begin
+    assert (result.returncode, result.stdout) == (0, b"up\n"), result.stderr
+    assert took < trips + 0.9
+
+
+@OURS_ONLY
+def test_a_session_behind_a_key_that_is_refused(serve, key, relay, tmp_path):
+    """What went out behind the first key is dropped, and goes out again behind the second."""
+    server = serve(OURS)
+    other = make_key(tmp_path, "other")
+    config = server.client_config(key)
+    words = ["-o", f"IdentityFile={other}", "-o", f"IdentityFile={key}"]
+    lines = config.read_text().replace(f"    IdentityFile {key}\n", "")
+    config.write_text(lines)
+    data = os.urandom(200_000)
+    result = run([OURS.ssh, "-F", config, *words, "127.0.0.1", "cat"], input=data)
+    assert (result.returncode, result.stdout == data) == (0, True), result.stderr

@@ -65,6 +65,47 @@ package enum Signals {
         unsafe writeEnd = -1
     }
 
+    /// The same for some signals only; others stay for later.
+    package static func take(only wanted: [Int32]) -> [Int32] {
+        let taken = take()
+        for number in taken where !wanted.contains(number) { note(number) }
+        return taken.filter(wanted.contains)
+    }
+
+    // MARK: What signals do
+
+    /// `SIGTSTP`, and `SIGCONT` that ends a stop.
+    package static let stopped = SIGTSTP
+    package static let continued = SIGCONT
+
+    /// What the process does on signals, to be put back.
+    package struct Actions {
+        fileprivate var list: [(number: Int32, action: sigaction)]
+    }
+
+    package static func actions(on signals: [Int32]) -> Actions {
+        var list: [(number: Int32, action: sigaction)] = []
+        for number in signals {
+            var action = sigaction()
+            // SAFETY: reads the current action.
+            if unsafe sigaction(number, nil, &action) == 0 { list.append((number, action)) }
+        }
+        return Actions(list: list)
+    }
+
+    package static func restore(_ actions: Actions) {
+        for (number, saved) in actions.list {
+            var action = saved
+            // SAFETY: an action that was in force before.
+            _ = unsafe sigaction(number, &action, nil)
+        }
+    }
+
+    /// Sends this process a signal, which does what it is set to do.
+    package static func send(_ number: Int32) {
+        _ = Glibc.raise(number)
+    }
+
     /// Crashes end the process at once: the runtime's backtracer has no place in a daemon.
     package static func dieOnCrash() {
         useDefault([SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGSYS])
@@ -84,14 +125,19 @@ package enum Signals {
         unsafe writeEnd = pipe.write
     }
 
+    private static func note(_ number: Int32) {
+        var byte = UInt8(truncatingIfNeeded: number)
+        // SAFETY: reads one byte.
+        _ = unsafe Glibc.write(writeEnd, &byte, 1)
+    }
+
     private static func install(_ number: Int32) {
         var action = sigaction()
         action.sa_flags = SA_RESTART
         unsafe action.__sigaction_handler.sa_handler = { number in
             // Only calls that signal-safety(7) allows: one write, errno kept.
             let saved = errno
-            var byte = UInt8(truncatingIfNeeded: number)
-            _ = unsafe Glibc.write(Signals.writeEnd, &byte, 1)
+            Signals.note(number)
             errno = saved
         }
         // SAFETY: installs a handler that touches nothing but the pipe.

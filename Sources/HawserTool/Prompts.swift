@@ -30,25 +30,35 @@ package enum Prompts {
 
     private static func ask(on terminal: Int32, _ question: String, echo: Bool) -> SecretBytes? {
         let before = Terminal.settings(of: terminal)
-        let signals: [Int32] = [2, 1, 3, 15, 20]  // INT HUP QUIT TERM TSTP
-        Signals.watch(signals)
-        defer {
-            if let before { Terminal.restore(terminal, before) }
-            Signals.useDefault(signals)
-        }
+        let signals = signalsInBetween.filter { !Signals.isIgnored($0) }
+        let actions = Signals.actions(on: signals)
         while true {
-            Descriptor.writeAll(terminal, Array(question.utf8))
+            Signals.watch(signals)
+            // Echo goes off before the question comes: who answers at once (sshpass, expect) must
+            // find it so, and would lose what the change flushes. In the background this stops us.
             if !echo { Terminal.setEcho(terminal, false) }
+            _ = Signals.take(only: [Signals.continued])
+            Descriptor.writeAll(terminal, Array(question.utf8))
             let (line, signal) = readLine(terminal)
             if let before { Terminal.restore(terminal, before) }
             if !echo { Descriptor.writeAll(terminal, [UInt8(ascii: "\n")]) }
-            guard let signal else { return line }
-            // The signal does what it would have done; a stop comes back to the question.
-            Signals.raise(signal)
-            guard signal == 20 else { return nil }
-            Signals.watch(signals)
+            if signal == Signals.stopped {
+                // Stops us here; who brings us back sees the question again.
+                Signals.raise(Signals.stopped)
+                continue
+            }
+            if signal == Signals.continued { continue }
+            Signals.restore(actions)
+            // The signal does what it would have done without the question.
+            if let signal { Signals.send(signal) }
+            return signal == nil ? line : nil
         }
     }
+
+    /// INT HUP QUIT TERM TSTP CONT
+    private static let signalsInBetween: [Int32] = [
+        2, 1, 3, 15, Signals.stopped, Signals.continued,
+    ]
 
     private static func readLine(_ terminal: Int32) -> (SecretBytes?, signal: Int32?) {
         var line: [UInt8] = []

@@ -46,8 +46,12 @@ package struct Dialer {
         }
         if let command = settings.options.proxyCommand, command.lowercased() != "none" {
             if command == "-" { return Dialed(input: 0, output: 1) }
-            guard let expanded = settings.tokens.expand(command) else {
-                throw DialError(text: "unknown token in ProxyCommand \"\(command)\"")
+            let expanded: String
+            do throws(ConfigError) {
+                // The command's own `%%` only: its variables are the shell's.
+                expanded = try settings.expandTokens(command)
+            } catch {
+                throw DialError(text: error.text)
             }
             return settings.options.proxyUseFdpass == true
                 ? try handedOver(by: expanded) : try through(expanded)

@@ -43,7 +43,7 @@ package struct ClientSettings {
         self.originalHost = originalHost
         self.command = command
         self.localUser = localUser
-        home = Environment.value("HOME") ?? localUser.home
+        home = localUser.home
         port = options.port ?? 22
         host = originalHost.lowercased()
         if let name = options.hostName {
@@ -80,6 +80,7 @@ package struct ClientSettings {
         try expandUser()
         if let path = options.controlPath { controlPath = try expandPath(path) }
         if let text = options.remoteCommand { remoteCommand = try expandTokens(text) }
+        try checkTokens()
     }
 
     /// The user's name from a file may hold tokens; one from the command line is taken as it is.
@@ -140,12 +141,7 @@ package struct ClientSettings {
         _ tokens: Tokens
     ) throws(ConfigError) -> String {
         guard let expanded = tokens.expand(text) else {
-            let unknown = Tokens.firstUnknown(text, tokens.letters)
-            throw ConfigError(
-                file: "",
-                line: 0,
-                text: "vdollar_percent_expand: unknown key %\(unknown)\r\npercent_expand: failed"
-            )
+            throw Self.unknownToken(text, tokens, "percent_expand")
         }
         return expanded
     }
@@ -167,15 +163,36 @@ package struct ClientSettings {
             )
         }
         guard let expanded = tokens.expand(withVariables) else {
-            let unknown = Tokens.firstUnknown(withVariables, tokens.letters)
-            throw ConfigError(
-                file: "",
-                line: 0,
-                text: "vdollar_percent_expand: unknown key %\(unknown)\r\n"
-                    + "percent_dollar_expand: failed"
-            )
+            throw Self.unknownToken(withVariables, tokens, "percent_dollar_expand")
         }
         return expanded
+    }
+
+    private static func unknownToken(
+        _ text: String,
+        _ tokens: Tokens,
+        _ function: String
+    ) -> ConfigError {
+        let letter = Tokens.firstUnknown(text, tokens.letters)
+        let reason = letter.isEmpty ? "invalid format" : "unknown key %\(letter)"
+        return ConfigError(
+            file: "",
+            line: 0,
+            text: "vdollar_percent_expand: \(reason)\r\n\(function): failed"
+        )
+    }
+
+    /// Expands what is needed only later: a wrong token is told before anything is connected.
+    private func checkTokens() throws(ConfigError) {
+        _ = try userKnownHostsFiles
+        switch options.identityAgent {
+        case nil, "SSH_AUTH_SOCK"?, "none"?: break
+        case let path? where path.hasPrefix("$") && !path.hasPrefix("${"): break
+        case let path?: _ = try expandPath(path)
+        }
+        if let path = options.forwardAgent, path.contains("/") || path.hasPrefix("${") {
+            _ = try expandPath(path)
+        }
     }
 
     /// The tokens of ssh_config(5), TOKENS.

@@ -26,6 +26,14 @@ package struct AlgorithmNames: Sendable {
         }
     }
 
+    /// The first name of a list, without its sign, that stands for nothing.
+    package func firstUnknown(_ list: String) -> String? {
+        let isEdit = list.utf8.first == UInt8(ascii: "+") || list.utf8.first == UInt8(ascii: "^")
+        return list.utf8.dropFirst(isEdit ? 1 : 0).split(separator: UInt8(ascii: ","))
+            .map { String(Substring($0)) }
+            .first { !isValid($0, allowsPatterns: false) }
+    }
+
     /// The names that a valid list stands for: an edit of what is offered (`+` behind it, `^` before
     /// it, `-` out of it), or the list itself, its patterns replaced by what they match.
     package func resolved(_ list: String) -> [String] {

@@ -125,14 +125,19 @@ package struct ClientConfigReader {
             isActive: true,
             block: ""
         )
+        readWhole(contents, &place)
+        return true
+    }
+
+    /// A file with mistakes ends the reading: what is read in between is not used.
+    private mutating func readWhole(_ contents: [UInt8], _ place: inout Place) {
         let before = badLines
         read(contents, &place)
         let bad = badLines - before
-        if bad > 0, !isOver {
-            let text = "\(path): terminating, \(bad) bad configuration options"
-            errors.append(ConfigError(file: path, line: 0, text: text))
-        }
-        return true
+        guard bad > 0, !isOver else { return }
+        let text = "\(place.file): terminating, \(bad) bad configuration options"
+        errors.append(ConfigError(file: place.file, line: 0, text: text))
+        isOver = true
     }
 
     /// A keyword and its value from `-o`.
@@ -251,6 +256,9 @@ package struct ClientConfigReader {
             options.merge(keyword, values, from: origin)
         } catch {
             line = .none
+            if let preface = error.preface {
+                errors.append(ConfigError(file: "", line: 0, text: preface))
+            }
             fail(error.text, place)
         }
     }
@@ -330,7 +338,7 @@ package struct ClientConfigReader {
                 inner.line = 0
                 inner.depth += 1
                 inner.isWithinInactive = !place.isActive
-                read(contents, &inner)
+                readWhole(contents, &inner)
             }
         }
     }

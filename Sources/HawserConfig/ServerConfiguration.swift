@@ -80,6 +80,11 @@ package struct ServerConfiguration {
     /// What deserves a line in the log.
     package private(set) var notes: [String] = []
     private var isOver = false
+    /// How many lines are wrong.
+    private var badLines = 0
+    /// The first mistake is one in an option of the command line that OpenSSH tells as a line that
+    /// cannot be read, not as a value that is wrong: sshd's exit status is 1, not 255.
+    package private(set) var beganWithUnreadableOption = false
 
     package init(algorithms: ServerAlgorithms, source: any ConfigSource) {
         self.init(
@@ -102,14 +107,19 @@ package struct ServerConfiguration {
     }
 
     package mutating func read(_ contents: [UInt8], file: String) {
-        let before = errors.count
         var place = place(of: file)
+        readWhole(contents, &place)
+    }
+
+    /// A file with mistakes ends the reading.
+    private mutating func readWhole(_ contents: [UInt8], _ place: inout Place) {
+        let before = badLines
         read(contents, &place)
-        let bad = errors.count - before
-        if bad > 0, !isOver {
-            let text = "\(file): terminating, \(bad) bad configuration options"
-            errors.append(ConfigError(file: file, line: 0, text: text))
-        }
+        let bad = badLines - before
+        guard bad > 0, !isOver else { return }
+        let text = "\(place.file): terminating, \(bad) bad configuration options"
+        errors.append(ConfigError(file: place.file, line: 0, text: text))
+        isOver = true
     }
 
     private mutating func place(of file: String) -> Place {
@@ -138,17 +148,25 @@ package struct ServerConfiguration {
         guard let (word, rest) = ConfigLine.separated(text) else { return }
         var written: String { String(decoding: word, as: UTF8.self) }
         guard !rest.isEmpty else {
-            return fail("no argument after keyword \"\(written)\"", place)
+            return fail(
+                "no argument after keyword \"\(written)\"",
+                place,
+                isUnreadable: true
+            )
         }
         var line: ConfigLine.Arguments
         do throws(LexicalError) {
             line = try ConfigLine.Arguments(rest)
-        } catch { return fail("invalid quotes", place) }
+        } catch { return fail("invalid quotes", place, isUnreadable: true) }
         switch ServerKeyword.meaning(of: word) {
         case .keyword(let keyword):
             add(keyword, &line, written, place)
             if !line.isEmpty {
-                fail("keyword \(written) extra arguments at end of line", place)
+                fail(
+                    "keyword \(written) extra arguments at end of line",
+                    place,
+                    isUnreadable: true
+                )
             }
         case .match: match(line.takeAll(), rest, &place)
         case .include: include(line.takeAll(), written, place)
@@ -159,6 +177,7 @@ package struct ServerConfiguration {
             notes.append("\(place.file) line \(place.number): Unsupported option \(written)")
         case nil:
             let names = ServerKeyword.rows.map(\.name)
+            noteBadLine(place, isUnreadable: true)
             errors.append(
                 ConfigError(
                     file: place.file,
@@ -177,7 +196,11 @@ package struct ServerConfiguration {
         _ place: Place
     ) {
         let row = keyword.row
-        guard place.block == 0 || row.inMatch else {
+        // What stands behind `Match all` counts for all, even where the keyword fits no block.
+        let isForAll =
+            place.block > 0 && blocks[place.block].criteria.isEmpty
+            && blocks[place.block].parent == 0
+        guard place.block == 0 || row.inMatch || isForAll else {
             line = .none
             return fail("Directive '\(written)' is not allowed within a Match block", place)
         }
@@ -188,18 +211,31 @@ package struct ServerConfiguration {
                 Line(
                     keyword: keyword,
                     values: values,
-                    block: place.block,
+                    block: row.inMatch ? place.block : 0,
                     file: place.fileIndex,
                     number: place.number
                 )
             )
         } catch {
             line = .none
-            fail(error.text, place)
+            let isFirst = errors.isEmpty
+            if let preface = error.preface {
+                errors.append(ConfigError(file: place.file, line: 0, text: preface))
+            }
+            if isFirst, place.number == 0 {
+                beganWithUnreadableOption = keyword == .pubkeyAuthOptions
+            }
+            fail(error.text, place, isUnreadable: keyword == .pubkeyAuthOptions)
         }
     }
 
-    private mutating func fail(_ text: String, _ place: Place) {
+    private mutating func noteBadLine(_ place: Place, isUnreadable: Bool) {
+        if errors.isEmpty, place.number == 0 { beganWithUnreadableOption = isUnreadable }
+        badLines += 1
+    }
+
+    private mutating func fail(_ text: String, _ place: Place, isUnreadable: Bool = false) {
+        noteBadLine(place, isUnreadable: isUnreadable)
         errors.append(
             ConfigError(
                 file: place.file,
@@ -209,26 +245,28 @@ package struct ServerConfiguration {
         )
     }
 
+    private mutating func failOnCommandLine(_ name: String, _ place: Place) {
+        noteBadLine(place, isUnreadable: false)
+        let text = "\(name) directive not supported as a command-line option"
+        errors.append(ConfigError(file: place.file, line: 0, text: text))
+    }
+
     private mutating func match(
         _ words: [String],
         _ rest: ArraySlice<UInt8>,
         _ place: inout Place
     ) {
         guard place.number > 0 else {
-            errors.append(
-                ConfigError(
-                    file: place.file,
-                    line: 0,
-                    text: "Match directive not supported as a command-line option"
-                )
-            )
-            return
+            return failOnCommandLine("Match", place)
         }
         var criteria: [ServerCriterion] = []
         do throws(ValueMistake) {
             criteria = try ServerCriterion.parse(words)
         } catch {
-            fail("Bad Match condition: \(error.text)", place)
+            errors.append(ConfigError(file: place.file, line: 0, text: error.text))
+            fail("Bad Match condition", place)
+            // Something must stand there that is not `all`.
+            criteria = [.user([])]
         }
         blocks.append(
             Block(
@@ -242,7 +280,7 @@ package struct ServerConfiguration {
 
     private mutating func include(_ patterns: [String], _ written: String, _ place: Place) {
         guard place.number > 0 else {
-            return fail("Include directive not supported as a command-line option", place)
+            return failOnCommandLine("Include", place)
         }
         guard place.depth < 16 else {
             isOver = true
@@ -272,7 +310,7 @@ package struct ServerConfiguration {
                 inner.depth = place.depth + 1
                 inner.block = place.block
                 inner.outerBlock = place.block
-                read(contents, &inner)
+                readWhole(contents, &inner)
             }
         }
     }

@@ -114,7 +114,10 @@ extension ValueForm {
             ) {
                 let name = String(Substring(method.prefix { $0 != UInt8(ascii: ":") }))
                 guard methods.contains(name) else {
-                    throw ValueMistake("invalid AuthenticationMethods method list.")
+                    throw ValueMistake(
+                        "invalid AuthenticationMethods method list.",
+                        preface: "Unknown authentication method \"\(name)\" in list"
+                    )
                 }
             }
         }

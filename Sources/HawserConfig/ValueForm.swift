@@ -121,8 +121,13 @@ package struct ValueContext: Sendable {
 /// Why a value cannot be read, in words for a person.
 struct ValueMistake: Error {
     var text: String
+    /// A line of its own before the text, without the place.
+    var preface: String?
 
-    init(_ text: String) { self.text = text }
+    init(_ text: String, preface: String? = nil) {
+        self.text = text
+        self.preface = preface
+    }
 }
 
 extension ValueForm {
@@ -164,7 +169,8 @@ extension ValueForm {
         case .fingerprintHash:
             let word = try Self.text(&line)
             guard ["md5", "sha1", "sha256", "sha384", "sha512"].contains(word.lowercased()) else {
-                throw ValueMistake("Invalid hash algorithm \"\(word)\".")
+                let what = context.isServer ? "FingerprintHash" : "hash"
+                throw ValueMistake("Invalid \(what) algorithm \"\(word)\".")
             }
             return [word.uppercased()]
         case .forwardAgent:
@@ -299,7 +305,12 @@ extension ValueForm {
             case .macs:
                 let name = context.isServer ? "mac" : "MAC"
                 throw ValueMistake("Bad SSH2 \(name) spec '\(word)'.")
-            case .keyExchange: throw ValueMistake("Bad SSH2 KexAlgorithms '\(word)'.")
+            case .keyExchange:
+                let unknown = context.algorithms(family).firstUnknown(word)
+                throw ValueMistake(
+                    "Bad SSH2 KexAlgorithms '\(word)'.",
+                    preface: unknown.map { "Unsupported KEX algorithm \"\($0)\"" }
+                )
             case .publicKey, .certificateAuthority:
                 throw ValueMistake("Bad key types '\(word)'.")
             }

@@ -74,7 +74,8 @@ package final class HostKeys {
             guard let contents = try? Files.read(path, limit: PrivateKeyFile.maximumBytes),
                 let line = try? PublicKeyLine.parse(String(decoding: contents, as: UTF8.self))
             else {
-                log.error("Could not load host certificate \"\(path)\"")
+                let reason = Files.reasonForAbsence(of: path) ?? "invalid format"
+                log.error("Could not load host certificate \"\(path)\": \(reason)")
                 continue
             }
             guard line.key.certificate != nil else {

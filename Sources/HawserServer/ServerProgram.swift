@@ -73,7 +73,7 @@ package struct ServerProgram {
         for note in configuration.notes { log.info(note) }
         for error in configuration.errors { log.error(error) }
         guard configuration.errors.isEmpty else {
-            return configuration.errors[0].hasPrefix("command-line: line 0: Bad") ? 1 : 255
+            return configuration.beganWithUnreadableOption ? 1 : 255
         }
         let contradictions = configuration.contradictions
         for note in contradictions.notes { log.error(note) }
@@ -122,6 +122,10 @@ package struct ServerProgram {
     private func show(_ configuration: CapturedConfiguration) -> Int32 {
         var criteria: ConnectionCriteria?
         for part in options.connectionSpecification {
+            guard part == "invalid-user" || part.contains("=") else {
+                log.fatal("Invalid test mode specification \(part)")
+                return 1
+            }
             let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
             var known = criteria ?? ConnectionCriteria()
             switch (pair.first ?? "", pair.count > 1 ? pair[1] : "") {

@@ -50,6 +50,12 @@ package enum Descriptor {
         }
     }
 
+    /// The number of the error that the last call ended with, if it did; set it to 0 before.
+    package static var lastError: Int32 {
+        get { errno }
+        set { errno = newValue }
+    }
+
     /// Writes everything, waiting as long as it takes; false when the other end is gone.
     @discardableResult
     package static func writeAll(_ fd: Int32, _ bytes: [UInt8]) -> Bool {

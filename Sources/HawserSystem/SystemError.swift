@@ -22,6 +22,9 @@ package struct SystemError: Error, Equatable, Sendable {
     /// Somebody else has the address (`EADDRINUSE`).
     package var isAddressInUse: Bool { number == EADDRINUSE }
 
+    /// The peer broke the connection off (`ECONNRESET`).
+    package static func isReset(_ number: Int32) -> Bool { number == ECONNRESET }
+
     package static func reason(_ number: Int32) -> String {
         // SAFETY: strerror's buffer is copied at once.
         unsafe String(cString: strerror(number))

@@ -38,7 +38,8 @@ package enum Prompts {
             // find it so, and would lose what the change flushes. In the background this stops us.
             if !echo { Terminal.setEcho(terminal, false) }
             _ = Signals.take(only: [Signals.continued])
-            Descriptor.writeAll(terminal, Array(question.utf8))
+            // Whatever the cursor stands behind, the question begins its line.
+            Descriptor.writeAll(terminal, Array(("\r" + question).utf8))
             let (line, signal) = readLine(terminal)
             if let before { Terminal.restore(terminal, before) }
             if !echo { Descriptor.writeAll(terminal, [UInt8(ascii: "\n")]) }

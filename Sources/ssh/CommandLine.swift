@@ -24,7 +24,6 @@ struct CommandLineOptions {
     var controlCommand: String?
     var standardForward: Forward.End?
     var masterCount = 0
-    var terminalCount = 0
     var destination: Destination?
     var originalDestination = ""
     var command: [String] = []
@@ -144,13 +143,14 @@ enum CommandLine {
         case "G": result.printsConfiguration = true
         case "M": result.masterCount += 1
         case "N":
-            result.options.sessionType = ClientOptions.SessionType.none
+            try setSessionType(ClientOptions.SessionType.none, "-N with -s", &result)
             result.options.requestTTY = .no
         case "n": result.options.stdinNull = true
         case "q": result.isQuiet = true
-        case "s": result.options.sessionType = .subsystem
+        case "s": try setSessionType(.subsystem, "-s with -N", &result)
         case "T": result.options.requestTTY = .no
-        case "t": result.terminalCount += 1
+        case "t":
+            result.options.requestTTY = result.options.requestTTY == .yes ? .force : .yes
         case "V": throw CommandLineExit(text: Version.text + "\n", status: 0)
         case "v": result.verbosity += 1
         case "A": result.options.forwardAgent = "yes"
@@ -168,6 +168,18 @@ enum CommandLine {
             result.options.forwardX11Trusted = true
         default: break  // 2: always so. Z: nothing to do yet
         }
+    }
+
+    /// `-N` and `-s`, which exclude each other.
+    private static func setSessionType(
+        _ type: ClientOptions.SessionType,
+        _ both: String,
+        _ result: inout CommandLineOptions
+    ) throws(CommandLineExit) {
+        if let other = result.options.sessionType, other != type {
+            throw CommandLineExit(text: "Cannot specify \(both)/SessionType\r\n", status: 255)
+        }
+        result.options.sessionType = type
     }
 
     /// The options with a value.
@@ -313,7 +325,9 @@ enum CommandLine {
 
     /// `~/` at the start is the home directory.
     private static func expandHome(_ path: String) -> String {
-        guard path.hasPrefix("~/"), let home = Environment.value("HOME") else { return path }
+        guard path.hasPrefix("~/"), let home = User.numbered(Daemon.realUser)?.home else {
+            return path
+        }
         return home + path.dropFirst()
     }
 

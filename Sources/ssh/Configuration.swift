@@ -18,7 +18,7 @@ struct Configuration {
     init(_ line: CommandLineOptions, _ destination: Destination, _ localUser: User) {
         self.line = line
         self.localUser = localUser
-        home = Environment.value("HOME") ?? localUser.home
+        home = localUser.home
         subject = ClientConfigSubject(
             originalHost: destination.host,
             localUser: localUser.name,

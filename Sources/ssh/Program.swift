@@ -18,6 +18,12 @@ struct Program {
             guard let destination = line.destination else {
                 throw CommandLineExit(text: CommandLine.usage, status: 255)
             }
+            if line.options.sessionType == .subsystem, line.command.isEmpty {
+                throw CommandLineExit(
+                    text: "You must specify a subsystem to invoke.\r\n" + CommandLine.usage,
+                    status: 255
+                )
+            }
             return try run(line, destination, words)
         } catch {
             if error.isOutput { printOutput(error.text) } else { printError(error.text) }
@@ -83,9 +89,6 @@ struct Program {
         if line.masterCount > 0 {
             options.controlMaster = line.masterCount > 1 ? .ask : .yes
         }
-        if line.terminalCount > 0 {
-            options.requestTTY = line.terminalCount > 1 ? .force : .yes
-        }
         var configuration = Configuration(line, destination, localUser)
         let result = try configuration.read(options)
         return (result, configuration.notes + line.notes)
@@ -150,7 +153,10 @@ struct Program {
                 sink: Messages(descriptor: fd, usesCarriageReturns: true)
             )
         } catch {
-            throw fail("Couldn't open logfile \(file): \(error.reason)")
+            throw CommandLineExit(
+                text: "Couldn't open logfile \(file): \(error.reason)\r\n",
+                status: 1
+            )
         }
     }
 

@@ -35,7 +35,8 @@ enum ServerCommandLine {
         value("k") { _, _ in nil },
         value("Q") { _, _ in nil },
         value("u") { _, text in
-            Int(text).map { (0...256).contains($0) } == true ? nil : "Invalid utmp length."
+            // A word that is no number counts as none, as OpenSSH takes it.
+            (0...256).contains(Int(text) ?? 0) ? nil : "Invalid utmp length."
         },
         value("C") { options, text in
             options.connectionSpecification += text.split(separator: ",").map(String.init)

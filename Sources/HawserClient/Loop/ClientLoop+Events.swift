@@ -45,7 +45,15 @@ extension ClientLoop {
                 "Received disconnect from \(peerName):\(reason): \(error.text.visible)\r\n"
                     + "Disconnected from \(peerName)"
             )
-        case .badIdentification, .versionMismatch: return ClientFailure(error.text.visible)
+        case .badIdentification:
+            return ClientFailure(
+                "\(error.text.visible)\r\nbanner exchange: Connection to \(peerName): invalid format"
+            )
+        case .versionMismatch:
+            return ClientFailure(
+                "\(error.text.visible)\r\nbanner exchange: Connection to \(peerName): "
+                    + "could not read protocol version"
+            )
         case .badMAC, .badPacket:
             return ClientFailure(
                 "\(error.text)\r\nssh_dispatch_run_fatal: Connection to \(peerName): "

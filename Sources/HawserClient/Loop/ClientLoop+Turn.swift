@@ -44,6 +44,12 @@ extension ClientLoop {
 
     /// Waits for something to happen, and does what is to be done about it.
     func turn(deadline: UInt64?) throws(ClientFailure) {
+        if let writeFailure, !socketHasEnded {
+            readSocket()
+            socketHasEnded = true
+            ending = .writing(writeFailure)
+            return
+        }
         let reads = connection.wantsInput && !socketHasEnded
         let writes = !connection.output.isEmpty && !socketHasEnded
         if dialed.input == dialed.output {
@@ -86,13 +92,16 @@ extension ClientLoop {
     private func readSocket() {
         guard connection.wantsInput, !socketHasEnded else { return }
         _ = connection.receive(upTo: 128 << 10) { (span: inout MutableRawSpan) -> Int in
+            Descriptor.lastError = 0
             switch Descriptor.read(dialed.input, into: &span) {
             case .bytes(let count):
                 lastReceived = Clock.nanoseconds
                 return count
             case .wouldBlock: return 0
             case .ended, .failed:
+                let error = Descriptor.lastError
                 socketHasEnded = true
+                ending = error == 0 ? .closed : .reading(error)
                 return 0
             }
         }

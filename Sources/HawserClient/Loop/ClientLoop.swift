@@ -50,6 +50,10 @@ package final class ClientLoop {
     /// What was read last; one read at a time.
     var buffer = [UInt8](repeating: 0, count: ClientLoop.bufferBytes)
     var socketHasEnded = false
+    /// How the socket ended; nil while it has not.
+    var ending: SocketEnding?
+    /// Why nothing more can be sent: the error's number.
+    var writeFailure: Int32?
     var lastReceived = Clock.nanoseconds
     var unansweredKeepAlives = 0
     var nextKeepAlive: UInt64?
@@ -166,10 +170,12 @@ package final class ClientLoop {
             try settle()
             if isAuthenticated { break }
             if socketHasEnded {
-                let whenEarly =
-                    connection.peerIdentification == nil
-                    ? "kex_exchange_identification: Connection closed by remote host\r\n" : ""
-                throw ClientFailure("\(whenEarly)Connection closed by \(peerName)")
+                throw ClientFailure(
+                    (ending ?? .closed).textWhenEarly(
+                        peerName,
+                        isIdentified: connection.peerIdentification != nil
+                    )
+                )
             }
             if connection.peerIdentification == nil, let deadline, Clock.nanoseconds >= deadline {
                 throw ClientFailure(
@@ -200,11 +206,12 @@ package final class ClientLoop {
             if isOver { break }
             if socketHasEnded {
                 if isDisconnectedByUser || isEnding { break }
-                throw ClientFailure(
-                    own == nil || own?.isRunning == true
-                        ? "Connection to \(settings.host) closed by remote host."
-                        : "Connection closed by \(peerName)"
-                )
+                let ending = ending ?? .closed
+                let text = ending.text(settings.host)
+                guard ending.isOfReading, own?.hasTerminal == true, own?.isRunning == true,
+                    log.level >= .info
+                else { throw ClientFailure(text) }
+                throw ClientFailure("\(text)\r\nConnection to \(settings.host) closed.")
             }
             try turn(deadline: idleDeadline)
         }
@@ -308,7 +315,8 @@ package final class ClientLoop {
             case .wouldBlock: return hasSent
             case .ended, .failed:
                 connection.output.removeAll()
-                socketHasEnded = true
+                // What the peer said last comes first: it says why.
+                if writeFailure == nil { writeFailure = Descriptor.lastError }
                 return false
             }
         }

@@ -62,7 +62,7 @@ package enum Identification {
         guard let dash = rest.firstIndex(of: "-") else {
             throw ProtocolError(
                 .badIdentification,
-                "Could not parse identification string: '\(text)'"
+                "Bad remote protocol version identification: '\(text)'"
             )
         }
         let version = String(rest[..<dash])
@@ -70,7 +70,7 @@ package enum Identification {
         guard numbers.count == 2, numbers.allSatisfy({ isNumber($0) }) else {
             throw ProtocolError(
                 .badIdentification,
-                "Could not parse identification string: '\(text)'"
+                "Bad remote protocol version identification: '\(text)'"
             )
         }
         // 1.99 is an old server that speaks 2 too (RFC 4253 §5.1).

@@ -175,20 +175,39 @@ struct ServerConfigurationTests {
             ("StreamLocalBindMask 8", "Invalid StreamLocalBindMask."),
             ("Subsystem a", "Missing subsystem command."),
             ("PerSourcePenalties crash:x", "invalid PerSourcePenalties value crash:x"),
-            ("Match user", "Bad Match condition: Missing Match criteria for user"),
-            (
-                "Match user a all",
-                "Bad Match condition: 'all' cannot be combined with other Match attributes"
-            ),
-            ("Match localport x", "Bad Match condition: Invalid LocalPort 'x' on Match line"),
-            (
-                "Match address 10.0.0.1/8",
-                "Bad Match condition: Invalid Match address argument '10.0.0.1/8'"
-            ),
         ]
     )
     func badValues(line: String, message: String) {
         #expect(read(line).errors.first?.text == "/f line 1: " + message)
+    }
+
+    @Test(
+        "A bad Match line is told in two: what is wrong, and where",
+        arguments: [
+            ("user", "Missing Match criteria for user"),
+            ("user a all", "'all' cannot be combined with other Match attributes"),
+            ("localport x", "Invalid LocalPort 'x' on Match line"),
+            ("address 10.0.0.1/8", "Invalid Match address argument '10.0.0.1/8'"),
+        ]
+    )
+    func badMatch(criteria: String, reason: String) {
+        let errors = read("Match \(criteria)\n").errors.map(\.text)
+        #expect(errors.prefix(2) == [reason, "/f line 1: Bad Match condition"])
+    }
+
+    @Test("Behind Match all stands what fits no block; another block ends that")
+    func matchAll() {
+        #expect(value("usedns", "Match User a\nBanner x\nMatch all\nUseDNS yes\n") == ["yes"])
+        #expect(read("Match all\nPort 4\nMatch User a\nPort 5\n").errors.count == 2)
+    }
+
+    @Test("A value that is wrong on the command line ends sshd otherwise than a line without one")
+    func endings() {
+        for (option, isUnreadable) in [("Port", true), ("Nothing x", true), ("Port x", false)] {
+            var configuration = read("")
+            configuration.read(option: option)
+            #expect(configuration.beganWithUnreadableOption == isUnreadable)
+        }
     }
 
     @Test(

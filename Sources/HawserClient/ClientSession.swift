@@ -71,11 +71,13 @@ final class ClientSession: ClientChannel {
         if isAttached { watch(loop) } else { attach(loop) }
     }
 
-    /// Sends its requests, and its input where no person types it, before the channel is open.
+    /// Sends its requests before the channel is open, and for a subsystem its input: sftp and scp
+    /// have pipes of their own, while other descriptors may be someone else's too and stay as they
+    /// are until the user is in.
     func startEarly(_ loop: ClientLoop) {
         hasStarted = true
         start(loop)
-        guard !Descriptor.isTerminal(descriptors.input) else { return }
+        guard request.isSubsystem, !Descriptor.isTerminal(descriptors.input) else { return }
         markOpen()
         attach(loop)
     }

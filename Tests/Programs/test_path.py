@@ -104,3 +104,22 @@ def test_a_session_behind_a_key_that_is_refused(serve, key, relay, tmp_path):
     data = os.urandom(200_000)
     result = run([OURS.ssh, "-F", config, *words, "127.0.0.1", "cat"], input=data)
     assert (result.returncode, result.stdout == data) == (0, True), result.stderr
+
+
+@OURS_ONLY
+@pytest.mark.parametrize("subsystem", [[], ["-s"]], ids=["command", "subsystem"])
+def test_a_login_that_fails_leaves_descriptors_as_they_were(serve, tmp_path, subsystem):
+    server = serve(OURS, "Subsystem sftp internal-sftp")
+    config = server.client_config(make_key(tmp_path, "other"))
+    pipes = [os.pipe() for _ in range(3)]
+    ours = [pipes[0][0], pipes[1][1], pipes[2][1]]
+    session = subprocess.Popen(
+        [OURS.ssh, "-F", config, *subsystem, "127.0.0.1", "sftp"],
+        stdin=ours[0],
+        stdout=ours[1],
+        stderr=ours[2],
+    )
+    assert session.wait(20) == 255
+    assert [os.get_blocking(number) for number in ours] == [True] * 3
+    for number in sum(pipes, ()):
+        os.close(number)

@@ -164,6 +164,15 @@ package final class ClientLoop {
 
     /// Runs until the user is in. Throws why not.
     package func authenticate() throws(ClientFailure) {
+        do throws(ClientFailure) {
+            try runUntilAuthenticated()
+        } catch {
+            own?.release()
+            throw error
+        }
+    }
+
+    private func runUntilAuthenticated() throws(ClientFailure) {
         let bound = settings.options.connectTimeout.flatMap { $0 > 0 ? $0 : nil }
         let deadline = bound.map { Clock.nanoseconds + UInt64($0) * 1_000_000_000 }
         while !isAuthenticated {

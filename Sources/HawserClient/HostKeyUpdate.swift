@@ -145,6 +145,8 @@ final class HostKeyUpdate {
         return nil
     }
 
+    var isAwaitingProofs: Bool { awaited != nil }
+
     /// The answer to our request for proofs; nil when the server has none.
     func receive(proofs: [UInt8]?, sessionIdentifier: [UInt8]) {
         guard let keys = awaited else { return }

@@ -96,6 +96,8 @@ package final class ClientLoop {
     package var isPersistentMaster = false
     /// When a master without sessions ends.
     var idleDeadline: UInt64?
+    /// Until when proofs of host keys are waited for at the end.
+    private var proofsDeadline: UInt64?
 
     // What is typed, and how the network is to treat it.
     var keystrokes = Keystrokes()
@@ -212,7 +214,7 @@ package final class ClientLoop {
                 flush()
                 throw failure
             }
-            if isOver { break }
+            if isOver, !awaitsProofs { break }
             if socketHasEnded {
                 if isDisconnectedByUser || isEnding { break }
                 let ending = ending ?? .closed
@@ -222,7 +224,7 @@ package final class ClientLoop {
                 else { throw ClientFailure(text) }
                 throw ClientFailure("\(text)\r\nConnection to \(settings.host) closed.")
             }
-            try turn(deadline: idleDeadline)
+            try turn(deadline: proofsDeadline ?? idleDeadline)
         }
         leaveRawMode()
         removeSockets()
@@ -245,6 +247,18 @@ package final class ClientLoop {
         master?.close(self)
         for listener in listeners { listener.stop(self) }
         listeners = []
+    }
+
+    /// A command may be over before the server has proved the host keys that it has told of: they
+    /// are worth a moment (`UpdateHostKeys`).
+    private var awaitsProofs: Bool {
+        guard hostKeyUpdate.isAwaitingProofs, !socketHasEnded, !isDisconnectedByUser,
+            endSignal == nil
+        else { return false }
+        let now = Clock.nanoseconds
+        let deadline = proofsDeadline ?? now + 2_000_000_000
+        proofsDeadline = deadline
+        return now < deadline
     }
 
     /// Nothing is open that someone waits for.

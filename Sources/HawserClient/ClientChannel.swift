@@ -116,8 +116,11 @@ class ClientChannel: Watcher {
         self.output = output
         self.error = error
         self.isSocket = isSocket
-        for fd in [input, output, error] where fd >= 0 && !Descriptor.isTerminal(fd) {
-            Descriptor.setNonblocking(fd)
+        // Sockets never wait from the start.
+        if !isSocket {
+            for fd in [input, output, error] where fd >= 0 && !Descriptor.isTerminal(fd) {
+                Descriptor.setNonblocking(fd)
+            }
         }
         if !pendingOutput.isEmpty { writePending(isError: false, loop) }
         if peerHasEnded { finishOutput(loop) }
@@ -174,9 +177,14 @@ class ClientChannel: Watcher {
         loop.watch(error, read: false, write: !pendingError.isEmpty && !errorIsBroken, self)
     }
 
-    /// Takes the descriptors out of the loop and lets go of them; the caller closes them.
+    /// Takes the descriptors out of the loop and lets go of them; the caller closes them, a socket at
+    /// once.
     func detach(_ loop: ClientLoop) {
-        for fd in [input, output, error] where fd >= 0 { loop.unwatch(fd) }
+        if isSocket {
+            loop.release(input)
+        } else {
+            for fd in [input, output, error] where fd >= 0 { loop.unwatch(fd) }
+        }
         input = -1
         output = -1
         error = -1

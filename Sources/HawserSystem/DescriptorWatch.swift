@@ -30,6 +30,10 @@ package final class DescriptorWatch {
     private var instance: Int32
     /// By descriptor.
     private var interests: [Interest] = []
+    /// The wait after which a descriptor was put in: what an older one found is about another
+    /// descriptor of the same number.
+    private var beginnings: [UInt32] = []
+    private var waits: UInt32 = 0
     private var alwaysReady: [Int32] = []
     private var found = [UInt64](repeating: 0, count: 128)
 
@@ -52,6 +56,7 @@ package final class DescriptorWatch {
         if index >= interests.count {
             if wanted.isEmpty { return }
             interests += Array(repeating: [], count: max(index + 1, 64) - interests.count)
+            beginnings += Array(repeating: 0, count: interests.count - beginnings.count)
         }
         let before = interests[index]
         if before.subtracting(.alwaysReady) == wanted { return }
@@ -65,6 +70,7 @@ package final class DescriptorWatch {
             return
         }
         interests[index] = wanted
+        if before.isEmpty { beginnings[index] = waits }
         guard control(descriptor, isNew: before.isEmpty, wanted) else {
             // Regular files and /dev/null are always ready.
             interests[index] = wanted.isEmpty ? [] : wanted.union(.alwaysReady)
@@ -76,6 +82,17 @@ package final class DescriptorWatch {
     /// Takes a descriptor out, before it is closed.
     package func forget(_ descriptor: Int32) {
         set(descriptor, read: false, write: false)
+    }
+
+    /// The same for a socket that no other process has and that is closed at once, by which the kernel
+    /// takes it out by itself.
+    package func release(_ descriptor: Int32) {
+        guard descriptor >= 0, Int(descriptor) < interests.count else { return }
+        if interests[Int(descriptor)].contains(.alwaysReady) {
+            forget(descriptor)
+        } else {
+            interests[Int(descriptor)] = []
+        }
     }
 
     private func control(_ descriptor: Int32, isNew: Bool, _ wanted: Interest) -> Bool {
@@ -108,6 +125,7 @@ package final class DescriptorWatch {
         var milliseconds: Int32 = -1
         if let timeout { milliseconds = Int32(clamping: timeout / 1_000_000 &+ 1) }
         if timeout == 0 || !alwaysReady.isEmpty { milliseconds = 0 }
+        waits &+= 1
         // SAFETY: writes at most `count` numbers.
         let count = unsafe found.withUnsafeMutableBufferPointer {
             unsafe hawser_epoll_wait(instance, $0.baseAddress, Int32($0.count), milliseconds)
@@ -117,7 +135,9 @@ package final class DescriptorWatch {
                 let events = UInt32(truncatingIfNeeded: found[index])
                 let isOver = events & ~(hawser_epoll_in() | hawser_epoll_out()) != 0
                 let descriptor = Int32(truncatingIfNeeded: found[index] >> 32)
-                guard Int(descriptor) < interests.count else { continue }
+                guard Int(descriptor) < interests.count,
+                    beginnings[Int(descriptor)] != waits
+                else { continue }
                 let interest = interests[Int(descriptor)]
                 let isReadable =
                     interest.contains(.read) && (isOver || events & hawser_epoll_in() != 0)

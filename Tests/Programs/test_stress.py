@@ -132,12 +132,12 @@ class Faults(threading.Thread):
     def stop(self):
         pid = self.signal_one(signal.SIGSTOP)
         if pid:
-            self.stopped.append((pid, (signal.SIGCONT, time.monotonic() + self.dice.uniform(1, 4))))
+            self.stopped.append((pid, (signal.SIGCONT, time.monotonic() + self.dice.uniform(1, 2.5))))
 
     def stop_for_good(self):
         pid = self.signal_one(signal.SIGSTOP)
         if pid:
-            self.stopped.append((pid, (signal.SIGKILL, time.monotonic() + self.dice.uniform(1, 4))))
+            self.stopped.append((pid, (signal.SIGKILL, time.monotonic() + self.dice.uniform(1, 2.5))))
 
     def end_stops(self, now):
         """Goes on with what was stopped, or ends it, when its time has come."""

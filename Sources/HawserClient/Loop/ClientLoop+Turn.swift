@@ -35,6 +35,13 @@ extension ClientLoop {
         descriptors.forget(fd)
     }
 
+    /// The same for a socket of ours alone that is closed at once.
+    func release(_ fd: Int32) {
+        guard fd >= 0 else { return }
+        if Int(fd) < watchers.count { watchers[Int(fd)] = nil }
+        descriptors.release(fd)
+    }
+
     // MARK: One turn
 
     /// Lets the connection say everything it has to say, and sends what comes of it.

@@ -52,8 +52,11 @@ final class ChannelPipe {
         self.watch = watch
         sources = [Source(descriptor: reader, isExtended: false)]
         if errors >= 0 { sources.append(Source(descriptor: errors, isExtended: true)) }
-        for descriptor in [writer, reader, errors] where descriptor >= 0 {
-            Descriptor.setNonblocking(descriptor)
+        // Sockets never wait from the start.
+        if !isSocket {
+            for descriptor in [writer, reader, errors] where descriptor >= 0 {
+                Descriptor.setNonblocking(descriptor)
+            }
         }
     }
 
@@ -138,13 +141,9 @@ final class ChannelPipe {
         if isSocket {
             Socket.finishWriting(writer)
             // The other direction may have ended before.
-            if !sources.contains(where: { $0.descriptor == writer }) {
-                watch.forget(writer)
-                Descriptor.close(writer)
-            }
+            if !sources.contains(where: { $0.descriptor == writer }) { close(writer) }
         } else if !sources.contains(where: { $0.descriptor == writer }) {
-            watch.forget(writer)
-            Descriptor.close(writer)
+            close(writer)
         } else {
             // A terminal has one descriptor for both; it stays for reading.
             return
@@ -265,10 +264,12 @@ final class ChannelPipe {
     private func closeSource(_ index: Int) {
         let descriptor = sources[index].descriptor
         sources[index].descriptor = -1
-        if descriptor != writer {
-            watch.forget(descriptor)
-            Descriptor.close(descriptor)
-        }
+        if descriptor != writer { close(descriptor) }
+    }
+
+    private func close(_ descriptor: Int32) {
+        if isSocket { watch.release(descriptor) } else { watch.forget(descriptor) }
+        Descriptor.close(descriptor)
     }
 
     private func sendEndIfDone(_ connection: inout ServerConnection) {
@@ -304,8 +305,7 @@ final class ChannelPipe {
     func close() {
         for index in sources.indices where sources[index].descriptor >= 0 { closeSource(index) }
         if writer >= 0 {
-            watch.forget(writer)
-            Descriptor.close(writer)
+            close(writer)
             writer = -1
         }
         toWrite.removeAll()

@@ -390,11 +390,9 @@ extension SessionProcess {
     private func connected(_ forward: Forward) {
         let descriptor = forward.connecting
         let error = Socket.connectError(descriptor)
-        // Still on its way: what was told was about another socket of this number.
-        if error == 0, Socket.peer(of: descriptor) == nil { return }
         forward.connecting = -1
-        watch.forget(descriptor)
         guard error == 0 else {
+            watch.release(descriptor)
             Descriptor.close(descriptor)
             return tryNextAddress(forward, SystemError.reason(error))
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Two pieces of the Swift runtime, replaced in programs that carry the runtime with them
-// (docs/decisions/0008-start.md). Linked before the runtime's archive, these definitions keep its
+// (docs/decisions/0009-start.md). Linked before the runtime's archive, these definitions keep its
 // CommandLine.cpp.o and Backtrace.cpp.o out of the program:
 //  - the first reads all of /proc/self/maps before main() to find the arguments;
 //  - the second looks for a program named swift-backtrace, in folders that the environment and the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a program does before its own code runs (docs/decisions/0008-start.md)."""
+"""What a program does before its own code runs (docs/decisions/0009-start.md)."""
 import subprocess
 
 import pytest

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masters and those who ride them: what the tests of multiplexing have in common."""
+import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -39,8 +41,13 @@ class Line:
         return self.server.log_text().count("Accepted publickey")
 
     def close(self):
-        if self.socket.exists():
-            self.ssh(OPENSSH, "-O", "exit", "127.0.0.1")
+        if not self.socket.exists():
+            return
+        pid = self.master_pid()
+        self.ssh(OPENSSH, "-O", "exit", "127.0.0.1")
+        # One that asks a person first is not asked.
+        if pid and self.socket.exists():
+            os.kill(pid, signal.SIGTERM)
 
 
 @pytest.fixture

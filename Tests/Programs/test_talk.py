@@ -17,7 +17,7 @@ import time
 import pexpect
 import pytest
 from conftest import OPENSSH, OURS, UNDER_TEST, Server, make_key, run, wait_until
-from test_multiplexing import Line, line  # noqa: F401  (a fixture)
+from masters import Line, line  # noqa: F401  (a fixture)
 
 THREE_LINES = "Host *\n    ControlPath ~/.ssh/ctl-%r-%h-%p\n    ControlMaster auto\n"
 

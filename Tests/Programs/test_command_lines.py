@@ -151,6 +151,8 @@ NOT_YET = """
     sftp -X nrequests=x h
     sftp -D /nowhere/x
     sftp -D cat
+    sftp -D false
+    sftp -D true
     sftp -D true h
     sftp -S /nowhere/x h
     sftp -o Nothing=1 h

@@ -155,18 +155,20 @@ def test_beyond_max_sessions_the_client_connects_itself(line):
 def test_the_master_outlives_its_own_session(line):
     it = line()
     master = subprocess.Popen(
-        [UNDER_TEST.ssh, "-F", it.config, "-M", "127.0.0.1", "true"],
-        stdin=subprocess.DEVNULL,
+        [UNDER_TEST.ssh, "-F", it.config, "-M", "127.0.0.1", "read x"],
+        stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
     with master:
         wait_until(it.socket.exists, "the control socket")
         passenger = subprocess.Popen(
-            [UNDER_TEST.ssh, "-F", it.config, "127.0.0.1", "sleep 2; echo late"],
+            [UNDER_TEST.ssh, "-F", it.config, "127.0.0.1", "echo up; sleep 2; echo late"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )
+        assert passenger.stdout.readline() == b"up\n"
+        master.stdin.close()
         assert passenger.communicate(timeout=10)[0] == b"late\n"
         master.wait(10)
 

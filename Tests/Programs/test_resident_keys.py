@@ -303,7 +303,7 @@ RULES = [
     (("-O", "verify-required", "-O", "no-touch-required"), "", "PubkeyAuthOptions verify-required", False),
     (
         ("-O", "verify-required", "-O", "no-touch-required"),
-        "no-touch-required verify-required",
+        "no-touch-required,verify-required",
         "PubkeyAuthOptions verify-required",
         True,
     ),

@@ -200,10 +200,11 @@ def test_t018_another_user_cannot_ride(line, account):
 
 def test_t019_the_masters_shell_ends_first(line):
     it = line()
-    master = popen(it, "-M", "127.0.0.1", "true")
+    master = popen(it, "-M", "127.0.0.1", "read x; true")
     wait_until(it.socket.exists, "the control socket")
     passenger = popen(it, "127.0.0.1", "echo up; read x; echo late")
     assert passenger.stdout.readline() == b"up\n"
+    master.stdin.close()
     time.sleep(0.5)
     assert master.poll() is None
     output, _ = passenger.communicate(b"\n", timeout=10)

@@ -31,7 +31,7 @@ package struct HostKeyOffer: Equatable, Sendable {
 /// What a program decides before its connection speaks.
 package struct TransportOptions {
     package var isClient: Bool
-    /// Our identification line without its end, for example `SSH-2.0-Hawser_0.1`.
+    /// Our identification line without its end, for example `SSH-2.0-OpenSSH_10.5 Hawser_0.1`.
     package var identification: String
     package var proposal: Proposal
     package var rekeyLimit = RekeyLimit()

@@ -15,15 +15,4 @@ extension ClientSettings {
         }
         return own + " " + addendum
     }
-
-    /// `IPQoS`: the class of service (RFC 2474), one for terminals and one for everything else.
-    package func setTypeOfService(of dialed: Dialed) {
-        guard dialed.address != nil else { return }
-        let words = (options.values(.ipQoS).first ?? "").utf8.split(separator: UInt8(ascii: " "))
-            .map { String(Substring($0)) }
-        guard let word = wantsTerminal ? words.first : words.last,
-            let value = IPQoS.value(word)
-        else { return }
-        Socket.setTypeOfService(dialed.output, Int32(value))
-    }
 }

@@ -16,9 +16,9 @@ package final class CapturedConfiguration {
     private let source: CapturingSource
     private let configuration: ServerConfiguration
 
-    /// Every mistake, in order; with one the configuration must not be used.
     package var beganWithUnreadableOption: Bool { configuration.beganWithUnreadableOption }
 
+    /// Every mistake, in order; with one the configuration must not be used.
     package var errors: [String] { configuration.errors.map(\.description) }
     /// What deserves a line in the log.
     package var notes: [String] { configuration.notes }

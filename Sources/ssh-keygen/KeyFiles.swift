@@ -2,6 +2,7 @@
 
 internal import HawserCrypto
 internal import HawserKeys
+internal import HawserTool
 internal import HawserWire
 
 /// The file that `-f` names, or the one that the user names when asked.
@@ -180,18 +181,5 @@ func savePublicKey(_ key: PublicKey, comment: [UInt8], to path: String) -> Strin
     return World.replace(path, with: line, mode: World.mode(of: path) ?? 0o644)
 }
 
-/// A comment that cannot disturb a terminal: what is not printable in octal.
-func printable(_ text: String) -> String {
-    let bytes = Array(text.utf8)
-    if bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) { return text }
-    var shown = ""
-    for scalar in text.unicodeScalars {
-        if scalar.value < 0x20 && scalar.value != 0x09 || scalar.value == 0x7f {
-            let octal = String(scalar.value, radix: 8)
-            shown += "\\" + String(repeating: "0", count: 3 - octal.count) + octal
-        } else {
-            shown.unicodeScalars.append(scalar)
-        }
-    }
-    return shown
-}
+/// A comment on one line that cannot disturb a terminal.
+func printable(_ text: String) -> String { text.visible(keeping: [0x09]) }

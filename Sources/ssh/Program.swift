@@ -141,8 +141,8 @@ struct Program {
         }
         if line.isQuiet { level = .quiet }
         if line.usesSyslog {
-            let facility = options.syslogFacility ?? "USER"
-            return Log(level: level, sink: SystemLogSink(program: "ssh", facility: facility))
+            let facility = Syslog.facility(options.syslogFacility ?? "USER") ?? 1 << 3
+            return Log(level: level, sink: SystemLog(program: "ssh", facility: facility))
         }
         guard let file = line.logFile else { return Log(level: level, sink: Messages()) }
         do throws(SystemError) {
@@ -334,7 +334,7 @@ struct Program {
             try loop.startForwards()
             try loop.startTunnel()
             try localCommand(settings, tunnel: loop.tunnelInterface, log)
-            settings.setTypeOfService(of: dialed)
+            loop.updateTypeOfService()
             let isBackground = settings.options.forkAfterAuthentication == true
             if isBackground || settings.options.controlMaster ?? .no != .no {
                 try loop.waitForForwards()

@@ -11,11 +11,11 @@ internal import HawserWire
 /// message of data. What does not fit is lost, as packets are.
 final class TunnelChannel: ClientChannel {
     private let device: Int32
-    private let mode: TunnelDevice.Mode
+    private let mode: ChannelOpening.TunnelMode
 
     override var timeoutTypes: [String] { ["tun-connection"] }
 
-    init(_ id: ChannelID, _ device: Int32, _ mode: TunnelDevice.Mode) {
+    init(_ id: ChannelID, _ device: Int32, _ mode: ChannelOpening.TunnelMode) {
         self.device = device
         self.mode = mode
         super.init(id, kind: "tun")
@@ -38,19 +38,18 @@ final class TunnelChannel: ClientChannel {
     }
 
     override func tookInput(_ count: Int, _ loop: ClientLoop) {
-        guard count > 0, loop.connection.sendableBytes(on: id) >= count + 4 else { return }
-        var message = WireWriter(reserving: count + 4)
-        // The address family as OpenSSH numbers it; a message's own length is the packet's.
-        if mode == .pointToPoint { message.write(uint32: loop.buffer[0] >> 4 == 6 ? 24 : 2) }
-        message.write(fixed: Array(loop.buffer[0..<count]))
-        let bytes = message.take()
-        _ = loop.connection.send(bytes.rawBytes, on: id)
+        guard count > 0 else { return }
+        let message = TunnelPacket.message(loop.buffer.rawBytes.extracting(first: count), mode)
+        guard message.count <= TunnelPacket.maximumBytes,
+            loop.connection.sendableBytes(on: id) >= message.count
+        else { return }
+        _ = loop.connection.send(message.rawBytes, on: id)
     }
 
     override func receive(_ count: Int, isError: Bool, _ loop: ClientLoop) {
         let message = loop.received
         loop.connection.consumed(count, on: id)
-        let head = mode == .pointToPoint ? 4 : 0
+        let head = TunnelPacket.headBytes(mode)
         guard !isError, message.count > head else { return }
         _ = Descriptor.write(device, message.rawBytes.extracting(droppingFirst: head))
     }
@@ -68,12 +67,16 @@ extension ClientLoop {
         let wanted = settings.options.tunnel ?? .no
         guard wanted != .no, settings.options.clearAllForwardings != true else { return }
         let units = (settings.options.tunnelDevice ?? "any:any").split(separator: ":")
-        let mode: TunnelDevice.Mode = wanted == .ethernet ? .ethernet : .pointToPoint
+        let isEthernet = wanted == .ethernet
+        let mode: ChannelOpening.TunnelMode = isEthernet ? .ethernet : .pointToPoint
         do throws(SystemError) {
-            let (fd, name) = try TunnelDevice.open(mode, unit: units.first.flatMap { UInt32($0) })
+            let (fd, name) = try TunnelDevice.open(
+                isEthernet ? .frames : .packets,
+                unit: units.first.flatMap { UInt32($0) }
+            )
             log.debug("Tunnel forwarding using interface \(name)")
             let opening = ChannelOpening.tunnel(
-                mode: mode == .ethernet ? .ethernet : .pointToPoint,
+                mode: mode,
                 unit: units.last.flatMap { UInt32($0) } ?? ChannelOpening.anyTunnelUnit
             )
             guard let id = connection.openChannel(opening) else { return Descriptor.close(fd) }

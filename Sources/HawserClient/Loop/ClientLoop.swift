@@ -102,7 +102,7 @@ package final class ClientLoop {
     // What is typed, and how the network is to treat it.
     var keystrokes = Keystrokes()
     /// The last one set; nil before.
-    var typeOfService: UInt8?
+    var typeOfService: Int32?
 
     // The end.
     var rawTerminal: Terminal.Settings?

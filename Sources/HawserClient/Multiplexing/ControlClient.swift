@@ -336,13 +336,14 @@ package final class ControlClient {
         let ownKeys = Self.namedKeys(settings, log)
         let extensions = Self.extensions(settings)
         let hello = MultiplexRequest.hello(version: Multiplex.version, extensions: extensions).frame
+        let greetsFirst = wantsForwards || ownKeys != nil
         limit(settings)
         var lost: Outcome { isOverdue ? .dead : .vanished }
+        if greetsFirst {
+            guard greet(extensions: extensions), receiveHello() else { return lost }
+        }
         if wantsForwards {
-            guard greet(extensions: extensions), receiveHello() else { return lost }
             guard requestForwards(settings) else { return isOverdue ? .dead : .unavailable }
-        } else if ownKeys != nil {
-            guard greet(extensions: extensions), receiveHello() else { return lost }
         }
         if let ownKeys,
             let theirs = self.extensions.first(where: { $0.name == Multiplex.identity }),
@@ -354,13 +355,12 @@ package final class ControlClient {
         // Who has a terminal must know whom to tell of its size: the socket remembers only who made
         // it, and that may have been a parent that went away when the master went to the background.
         let question = findsMaster ? MultiplexRequest.aliveCheck(id: 0).frame : []
-        let hasGreeted = wantsForwards || ownKeys != nil
-        let words = (hasGreeted ? [] : hello) + question + request.frame
+        let words = (greetsFirst ? [] : hello) + question + request.frame
         guard Descriptor.writeAll(descriptor, words) else { return .vanished }
         for fd in descriptors {
             guard (try? UnixSocket.send([fd], over: descriptor)) != nil else { return .vanished }
         }
-        guard wantsForwards || ownKeys != nil || receiveHello() else { return lost }
+        guard greetsFirst || receiveHello() else { return lost }
         if findsMaster {
             guard case .alive(_, let master)? = receive() else { return lost }
             pid = Int32(exactly: master) ?? 0

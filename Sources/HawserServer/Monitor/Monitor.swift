@@ -146,7 +146,7 @@ package final class Monitor {
 
     /// `IPQoS`: before there is a session, as for one with a terminal.
     private func setTypeOfService() {
-        guard let value = TypeOfService(settings.words("ipqos")).interactive else { return }
+        guard let value = TypeOfService(settings.first("ipqos")).interactive else { return }
         Socket.setTypeOfService(start.input, value)
     }
 

@@ -575,7 +575,7 @@ package final class SessionProcess {
 
     /// `IPQoS`: as for a terminal while there is one.
     func updateTypeOfService() {
-        let classes = TypeOfService(settings.words("ipqos"))
+        let classes = TypeOfService(settings.first("ipqos"))
         let hasTerminal = sessions.values.contains { $0.terminal != nil || $0.display != nil }
         guard let value = hasTerminal ? classes.interactive : classes.bulk,
             value != typeOfService

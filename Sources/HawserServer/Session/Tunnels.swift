@@ -12,18 +12,12 @@ internal import HawserWire
 final class TunnelChannel {
     let channel: ChannelID
     let descriptor: Int32
-    /// Packets have their address family before them on the channel, frames have nothing.
-    let isPacketLayer: Bool
+    private let mode: ChannelOpening.TunnelMode
 
-    init(channel: ChannelID, descriptor: Int32, isPacketLayer: Bool) {
+    init(channel: ChannelID, descriptor: Int32, mode: ChannelOpening.TunnelMode) {
         self.channel = channel
         self.descriptor = descriptor
-        self.isPacketLayer = isPacketLayer
-    }
-
-    /// The families as OpenBSD numbers them.
-    private static func family(_ packet: RawSpan) -> UInt8 {
-        packet.byteCount > 0 && packet[byteAt: 0] >> 4 == 6 ? 24 : 2
+        self.mode = mode
     }
 
     /// Sends every packet that the system has for the peer.
@@ -39,33 +33,23 @@ final class TunnelChannel {
                 transfer = Descriptor.read(descriptor, into: &span)
             }
             guard case .bytes(let count) = transfer else { return }
-            let packet = scratch.rawBytes.extracting(first: count)
-            let size = count + (isPacketLayer ? 4 : 0)
-            guard size <= Self.maximumBytes, connection.sendableBytes(on: channel) >= size else {
-                continue
-            }
-            if isPacketLayer {
-                var message: [UInt8] = [0, 0, 0, Self.family(packet)]
-                message.append(copying: packet)
-                _ = connection.send(message.rawBytes, on: channel)
-            } else {
-                _ = connection.send(packet, on: channel)
-            }
+            let message = TunnelPacket.message(scratch.rawBytes.extracting(first: count), mode)
+            guard message.count <= TunnelPacket.maximumBytes,
+                connection.sendableBytes(on: channel) >= message.count
+            else { continue }
+            _ = connection.send(message.rawBytes, on: channel)
         }
     }
 
     /// Gives the system a packet that the peer sent.
     func takeReceived(_ connection: inout ServerConnection) {
         let count = connection.received.byteCount
-        let head = isPacketLayer ? 4 : 0
+        let head = TunnelPacket.headBytes(mode)
         if count > head {
             _ = Descriptor.write(descriptor, connection.received.extracting(droppingFirst: head))
         }
         connection.consumed(count, on: channel)
     }
-
-    /// What one message of a channel holds at least.
-    private static let maximumBytes = 32768
 }
 
 extension SessionProcess {
@@ -92,12 +76,15 @@ extension SessionProcess {
             number = UInt32(clamping: forced)
         }
         do throws(SystemError) {
-            let (descriptor, name) = try Tunnel.open(isPackets ? .packets : .frames, unit: number)
+            let (descriptor, name) = try TunnelDevice.open(
+                isPackets ? .packets : .frames,
+                unit: number
+            )
             log.debug("Tunnel forwarding using interface \(name)")
             let tunnel = TunnelChannel(
                 channel: id,
                 descriptor: descriptor,
-                isPacketLayer: isPackets
+                mode: mode
             )
             tunnels[id] = tunnel
             own([descriptor], .channel(id))

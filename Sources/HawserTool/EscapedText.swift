@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension String {
+    /// The text with everything that could steer a terminal made visible, as `\ooo`; line ends and
+    /// tabs stay. For what a peer sends.
+    package var visible: String { visible(keeping: [0x09, 0x0a, 0x0d]) }
+
+    /// The text with every control character but those of `kept` as `\ooo`.
+    package func visible(keeping kept: [UInt8]) -> String {
+        guard utf8.contains(where: { $0 < 0x20 || $0 == 0x7f || $0 == 0xc2 }) else { return self }
+        var result = ""
+        for scalar in unicodeScalars {
+            let isControl = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
+            if isControl, !kept.contains(UInt8(truncatingIfNeeded: scalar.value)) {
+                result += Self.octal(scalar.value)
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    /// The text as OpenSSH's daemons log it: one line of printable US-ASCII, other bytes in the
+    /// manner of C (`\n`, `\033`), a backslash doubled. No peer can forge a line or a part of one.
+    package var logged: String {
+        guard utf8.contains(where: { !(0x20..<0x7f).contains($0) || $0 == 0x5c }) else {
+            return self
+        }
+        var result = ""
+        for byte in utf8 {
+            switch byte {
+            case 0x5c: result += "\\\\"
+            case 0x20..<0x7f: result.unicodeScalars.append(Unicode.Scalar(byte))
+            case 0x07: result += "\\a"
+            case 0x08: result += "\\b"
+            case 0x09: result += "\\t"
+            case 0x0a: result += "\\n"
+            case 0x0b: result += "\\v"
+            case 0x0c: result += "\\f"
+            case 0x0d: result += "\\r"
+            default: result += Self.octal(UInt32(byte))
+            }
+        }
+        return result
+    }
+
+    private static func octal(_ value: UInt32) -> String {
+        let digits = String(value, radix: 8)
+        return "\\" + String(repeating: "0", count: Swift.max(0, 3 - digits.utf8.count)) + digits
+    }
+}

@@ -120,12 +120,28 @@ package final class DescriptorWatch {
     }
 
     /// Waits until something is ready, a signal comes, or `timeout` nanoseconds are over (nil: no
-    /// bound), and tells `body` what is, in no order.
-    package func wait(timeout: UInt64?, _ body: (Ready) -> Void) {
+    /// bound), and tells `body` what is, in no order. Where nothing happens for `rests` nanoseconds,
+    /// the rest of the wait is spent with less memory; true when it was.
+    @discardableResult
+    package func wait(
+        timeout: UInt64?,
+        rests: UInt64? = nil,
+        _ body: (Ready) -> Void
+    ) -> Bool {
+        var hasRested = false
         var milliseconds: Int32 = -1
         if let timeout { milliseconds = Int32(clamping: timeout / 1_000_000 &+ 1) }
         if timeout == 0 || !alwaysReady.isEmpty { milliseconds = 0 }
         waits &+= 1
+        if let rests, let left = Rest.left(of: milliseconds, after: rests) {
+            // The set is itself a descriptor that can be waited for.
+            var entry = pollfd(fd: instance, events: Int16(POLLIN), revents: 0)
+            if unsafe poll(&entry, 1, Int32(clamping: rests / 1_000_000)) == 0 {
+                _ = unsafe Rest.wait(&entry, 1, left)
+                hasRested = true
+            }
+            milliseconds = 0
+        }
         // SAFETY: writes at most `count` numbers.
         let count = unsafe found.withUnsafeMutableBufferPointer {
             unsafe hawser_epoll_wait(instance, $0.baseAddress, Int32($0.count), milliseconds)
@@ -164,5 +180,6 @@ package final class DescriptorWatch {
                 )
             )
         }
+        return hasRested
     }
 }

@@ -29,7 +29,8 @@ package struct PollSet {
     }
 
     /// Waits until one is ready, a signal comes, or `timeout` nanoseconds are over (nil: no bound).
-    package mutating func wait(timeout: UInt64?) {
+    /// Where nothing happens for `rests` nanoseconds, the rest of the wait is spent with less memory.
+    package mutating func wait(timeout: UInt64?, rests: UInt64? = nil) {
         var milliseconds: Int32 = -1
         if let timeout {
             milliseconds = Int32(clamping: (timeout + 999_999) / 1_000_000)
@@ -37,7 +38,15 @@ package struct PollSet {
         let count = entries.count
         // SAFETY: `count` entries.
         let ready = unsafe entries.withUnsafeMutableBufferPointer {
-            unsafe poll($0.baseAddress, nfds_t(count), milliseconds)
+            guard let rests, let left = Rest.left(of: milliseconds, after: rests) else {
+                return unsafe poll($0.baseAddress, nfds_t(count), milliseconds)
+            }
+            let early = unsafe poll(
+                $0.baseAddress,
+                nfds_t(count),
+                Int32(clamping: rests / 1_000_000)
+            )
+            return early != 0 ? early : unsafe Rest.wait($0.baseAddress, UInt32(count), left)
         }
         if ready <= 0 {
             for index in entries.indices { entries[index].revents = 0 }

@@ -66,7 +66,8 @@ extension ClientLoop {
             descriptors.set(dialed.output, read: false, write: writes)
         }
         descriptors.set(Signals.descriptor, read: true, write: false)
-        descriptors.wait(timeout: timeout(deadline)) { ready in
+        let rests = isAuthenticated ? restsAfter : nil
+        let hasRested = descriptors.wait(timeout: timeout(deadline), rests: rests) { ready in
             let fd = ready.descriptor
             if fd == dialed.input || fd == dialed.output {
                 if ready.isWritable { flush() }
@@ -77,6 +78,8 @@ extension ClientLoop {
                 watcher.fire(ready, self)
             }
         }
+        // Soon after the login, whose garbage is the largest; later not between two keystrokes.
+        if hasRested { restsAfter = 2_000_000_000 }
         for action in timers.takeDue(Clock.nanoseconds) { action() }
         closeIdleChannels()
         try keepAlive()

@@ -57,6 +57,8 @@ package final class ClientLoop {
     var lastReceived = Clock.nanoseconds
     var unansweredKeepAlives = 0
     var nextKeepAlive: UInt64?
+    /// After how long without anything to do memory is given back, in nanoseconds.
+    var restsAfter: UInt64 = 200_000_000
     /// Things to do later, the first one first.
     var timers = Timers()
 

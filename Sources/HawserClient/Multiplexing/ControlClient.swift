@@ -46,6 +46,9 @@ package final class ControlClient {
     /// stopped never does, and one under load has some time.
     private static let patienceNanoseconds: UInt64 = 4_000_000_000
 
+    /// After how long without a word memory is given back, in nanoseconds.
+    private static let rest: UInt64 = 200_000_000
+
     private init(_ descriptor: Int32, _ path: String, log: Log) {
         self.descriptor = descriptor
         self.path = path
@@ -316,7 +319,7 @@ package final class ControlClient {
             set.removeAll()
             let master = set.add(descriptor, read: true)
             let signals = set.add(Signals.descriptor, read: true)
-            set.wait(timeout: nil)
+            set.wait(timeout: nil, rests: Self.rest)
             if set.isReadable(signals), !Signals.take().isEmpty { return false }
             if set.isReadable(master), receive() == nil { return true }
         }
@@ -463,7 +466,7 @@ package final class ControlClient {
             var set = PollSet()
             let master = set.add(descriptor, read: true)
             let signals = set.add(Signals.descriptor, read: true)
-            set.wait(timeout: nil)
+            set.wait(timeout: nil, rests: Self.rest)
             if set.isReadable(signals) {
                 for signal in Signals.take() {
                     if signal == 28 {

@@ -64,16 +64,28 @@ struct Program {
         _ forwarding: ForwardingSettings,
         _ log: Log,
         _ words: [String],
-        attempt: Int = 0
+        attempt: Int = 0,
+        since start: UInt64 = Clock.nanoseconds
     ) -> Int32 {
-        switch share(path, settings, log) {
+        // A master that we made ourselves may go away as well, but not for ever.
+        let share =
+            attempt < 3
+            ? share(path, settings, log, since: start) : .connect(alone(settings), nil)
+        switch share {
         case .done(let status): return status
         case .connect(let own, let lock):
             defer { lock?.release() }
             return connect(own, lock, forwarding, log, words) {
                 // The master that we made was gone before it served us.
-                guard attempt < 3 else { return 255 }
-                return start(path, settings, forwarding, log, words, attempt: attempt + 1)
+                self.start(
+                    path,
+                    settings,
+                    forwarding,
+                    log,
+                    words,
+                    attempt: attempt + 1,
+                    since: start
+                )
             }
         }
     }

@@ -15,8 +15,14 @@ extension Program {
         case connect(ClientSettings, MasterLock?)
     }
 
-    /// Finds or makes room for a session at the control path.
-    func share(_ path: String, _ settings: ClientSettings, _ log: Log) -> Share {
+    /// Finds or makes room for a session at the control path. `start` is when the first search for
+    /// it began.
+    func share(
+        _ path: String,
+        _ settings: ClientSettings,
+        _ log: Log,
+        since start: UInt64
+    ) -> Share {
         let mode = settings.options.controlMaster ?? .no
         switch mode {
         case .yes, .ask: return .connect(settings, nil)
@@ -35,30 +41,40 @@ extension Program {
                 }
             }
             return .connect(settings, nil)
-        case .auto, .autoask: return shareOrLead(path, settings, log)
+        case .auto, .autoask: return shareOrLead(path, settings, log, since: start)
         }
     }
 
-    private func shareOrLead(_ path: String, _ settings: ClientSettings, _ log: Log) -> Share {
+    private func shareOrLead(
+        _ path: String,
+        _ settings: ClientSettings,
+        _ log: Log,
+        since start: UInt64
+    ) -> Share {
         var place = path
         var sibling = 0
         var vanished = 0
         /// The socket of a master that is stopped, or whose server is gone: nobody's any more.
         var dead: Files.Identity?
-        let start = Clock.nanoseconds
-        while Clock.nanoseconds - start < Self.patienceSeconds * 1_000_000_000 {
+        /// The lock of whoever is about to become the master.
+        var awaited: Files.Identity?
+        let patience = SharingPatience(settings, since: start)
+        var isTroubled = start < Clock.nanoseconds - Self.roomNanoseconds
+        while !patience.isOver(isTroubled: isTroubled) {
             let socket = Files.identity(place)
             if dead == nil || dead != socket {
                 switch ride(place, settings, log) {
                 case .done(let status): return .done(status)
                 case .vanished:
                     vanished += 1
+                    isTroubled = true
                     guard vanished < Self.masters else { return .connect(alone(settings), nil) }
                     Clock.sleep(nanoseconds: 5_000_000)
                     continue
                 case .dead:
                     log.debug("the master at \(place) does not answer")
                     dead = socket
+                    isTroubled = true
                     ControlClient.retire(place, log: log)
                     continue
                 case .unavailable: return .connect(alone(settings), nil)
@@ -87,7 +103,13 @@ extension Program {
             switch MasterLock.attempt(for: place) {
             case .impossible: return .connect(own, nil)
             case .busy:
-                // Whoever has it is about to become the master.
+                // Whoever has it is about to become the master. When it is another one by now, the
+                // first did not get there.
+                let holder = MasterLock.identity(for: place)
+                if holder != nil {
+                    if awaited != nil, awaited != holder { isTroubled = true }
+                    awaited = holder
+                }
                 Clock.sleep(nanoseconds: 20_000_000)
             case .taken(let lock):
                 let now = Files.identity(place)
@@ -105,6 +127,7 @@ extension Program {
                     return .connect(own, lock)
                 case .dead:
                     dead = now
+                    isTroubled = true
                     lock.release()
                 default: lock.release()
                 }
@@ -132,7 +155,7 @@ extension Program {
     }
 
     /// No master, and none to become.
-    private func alone(_ settings: ClientSettings) -> ClientSettings {
+    func alone(_ settings: ClientSettings) -> ClientSettings {
         var own = settings
         own.controlPath = nil
         return own
@@ -162,8 +185,6 @@ extension Program {
     private static let masters = 20
     /// How long a session waits for room on a master before it gets a connection beside it.
     private static let roomNanoseconds: UInt64 = 2_000_000_000
-    /// How long others may take to log in before we do it ourselves.
-    private static let patienceSeconds: UInt64 = 60
 
     // MARK: Masters to look at
 

@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -290,6 +291,58 @@ def relay():
 
     yield make
     for each in relays:
+        each.close()
+
+
+class Stall(threading.Thread):
+    """A way to a server on which only so many bytes of what the server says ever arrive."""
+
+    def __init__(self, port, count):
+        super().__init__(daemon=True)
+        self.target, self.count = port, count
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.held = []
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target))
+            self.held += [client, server]
+            for source, sink, left in ((client, server, 1 << 40), (server, client, self.count)):
+                threading.Thread(target=self.move, args=(source, sink, left), daemon=True).start()
+
+    def move(self, source, sink, left):
+        try:
+            while left and (data := source.recv(min(left, 65536))):
+                sink.sendall(data)
+                left -= len(data)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+        for each in self.held:
+            each.close()
+
+
+@pytest.fixture
+def stalled(key):
+    """stalled(server, bytes, **options): a configuration whose logins stand still there."""
+    made = []
+
+    def make(server, count, **options):
+        made.append(Stall(server.port, count))
+        return server.client_config(
+            key, HostKeyAlias=f"[127.0.0.1]:{server.port}", Port=made[-1].port, **options
+        )
+
+    yield make
+    for each in made:
         each.close()
 
 

@@ -419,6 +419,47 @@ def test_a_master_whose_server_is_gone_says_so_and_steps_aside(line):
                 pass
 
 
+def started(it, config, *words):
+    return subprocess.Popen(
+        [OURS.ssh, "-F", config, *words, "127.0.0.1", "echo in"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_a_login_that_stands_still_holds_the_others_up_for_a_while_only(line, stalled):
+    it = line(ControlMaster="auto", ControlPersist="10")
+    config = stalled(it.server, 1300, ControlMaster="auto", ControlPath=it.socket)
+    first = started(it, config)
+    try:
+        wait_until(it.socket.with_name("ctl.lock").exists, "the first one's attempt")
+        start = time.monotonic()
+        # The configuration is the stalled one by now.
+        words = ["-p", str(it.server.port), "-oConnectTimeout=2", "127.0.0.1", "echo in"]
+        result = it.ssh(OURS, *words)
+        assert (result.stdout, result.returncode) == (b"in\n", 0), result.stderr
+        assert time.monotonic() - start < 10
+    finally:
+        first.kill()
+        first.wait()
+
+
+def test_those_who_wait_for_logins_that_fail_do_not_wait_for_one_after_the_other(line, stalled):
+    it = line()
+    config = stalled(
+        it.server, 400, ControlMaster="auto", ControlPath=it.socket, ConnectTimeout=2
+    )
+    start = time.monotonic()
+    sessions = [started(it, config) for _ in range(8)]
+    for session in sessions:
+        _, error = session.communicate(timeout=60)
+        assert session.returncode == 255 and error.endswith(b"timed out\r\n"), error
+    # Not eight times two seconds.
+    assert time.monotonic() - start < 12
+    assert not list(it.socket.parent.glob("ctl*"))
+
+
 @pytest.mark.parametrize("name", ["n" * 20, "n" * 150])
 def test_a_long_control_path(name, line, home):
     folder = home / ("d" * 100) / ("e" * 100)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections over paths that are long, narrow, or break."""
 import os
+import re
 import subprocess
 import time
 
@@ -76,6 +77,29 @@ def test_a_path_that_stands_still_for_a_while_loses_nothing(serve, key, relay):
     path("thaw")
     output, _ = session.communicate(data[1_000_000:], timeout=20)
     assert output == data
+
+
+@pytest.mark.parametrize("count", [100, 400, 1300, 2600])
+def test_a_login_that_stands_still_is_given_up(count, serve, stalled):
+    """In the key exchange or behind it: no keep-alive can be asked for yet."""
+    config = stalled(serve(OPENSSH), count, ServerAliveInterval=1, ServerAliveCountMax=2)
+    begin = time.monotonic()
+    result = run([UNDER_TEST.ssh, "-F", config, "127.0.0.1", "true"], timeout=30)
+    assert result.returncode == 255
+    assert re.search(rb"Connection to 127.0.0.1 port \d+ timed out\r\n$", result.stderr)
+    assert 1.9 < time.monotonic() - begin < 20
+
+
+@OURS_ONLY
+@pytest.mark.parametrize("count", [100, 400])
+def test_connect_timeout_is_for_the_key_exchange_as_well(count, serve, stalled):
+    """As ssh_config(5) says; OpenSSH waits for ever."""
+    config = stalled(serve(OPENSSH), count, ConnectTimeout=2)
+    begin = time.monotonic()
+    result = run([OURS.ssh, "-F", config, "127.0.0.1", "true"], timeout=30)
+    assert result.returncode == 255
+    assert re.search(rb"Connection to 127.0.0.1 port \d+ timed out\r\n$", result.stderr)
+    assert 1.9 < time.monotonic() - begin < 20
 
 
 @OURS_ONLY

@@ -177,10 +177,11 @@ package final class ClientLoop {
     }
 
     private func runUntilAuthenticated() throws(ClientFailure) {
-        let bound = settings.options.connectTimeout.flatMap { $0 > 0 ? $0 : nil }
-        let deadline = bound.map { Clock.nanoseconds + UInt64($0) * 1_000_000_000 }
+        var wait = LoginWait(settings.options, now: Clock.nanoseconds)
         while !isAuthenticated {
+            let begin = Clock.nanoseconds
             try settle()
+            wait.note(begin: begin, end: Clock.nanoseconds, lastReceived: lastReceived)
             if isAuthenticated { break }
             if socketHasEnded {
                 throw ClientFailure(
@@ -190,13 +191,18 @@ package final class ClientLoop {
                     )
                 )
             }
-            if connection.peerIdentification == nil, let deadline, Clock.nanoseconds >= deadline {
+            let isIdentified = connection.peerIdentification != nil
+            let deadline = wait.deadline(
+                isIdentified: isIdentified,
+                hasKeys: connection.negotiated != nil
+            )
+            if let deadline, Clock.nanoseconds >= deadline {
                 throw ClientFailure(
-                    "Connection timed out during banner exchange\r\n"
+                    (isIdentified ? "" : "Connection timed out during banner exchange\r\n")
                         + "Connection to \(peerName) timed out"
                 )
             }
-            try turn(deadline: connection.peerIdentification == nil ? deadline : nil)
+            try turn(deadline: deadline)
         }
     }
 

@@ -28,7 +28,6 @@ package final class ControlClient {
     }
 
     private let descriptor: Int32
-    private let path: String
     private let log: Log
     private var framing = MultiplexFraming()
     /// The master's process, to be told of a new window size; 0 when it is not known.
@@ -49,9 +48,8 @@ package final class ControlClient {
     /// After how long without a word memory is given back, in nanoseconds.
     private static let rest: UInt64 = 200_000_000
 
-    private init(_ descriptor: Int32, _ path: String, log: Log) {
+    private init(_ descriptor: Int32, log: Log) {
         self.descriptor = descriptor
-        self.path = path
         self.log = log
         Descriptor.setNonblocking(descriptor, false)
         deadline = Clock.nanoseconds + Self.patienceNanoseconds
@@ -75,7 +73,7 @@ package final class ControlClient {
                 Descriptor.close(descriptor)
                 throw SystemError("connect", path, number: 1)
             }
-            return ControlClient(descriptor, path, log: log)
+            return ControlClient(descriptor, log: log)
         } catch {
             failure(error)
             return nil
@@ -124,6 +122,9 @@ package final class ControlClient {
     /// Whether the master has extensions of ours.
     private var isOurs: Bool { extensions.contains { $0.name == Multiplex.health } }
 
+    /// Whether it asks a person before it does what we want.
+    private var asks: Bool { extensions.contains { $0.name == Multiplex.asks } }
+
     /// What a master of ours says; nil when it does not.
     package func ask(_ what: String) -> String? {
         let request = MultiplexRequest.information(id: nextID, what)
@@ -148,7 +149,7 @@ package final class ControlClient {
     /// Has a master whose server does not answer take no further sessions. It may be stopped itself.
     package static func retire(_ path: String, log: Log) {
         guard let descriptor = try? UnixSocket.connect(path) else { return }
-        let client = ControlClient(descriptor, path, log: .none)
+        let client = ControlClient(descriptor, log: .none)
         let request = MultiplexRequest.stopListening(id: 1).frame
         client.deadline = Clock.nanoseconds + 200_000_000
         guard client.greet(with: request), client.receiveHello() else { return }
@@ -436,7 +437,7 @@ package final class ControlClient {
             : .openForward(id: id, message)
         log.debug("Requesting \(cancels ? "cancellation" : "forwarding") of \(message.description)")
         guard Descriptor.writeAll(descriptor, request.frame) else { return false }
-        switch receive() {
+        switch receiveFromServer() {
         case .ok?: return true
         case .remotePort(_, let port)?:
             let target = forward.connect?.shortPlace ?? "socks:0"
@@ -478,12 +479,12 @@ package final class ControlClient {
                 }
             }
             guard set.isReadable(master) else { continue }
-            switch receive() {
+            switch receiveFromServer() {
             case .exitMessage(_, let value)?: status = Int32(truncatingIfNeeded: value & 0xff)
             case .terminalFailed?:
                 if let before { Terminal.restore(0, before) }
                 log.error("PTY allocation request failed on channel 0")
-            case .other?: continue
+            case .other?, .information?: continue
             default: break waiting
             }
         }
@@ -519,11 +520,8 @@ package final class ControlClient {
         guard case .hello(let version, let extensions)? = receive() else { return false }
         self.extensions = extensions
         deadline = nil
-        if let limit = sessionSeconds, isOurs,
-            !extensions.contains(where: { $0.name == Multiplex.asks })
-        {
-            deadline = Clock.nanoseconds + limit * 500_000_000
-        }
+        // What needs no answer of the server's, nor of a person, comes at once.
+        if isOurs, !asks { deadline = Clock.nanoseconds + Self.patienceNanoseconds }
         return version == Multiplex.version
     }
 
@@ -534,20 +532,36 @@ package final class ControlClient {
         deadline = Clock.nanoseconds + min(UInt64(seconds) * 500_000_000, Self.patienceNanoseconds)
     }
 
-    /// An answer that the master can give only when its server has. Without `ConnectTimeout` there is
-    /// no bound for it, but the master is asked now and then whether its server is there.
+    /// An answer that the master can give only when its server has. It may take its time, but when it
+    /// does the master is asked whether its server is there, and that answer may not.
     private func receiveFromServer() -> MultiplexReply? {
-        if deadline != nil || !isOurs || extensions.contains(where: { $0.name == Multiplex.asks }) {
-            return receive()
-        }
+        guard isOurs, !asks else { return receive() }
+        defer { deadline = nil }
+        let step = min(
+            sessionSeconds.map { $0 * 500_000_000 } ?? Self.patienceNanoseconds,
+            Self.patienceNanoseconds
+        )
+        var hasAsked = false
+        deadline = Clock.nanoseconds + step
         while true {
-            deadline = Clock.nanoseconds + Self.patienceNanoseconds
-            if let reply = receive() { return reply }
-            guard isOverdue else { return nil }
-            guard let health = Self.answer(at: path, to: "health", log: .none),
-                !health.hasPrefix("dead")
-            else { return nil }
-            isOverdue = false
+            switch receive() {
+            case .information(_, let health)?:
+                guard !health.hasPrefix("dead") else {
+                    isOverdue = true
+                    return nil
+                }
+                hasAsked = false
+                deadline = Clock.nanoseconds + step
+            case let reply?: return reply
+            case nil:
+                guard isOverdue, !hasAsked else { return nil }
+                let question = MultiplexRequest.information(id: nextID, "health")
+                nextID &+= 1
+                guard Descriptor.writeAll(descriptor, question.frame) else { return nil }
+                isOverdue = false
+                hasAsked = true
+                deadline = Clock.nanoseconds + max(step / 2, 500_000_000)
+            }
         }
     }
 

@@ -18,7 +18,7 @@ package final class ControlMaster: Watcher {
     private var nextSession: UInt32 = 1
     private var isSweeping = false
     /// The file that we made, so that we never remove another's.
-    private let identity: (device: UInt64, inode: UInt64)?
+    private let identity: Files.Identity?
 
     /// Listens at `path`. Nil when there is something already, or it cannot be made; the text says so.
     package static func listen(
@@ -51,7 +51,7 @@ package final class ControlMaster: Watcher {
         self.host = host
         self.asks = asks
         self.listener = listener
-        identity = Files.status(path, followingLinks: false).map { ($0.device, $0.inode) }
+        identity = Files.identity(path)
     }
 
     package var isClosed: Bool { listener < 0 }
@@ -108,12 +108,7 @@ package final class ControlMaster: Watcher {
     }
 
     /// The file at the path is ours.
-    private var isThere: Bool {
-        guard let status = Files.status(path, followingLinks: false), let identity else {
-            return false
-        }
-        return status.device == identity.device && status.inode == identity.inode
-    }
+    private var isThere: Bool { identity != nil && Files.identity(path) == identity }
 
     /// Whoever has asked for nothing after a while, or does not read, is let go.
     private func sweepLater(_ loop: ClientLoop) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HawserSystem
+package import HawserSystem
 
 /// The right to become the master at a control path: of many processes that find none, one logs in
 /// and the others wait for it. The lock ends with its process at the latest.
@@ -25,7 +25,7 @@ package final class MasterLock {
 
     /// Takes it, if nobody has it.
     package static func attempt(for controlPath: String) -> Attempt {
-        let path = controlPath + ".lock"
+        let path = path(for: controlPath)
         // RDWR CREAT NOFOLLOW
         guard let fd = try? Descriptor.open(path, 2 | 0o100 | 0o400000) else { return .impossible }
         guard Descriptor.lock(fd) else {
@@ -33,14 +33,19 @@ package final class MasterLock {
             return .busy
         }
         // Who had it before may have removed the file that we opened.
-        guard let ours = Files.status(of: fd), let there = Files.status(path),
-            ours.inode == there.inode, ours.device == there.device
-        else {
+        guard let ours = Files.status(of: fd)?.identity, ours == Files.identity(path) else {
             Descriptor.close(fd)
             return .busy
         }
         return .taken(MasterLock(path, fd))
     }
+
+    /// Which attempt to become the master is under way; nil for none.
+    package static func identity(for controlPath: String) -> Files.Identity? {
+        Files.identity(path(for: controlPath))
+    }
+
+    private static func path(for controlPath: String) -> String { controlPath + ".lock" }
 
     /// Takes it, waiting a little; nil when that does not help.
     package static func take(for controlPath: String, milliseconds: Int) -> MasterLock? {

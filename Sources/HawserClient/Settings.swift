@@ -215,12 +215,7 @@ package struct ClientSettings {
     }
 
     /// The last of the jump hosts, without user and port.
-    private var jumpHost: String {
-        guard let jump = options.proxyJump,
-            let last = jump.utf8.split(separator: UInt8(ascii: ",")).last
-        else { return "" }
-        return Destination("ssh://" + String(Substring(last)))?.host ?? ""
-    }
+    private var jumpHost: String { JumpHosts.lastHost(options.proxyJump) }
 
     /// The host of the last jump when that is where we want to go.
     package var loopingJump: String? {

@@ -370,8 +370,7 @@ package struct ClientConfigReader {
         let localHost = subject.localHost()
         let port = "\(options.port ?? 22)"
         let user = options.user ?? subject.localUser
-        let hops = (options.proxyJump ?? "").utf8.split(separator: UInt8(ascii: ","))
-        let jump = hops.last.flatMap { Destination("ssh://" + String(Substring($0)))?.host } ?? ""
+        let jump = JumpHosts.lastHost(options.proxyJump)
         return Tokens([
             "C": subject.connectionHash(localHost + host + port + user + jump),
             "d": subject.home,

@@ -12,6 +12,11 @@ package enum JumpHosts {
         Destination(hop.contains("://") ? hop : "ssh://" + hop, isTrusted: true)
     }
 
+    /// The host of the last one, which is what `%j` stands for; empty without any.
+    package static func lastHost(_ text: String?) -> String {
+        text.flatMap { hops($0).last }.flatMap(destination)?.host ?? ""
+    }
+
     /// The first name that could do harm in a command, in OpenSSH's words; nil for none.
     package static func harm(in text: String) -> String? {
         for hop in hops(text) {

@@ -32,8 +32,6 @@ package struct KeywordRow: Sendable {
         /// Read and kept, without effect in this version; a value that differs from the default is
         /// worth a warning.
         case none
-        /// Read and kept, without effect and without a word.
-        case silent
     }
 
     init(

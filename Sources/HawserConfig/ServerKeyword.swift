@@ -205,8 +205,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow(
             "SecurityKeyProvider",
             .word(missing: "SecurityKeyProvider missing argument."),
-            "internal",
-            effect: .silent
+            "internal"
         ),
         KeywordRow(
             "AuthorizedPrincipalsFile",
@@ -235,8 +234,8 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("HostbasedAcceptedAlgorithms", .algorithms(.publicKey), inMatch: true),
         KeywordRow("HostKeyAlgorithms", .algorithms(.publicKey)),
         KeywordRow("PubkeyAcceptedAlgorithms", .algorithms(.publicKey), inMatch: true),
-        KeywordRow("SshdSessionPath", .file, effect: .silent),
-        KeywordRow("SshdAuthPath", .file, effect: .silent),
+        KeywordRow("SshdSessionPath", .file),
+        KeywordRow("SshdAuthPath", .file),
         KeywordRow("PerSourcePenaltyExemptList", .penaltyExemptions, "none"),
         KeywordRow("RDomain", .routingDomain, "none", inMatch: true),
         KeywordRow("LogLevel", .logLevel, "INFO", inMatch: true),

@@ -234,11 +234,14 @@ extension ValueForm {
             .map { String(Substring($0)) }
         var shown = ""
         for hop in hops {
-            let uri = hop.lowercased().hasPrefix("ssh://") ? hop : "ssh://" + hop
-            guard let destination = Destination(uri, isTrusted: true), destination.user != "" else {
-                throw ValueMistake("Invalid ProxyJump \"\(word)\"")
-            }
-            shown += (shown.isEmpty ? "" : ",") + uri.dropFirst("ssh://".count)
+            let isURI = hop.lowercased().hasPrefix("ssh://")
+            let uri = isURI ? hop : "ssh://" + hop
+            // Only a URI may end with a slash.
+            guard let destination = Destination(uri, isTrusted: true), destination.user != "",
+                isURI || !hop.contains("/")
+            else { throw ValueMistake("Invalid ProxyJump \"\(word)\"") }
+            let bare = uri.dropFirst("ssh://".count)
+            shown += (shown.isEmpty ? "" : ",") + (bare.hasSuffix("/") ? bare.dropLast() : bare)
         }
         return shown
     }

@@ -33,6 +33,7 @@ package final class Listener {
         /// What monitors serve by.
         package var configuration: CapturedConfiguration
         package var hostKeys: HostKeys
+        package var programs: OwnPrograms
         package var log: Log
         package var events: EventLog
 
@@ -44,6 +45,7 @@ package final class Listener {
             sources: SourceLimits,
             configuration: CapturedConfiguration,
             hostKeys: HostKeys,
+            programs: OwnPrograms,
             log: Log,
             events: EventLog
         ) {
@@ -54,6 +56,7 @@ package final class Listener {
             self.sources = sources
             self.configuration = configuration
             self.hostKeys = hostKeys
+            self.programs = programs
             self.log = log
             self.events = events
         }
@@ -502,6 +505,7 @@ package final class Listener {
             ServerRole.Place.input,
             plan.configuration,
             plan.hostKeys,
+            plan.programs,
             startupPipe: ServerRole.Place.startupPipe,
             log,
             EventLog(

@@ -97,9 +97,10 @@ package struct ServerProgram {
             return 255
         }
         if options.testsExtended { return show(configuration) }
+        guard let programs = OwnPrograms(settings, log) else { return 255 }
         if options.tests { return 0 }
-        if options.isInetd { return serveInetd(configuration, hostKeys) }
-        return listen(configuration, settings, hostKeys)
+        if options.isInetd { return serveInetd(configuration, hostKeys, programs) }
+        return listen(configuration, settings, hostKeys, programs)
     }
 
     /// Asks for the libraries of Kerberos only where they are to be used.
@@ -188,7 +189,11 @@ package struct ServerProgram {
 
     // MARK: -i
 
-    private func serveInetd(_ configuration: CapturedConfiguration, _ hostKeys: HostKeys) -> Int32 {
+    private func serveInetd(
+        _ configuration: CapturedConfiguration,
+        _ hostKeys: HostKeys,
+        _ programs: OwnPrograms
+    ) -> Int32 {
         chooseLog(configuration.globalSettings)
         guard let input = try? Descriptor.duplicate(0), let output = try? Descriptor.duplicate(1)
         else { return 255 }
@@ -203,7 +208,7 @@ package struct ServerProgram {
                 output: output,
                 startupPipe: nil,
                 log: log,
-                program: "",
+                programs: programs,
                 events: configuration.globalSettings.given("eventlog").flatMap {
                     try? EventLog.open($0)
                 } ?? .none
@@ -229,7 +234,8 @@ package struct ServerProgram {
     private func listen(
         _ configuration: CapturedConfiguration,
         _ settings: ServerSettings,
-        _ hostKeys: HostKeys
+        _ hostKeys: HostKeys,
+        _ programs: OwnPrograms
     ) -> Int32 {
         guard options.arguments.first?.hasPrefix("/") == true else {
             log.fatal("sshd re-exec requires execution with an absolute path")
@@ -251,7 +257,7 @@ package struct ServerProgram {
         }
         chooseLog(settings)
         let reader = self
-        guard let plan = plan(configuration, settings, hostKeys) else { return 255 }
+        guard let plan = plan(configuration, settings, hostKeys, programs) else { return 255 }
         let listener = Listener(
             plan,
             isSingle: options.debugLevel > 0,
@@ -268,6 +274,7 @@ package struct ServerProgram {
                 connection,
                 configuration,
                 hostKeys,
+                programs,
                 startupPipe: nil,
                 log,
                 plan.events
@@ -279,7 +286,8 @@ package struct ServerProgram {
     private func plan(
         _ configuration: CapturedConfiguration,
         _ settings: ServerSettings,
-        _ hostKeys: HostKeys
+        _ hostKeys: HostKeys,
+        _ programs: OwnPrograms
     ) -> Listener.Plan? {
         var events = EventLog.none
         if let target = settings.given("eventlog") {
@@ -299,6 +307,7 @@ package struct ServerProgram {
             sources: SourceLimits(settings),
             configuration: configuration,
             hostKeys: hostKeys,
+            programs: programs,
             log: log,
             events: events
         )
@@ -316,8 +325,9 @@ package struct ServerProgram {
             log.error("no hostkeys available")
             return nil
         }
+        guard let programs = OwnPrograms(settings, log) else { return nil }
         reader.chooseLog(settings)
-        return reader.plan(configuration, settings, hostKeys)
+        return reader.plan(configuration, settings, hostKeys, programs)
     }
 
     /// The configuration; nil, after saying what is wrong with it.
@@ -343,6 +353,7 @@ package struct ServerProgram {
             hostKeys.agent =
                 agent == "SSH_AUTH_SOCK" ? Environment.value("SSH_AUTH_SOCK") : agent
         }
+        hostKeys.securityKeyProvider = settings.first("securitykeyprovider") ?? "internal"
         hostKeys.load(
             hostKeyPaths(settings),
             certificates: settings.all("hostcertificate").filter { $0 != "none" },
@@ -387,6 +398,7 @@ package struct ServerProgram {
         _ connection: Int32,
         _ configuration: CapturedConfiguration,
         _ hostKeys: HostKeys,
+        _ programs: OwnPrograms,
         startupPipe: Int32?,
         _ log: Log,
         _ events: EventLog
@@ -404,7 +416,7 @@ package struct ServerProgram {
                 output: connection,
                 startupPipe: startupPipe,
                 log: log,
-                program: "",
+                programs: programs,
                 events: events
             )
         )

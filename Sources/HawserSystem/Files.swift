@@ -69,6 +69,11 @@ package enum Files {
 
     package static func exists(_ path: String) -> Bool { status(path) != nil }
 
+    /// Whether this process may run a file. C: `access`.
+    package static func mayExecute(_ path: String) -> Bool {
+        unsafe access(path, X_OK) == 0
+    }
+
     /// Why there is no file at `path`, in the system's words; nil when there is one. C: `stat`.
     package static func reasonForAbsence(of path: String) -> String? {
         var value = stat()

@@ -1348,7 +1348,7 @@ def named(case):
     return pytest.param(case, id=name, marks=marks)
 
 
-@pytest.mark.parametrize("case", map(named, dict.fromkeys(CASES)))
+@pytest.mark.parametrize("case", [named(case) for case in dict.fromkeys(CASES)])
 def test_a_command_line(case, contents, tmp_path):
     ours = outcome(UNDER_TEST, case, contents, tmp_path / "here")
     theirs = outcome(OPENSSH, case, contents, tmp_path / "here")

@@ -94,6 +94,17 @@ def test_fish(tmp_path, line, wanted):
     assert words == wanted, result
 
 
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish")
+def test_fish_keeps_the_keywords_of_both_ends_apart(tmp_path):
+    command = f"set -p fish_complete_path {ROOT}/completions/fish; for i in 1 2\n" + "".join(
+        f"for word in (complete -C '{name} -o '); echo {name} $word; end\n" for name in ("ssh", "sshd")
+    ) + "end"
+    result = run(["fish", "--no-config", "-c", command], env=environment(tmp_path), cwd=tmp_path)
+    words = [line.split("\t")[0] for line in result.stdout.decode().splitlines()]
+    for line, times in [("ssh BatchMode=yes", 2), ("sshd AcceptEnv=", 2), ("ssh AcceptEnv=", 0), ("sshd BatchMode=yes", 0)]:
+        assert words.count(line) == times, (line, result)
+
+
 @pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh")
 @pytest.mark.parametrize("line,wanted", CASES + [("ssh -o ControlMaster=au", {"auto", "autoask"})])
 def test_zsh(tmp_path, line, wanted):

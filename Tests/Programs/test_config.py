@@ -463,6 +463,30 @@ def test_jump_hosts(suite, hop, tmp_path):
     assert (status, shown) == ((255, []) if wrong or harmful else (0, plain))
 
 
+@pytest.mark.parametrize("jump,host", [
+    ("hop", "hop"), ("u@hop:2222", "hop"), ("ssh://u@hop:2222", "hop"), ("a,ssh://b:23", "b"), ("a,[::1]:22", "::1"),
+    ("none", ""),
+])
+def test_the_token_of_the_last_jump_host(jump, host, tmp_path):
+    """`%j`, which OpenSSH 9.2 does not know."""
+    file = tmp_path / "config"
+    file.write_text(f'ProxyJump {jump}\nMatch exec "test \'%j\' = \'{host}\'"\n  User found\n')
+    for words in (["-F", file], ["-F", file, "-J", jump]):
+        shown = run([OURS.ssh, "-G", *words, "-o", "ControlPath=/x/%j", "target"]).stdout.decode()
+        assert f"controlpath /x/{host}\n" in shown
+        assert "user found\n" in shown
+
+
+@pytest.mark.parametrize("jump", ["ssh://u@hop:2222/", "a,ssh://b/", "SSH://hop", "ssh://[::1]:22"])
+def test_jump_hosts_as_addresses_are_read_again(jump, tmp_path):
+    """OpenSSH 9.2 shows the slash at the end, or refuses these; what it shows it does not read again."""
+    shown = run([OURS.ssh, "-G", "-F", "none", "-J", jump, "target"])
+    assert shown.returncode == 0
+    (tmp_path / "config").write_bytes(b"Host target\n" + shown.stdout[shown.stdout.index(b"\n") + 1:])
+    again = run([OURS.ssh, "-G", "-F", tmp_path / "config", "target"])
+    assert again.stdout == shown.stdout, again.stderr
+
+
 @pytest.mark.parametrize("suite", [OPENSSH, OURS], ids=lambda suite: suite.name)
 @pytest.mark.parametrize("words,loops", [
     (["-J", "h", "h"], True), (["-J", "h:22", "h"], True), (["-J", "u@h", "h"], False),

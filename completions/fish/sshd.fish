@@ -111,7 +111,7 @@ function __hawser_family -a keyword family
     end
 end
 
-function __hawser_options
+function __hawser_server_options
     echo AcceptEnv=
     printf '%s\n' AddressFamily={any,inet,inet6}
     printf '%s\n' AllowAgentForwarding={yes,no}
@@ -235,7 +235,7 @@ complete -c sshd -s g -x -d 'as LoginGraceTime'
 complete -c sshd -s h -r -F -d 'as HostKey'
 complete -c sshd -s i -d 'serves one connection, which is its standard input and output'
 complete -c sshd -s k -x -d 'without effect'
-complete -c sshd -s o -x -a '(__hawser_options)' -d 'a keyword and its value, before those of the file'
+complete -c sshd -s o -x -a '(__hawser_server_options)' -d 'a keyword and its value, before those of the file'
 complete -c sshd -s p -x -d 'the port'
 complete -c sshd -s Q -x -d 'without effect'
 complete -c sshd -s q -d 'logs nothing'

@@ -315,7 +315,7 @@ package final class Monitor {
     /// whose memory holds nothing of ours and lies where nobody knows.
     private func startNetworkProcess() -> Bool {
         startProcess { theirs throws(SystemError) in
-            var spawn = ours(.network)
+            var spawn = ours(.network, start.programs.network)
             // A stranger's process gets no file, not even the log's.
             let null = try Descriptor.open("/dev/null", 2)
             defer { Descriptor.close(null) }
@@ -323,6 +323,9 @@ package final class Monitor {
             return try spawn.start()
         }
     }
+
+    /// Whether the user's process is no copy of this one.
+    private var startsSessionAnew: Bool { holdsOthersSecrets || start.programs.session != nil }
 
     /// Starts the user's process: a copy of this one, which shares with it what neither writes to,
     /// or this program anew where this one may hold what is not the user's
@@ -334,10 +337,10 @@ package final class Monitor {
         return startProcess { theirs throws(SystemError) in
             let descriptors =
                 connectionDescriptors(theirs) + [(child: ServerRole.Place.descriptors, ours: given)]
-            guard holdsOthersSecrets else {
+            guard startsSessionAnew else {
                 return try Fork.start { serveSession(begin, descriptors) }
             }
-            var spawn = ours(.session)
+            var spawn = ours(.session, start.programs.sessionStartedAnew)
             spawn.descriptors = [(child: 2, ours: 2)] + descriptors
             return try spawn.start()
         }
@@ -365,8 +368,8 @@ package final class Monitor {
         )
     }
 
-    private func ours(_ role: ServerRole) -> Spawn {
-        var spawn = Spawn("/proc/self/exe", role.arguments(title: ""))
+    private func ours(_ role: ServerRole, _ file: String) -> Spawn {
+        var spawn = Spawn(file, role.arguments(title: ""))
         spawn.environment = Accounts.environment
         spawn.directory = "/"
         return spawn
@@ -412,7 +415,7 @@ package final class Monitor {
             userName: login.user.name,
             uid: login.user.uid,
             gid: login.user.gid,
-            configuration: holdsOthersSecrets ? settings.text : "",
+            configuration: startsSessionAnew ? settings.text : "",
             keyOptions: login.keyOptionsText,
             certificate: login.certificate,
             peer: start.peer,
@@ -432,7 +435,7 @@ package final class Monitor {
         guard startSessionProcess(begin) else { return 255 }
         Descriptor.close(start.input)
         if start.output != start.input { Descriptor.close(start.output) }
-        if holdsOthersSecrets { socket.send(MonitorAnswer.session(begin).encoding) }
+        if startsSessionAnew { socket.send(MonitorAnswer.session(begin).encoding) }
         Memory.trim()
         while let request = nextRequest() {
             switch request {

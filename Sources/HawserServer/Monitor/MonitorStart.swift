@@ -18,8 +18,7 @@ package struct MonitorStart {
     /// Closed as soon as someone is logged in: the listener counts those that are not.
     package var startupPipe: Int32?
     package var log: Log
-    /// Of a process that has become a daemon, for new processes of ours.
-    package var program: String
+    package var programs: OwnPrograms
     package var events: EventLog
 
     package init(
@@ -31,7 +30,7 @@ package struct MonitorStart {
         output: Int32,
         startupPipe: Int32?,
         log: Log,
-        program: String,
+        programs: OwnPrograms,
         events: EventLog
     ) {
         self.configuration = configuration
@@ -42,7 +41,7 @@ package struct MonitorStart {
         self.output = output
         self.startupPipe = startupPipe
         self.log = log
-        self.program = program
+        self.programs = programs
         self.events = events
     }
 }

@@ -18,7 +18,7 @@ package struct HostCanonicalization {
     package func canonicalName(of host: String) throws(ConfigError) -> String {
         let mode = options.canonicalizeHostname ?? .no
         let isProxied = options.proxyCommand != nil || options.proxyJump != nil
-        let name = host.lowercased()
+        let name = HostSpelling.plain(host, options)
         guard mode == .always || (mode == .yes && !isProxied),
             AddressPatterns.bytes(of: host) == nil
         else { return name }
@@ -63,13 +63,7 @@ package struct HostCanonicalization {
 
     private var port: String { "\(options.port ?? 22)" }
 
-    private var family: Resolver.Family {
-        switch options.addressFamily ?? .any {
-        case .any: .any
-        case .inet: .ipv4
-        case .inet6: .ipv6
-        }
-    }
+    private var family: Resolver.Family { options.resolverFamily }
 
     private static func withoutDot(_ name: String) -> String {
         name.hasSuffix(".") ? String(name.dropLast()) : name

@@ -45,7 +45,7 @@ package struct ClientSettings {
         self.localUser = localUser
         home = localUser.home
         port = options.port ?? 22
-        host = originalHost.lowercased()
+        host = HostSpelling.plain(originalHost, options)
         if let name = options.hostName {
             guard let expanded = Tokens(["h": originalHost]).expand(name) else {
                 throw ConfigError(
@@ -55,7 +55,7 @@ package struct ClientSettings {
                         + Tokens.firstUnknown(name, "h") + "\r\npercent_expand: failed"
                 )
             }
-            host = expanded.lowercased()
+            host = HostSpelling.plain(expanded, options)
         }
         terminalType = Environment.value("TERM") ?? "dumb"
         user = options.user ?? localUser.name

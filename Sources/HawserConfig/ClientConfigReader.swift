@@ -192,7 +192,10 @@ package struct ClientConfigReader {
             line = try ConfigLine.Arguments(rest)
         } catch { return fail("invalid quotes", place) }
         switch ClientKeyword.meaning(of: word) {
-        case .keyword(let keyword): set(keyword, &line, place)
+        case .keyword(let keyword):
+            // Nothing but a comment.
+            if line.isEmpty, ClientKeyword.lists.contains(keyword) { return }
+            set(keyword, &line, place)
         case .ignored: return
         case .unsupported:
             notes.append(

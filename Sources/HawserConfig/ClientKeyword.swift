@@ -267,6 +267,12 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         ("SetupTimeOut", .serverAliveInterval),
     ]
 
+    /// Keywords that may have no argument but a comment; such a line says nothing.
+    static let lists: [ClientKeyword] = [
+        .canonicalDomains, .canonicalizePermittedCNAMEs, .globalKnownHostsFile, .userKnownHostsFile,
+        .setEnv, .logVerbose, .channelTimeout,
+    ]
+
     /// Accepted without effect, as OpenSSH 10.5 does, and the keywords that Debian adds.
     static let ignored = [
         "Protocol", "Cipher", "FallBackToRsh", "GlobalKnownHostsFile2", "RhostsAuthentication",

@@ -23,13 +23,14 @@ package struct Forward: Hashable, Sendable {
     }
 
     /// Nil for what cannot be read. Fields are apart by colons; an address in brackets may hold
-    /// some, and what starts with a slash is a Unix socket.
+    /// some, and what holds a slash is a Unix socket.
     package init?(_ kind: Kind, _ text: String) {
         guard var fields = Self.fields(text) else { return nil }
         self.kind = kind
         let takesAnyPort = kind == .remote
         if kind == .dynamic
-            || (kind == .remote && fields.count <= 2 && !fields.contains(where: \.isPath))
+            || (kind == .remote
+                && (fields.count == 1 || (fields.count == 2 && !fields.contains(where: \.isPath))))
         {
             guard let listen = Self.takeListener(&fields, takesAnyPort: takesAnyPort),
                 fields.isEmpty
@@ -80,7 +81,7 @@ package struct Forward: Hashable, Sendable {
     private struct Field {
         var text: String
         var isBracketed = false
-        var isPath: Bool { text.hasPrefix("/") }
+        var isPath: Bool { text.utf8.contains(UInt8(ascii: "/")) }
         var number: UInt16? { isBracketed ? nil : UInt16(text) }
     }
 

@@ -160,6 +160,8 @@ package struct ServerConfiguration {
         } catch { return fail("invalid quotes", place, isUnreadable: true) }
         switch ServerKeyword.meaning(of: word) {
         case .keyword(let keyword):
+            // Nothing but a comment.
+            if line.isEmpty, ServerKeyword.lists.contains(keyword) { return }
             add(keyword, &line, written, place)
             if !line.isEmpty {
                 fail(

@@ -297,6 +297,11 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         "PAMAuthenticationViaKbdInt",
     ]
 
+    /// Keywords that may have no argument but a comment; such a line says nothing.
+    static let lists: [ServerKeyword] = [
+        .acceptEnv, .authorizedKeysFile, .setEnv, .logVerbose, .channelTimeout,
+    ]
+
     /// Accepted without a word: what OpenSSH 10.5 ignores, and the keywords that Debian adds.
     static let ignored = [
         "Protocol", "DebianBanner", "GSSAPIKeyExchange", "GSSAPIStoreCredentialsOnRekey",

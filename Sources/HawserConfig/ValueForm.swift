@@ -147,9 +147,11 @@ extension ValueForm {
         case .text: return [try Self.text(&line)]
         case .lowercase: return [try Self.text(&line).lowercased()]
         case .command:
-            let rest = line.takeRest()
+            var rest = line.takeRest()[...]
+            // Of several equals signs none belongs to a client's command.
+            if !context.isServer { rest = rest.drop { " \t=".contains($0) } }
             guard !rest.isEmpty else { throw ValueMistake("Missing argument.") }
-            return [rest]
+            return [String(rest)]
         case .words(let limit): return try Self.words(&line, row, limit: limit)
         case .wordsApart: return try Self.words(&line, row, limit: 1000)
         case .algorithms(let family): return [try Self.algorithms(&line, family, context)]

@@ -487,6 +487,73 @@ def test_jump_hosts_as_addresses_are_read_again(jump, tmp_path):
     assert again.stdout == shown.stdout, again.stderr
 
 
+def shown(suite, *words):
+    """What -G says beyond what it always says, and the status."""
+    def lines(*more):
+        result = run([suite.ssh, "-G", "-F", "none", *more])
+        return result.returncode, result.stdout.decode("latin1").splitlines()
+
+    usual = lines("h")[1]
+    status, found = lines(*words)
+    return status, [line for line in found if line not in usual and not line.startswith("host ")]
+
+
+@pytest.mark.parametrize("words", [
+    ["127.1"], ["0x7f.1"], ["22"], ["010.1.1.1"], ["1.2.3.4."], ["::FFFF"], ["0:0::1"], ["::ffff:127.0.0.1"],
+    ["fe80::1%lo"], ["FE80::1%lo"], ["UPPER.Example"], ["AB:C"], ["-4", "0::1"], ["-6", "127.1"],
+    ["-oHostname=127.1", "x"], ["-oHostname=UP%%", "x"], ["-oHostname=UP%h", "X"], ["-oHostname=\u00c4B", "x"],
+    ["-oCanonicalizeHostname=yes", "127.1"], ["-oProxyCommand=x", "127.1"], ["-J", "j", "127.1"],
+], ids=" ".join)
+def test_how_a_host_is_spelled(words):
+    assert shown(OURS, *words) == shown(OPENSSH, *words)
+
+
+def test_the_second_reading_sees_an_address_as_the_system_writes_it(tmp_path):
+    (tmp_path / "c").write_text("Host 127.0.0.1\n User her\nMatch final host 127.0.0.1\n Port 98\n")
+    for suite in (OURS, OPENSSH):
+        found = run([suite.ssh, "-G", "-F", tmp_path / "c", "127.1"]).stdout.decode()
+        assert "\nuser her\n" in found and "\nport 98\n" in found
+
+
+@pytest.mark.parametrize("words", [
+    ["-R", "/run/s"], ["-D", "/run/s"], ["-L", "run/s:h:1"], ["-R", "run/s"], ["-L", "80:run/s"],
+    ["-o", "LocalForward ${HOME}/s h:1"], ["-o", "RemoteForward ${HOME}/s ${HOME}/t"], ["-o", "DynamicForward ${HOME}/s"],
+    ["-o", "RemoteForward ${HOME}/s"], ["-L", "${HOME}/s:h:1"], ["-L", "/run/s"], ["-L", "s"], ["-R", "s"],
+], ids=" ".join)
+def test_sockets_that_are_forwarded(words):
+    """Whatever holds a slash is a socket. OpenSSH 9.2 shows a local one twice, the second time as dynamic."""
+    status, found = shown(OPENSSH, *words, "h")
+    if "D" not in words[0] and "Dynamic" not in words[1]:
+        found = [line for line in found if not line.startswith("dynamicforward")]
+    assert shown(OURS, *words, "h") == (status, found)
+
+
+@pytest.mark.parametrize("keyword", [
+    "CanonicalDomains", "CanonicalizePermittedCNAMEs", "GlobalKnownHostsFile", "UserKnownHostsFile", "SetEnv", "SendEnv",
+    "LogVerbose", "IdentityFile", "Ciphers", "PermitRemoteOpen", "User", "LocalForward",
+])
+def test_nothing_but_a_comment(keyword, tmp_path):
+    (tmp_path / "c").write_text(f"{keyword} # x\n")
+    ours, theirs = (run([suite.ssh, "-G", "-F", tmp_path / "c", "h"]).returncode for suite in (OURS, OPENSSH))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("keyword", [
+    "AcceptEnv", "AuthorizedKeysFile", "SetEnv", "LogVerbose", "ChannelTimeout", "AllowUsers", "Ciphers", "PermitOpen", "Port",
+])
+def test_nothing_but_a_comment_for_the_server(keyword, tmp_path, host_key):
+    (tmp_path / "c").write_text(f"HostKey {host_key}\n{keyword} # x\n")
+    ours, theirs = (run([suite.sshd, "-t", "-f", tmp_path / "c"]).returncode for suite in (OURS, OPENSSH))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("line", [
+    'LocalCommand = = a "b" # c', '"LocalCommand" = a', "RemoteCommand==a", '"ProxyCommand"= a=b', "KnownHostsCommand  =a",
+])
+def test_equals_signs_before_a_command(line):
+    assert shown(OURS, "-o", line, "h") == shown(OPENSSH, "-o", line, "h")
+
+
 @pytest.mark.parametrize("suite", [OPENSSH, OURS], ids=lambda suite: suite.name)
 @pytest.mark.parametrize("words,loops", [
     (["-J", "h", "h"], True), (["-J", "h:22", "h"], True), (["-J", "u@h", "h"], False),

@@ -18,6 +18,7 @@ extension ValueContext {
                 }
             return AlgorithmNames(offered: known.offered, all: known.all)
         },
-        service: { Services.port(of: $0) }
+        service: { Services.port(of: $0) },
+        variable: { Environment.value($0) }
     )
 }

@@ -37,12 +37,12 @@ package struct ConfigLine: Equatable, Sendable {
         guard let first = text.first, first != hash else { return nil }
         if first == quote, let close = text.dropFirst().firstIndex(of: quote) {
             // Behind quotes an equals sign belongs to the argument.
-            let rest = text[text.index(after: close)...].drop(while: isBlank)
+            let rest = text[text.index(after: close)...].drop(while: isSpace)
             return (text[text.index(after: text.startIndex)..<close], rest)
         }
-        let end = text.firstIndex { isBlank($0) || $0 == equals } ?? text.endIndex
-        var rest = text[end...].drop(while: isBlank)
-        if rest.first == equals { rest = rest.dropFirst().drop(while: isBlank) }
+        let end = text.firstIndex { isSpace($0) || $0 == equals } ?? text.endIndex
+        var rest = text[end...].drop(while: isSpace)
+        if rest.first == equals { rest = rest.dropFirst().drop(while: isSpace) }
         return (text[..<end], rest)
     }
 
@@ -91,6 +91,9 @@ package struct ConfigLine: Equatable, Sendable {
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
+    /// What may stand between a keyword and its arguments.
+    private static func isSpace(_ byte: UInt8) -> Bool { isBlank(byte) || byte == returnByte }
+
     private static let space = UInt8(ascii: " ")
     private static let tab = UInt8(ascii: "\t")
     private static let returnByte = UInt8(ascii: "\r")
@@ -134,6 +137,25 @@ extension ConfigLine {
         mutating func takeRest() -> String {
             words = []
             return String(decoding: rest, as: UTF8.self)
+        }
+
+        /// The arguments as they are written, without a comment behind them.
+        mutating func takeWritten() -> String {
+            var end = rest.startIndex
+            while end < rest.endIndex {
+                let next = rest[end...].firstIndex(of: hash) ?? rest.endIndex
+                // A sign that begins a comment is one that changes nothing when it is left out.
+                let isComment =
+                    next < rest.endIndex
+                    && (try? ConfigLine.words(rest[..<next])) == (try? ConfigLine.words(rest))
+                end = next
+                if isComment || next == rest.endIndex { break }
+                end += 1
+            }
+            words = []
+            var written = rest[..<end]
+            while let last = written.last, isBlank(last) { written.removeLast() }
+            return String(decoding: written, as: UTF8.self)
         }
 
         var isEmpty: Bool { words.isEmpty }

@@ -4,6 +4,9 @@
 package struct Forward: Hashable, Sendable {
     package enum Kind: Sendable { case local, remote, dynamic }
 
+    /// The value of a variable of the environment.
+    package typealias Variable = (String) -> String?
+
     /// Where connections are taken, or where they go.
     package enum End: Hashable, Sendable {
         /// Without a host: as `GatewayPorts` says. An empty host or `*` is every address.
@@ -24,8 +27,9 @@ package struct Forward: Hashable, Sendable {
 
     /// Nil for what cannot be read. Fields are apart by colons; an address in brackets may hold
     /// some, and what holds a slash is a Unix socket.
-    package init?(_ kind: Kind, _ text: String) {
-        guard var fields = Self.fields(text) else { return nil }
+    /// `${NAME}` is replaced before it is looked at what a field is.
+    package init?(_ kind: Kind, _ text: String, variable: Variable? = nil) {
+        guard var fields = Self.fields(text, variable) else { return nil }
         self.kind = kind
         let takesAnyPort = kind == .remote
         if kind == .dynamic
@@ -48,13 +52,13 @@ package struct Forward: Hashable, Sendable {
 
     /// `host:port` or a Unix socket, as `-W` writes it; nil for what cannot be read.
     package static func target(_ text: String) -> End? {
-        fields(text).flatMap { target($0[...]) }
+        fields(text, nil).flatMap { target($0[...]) }
     }
 
     /// The two arguments of a keyword; nil for what cannot be read.
-    package init?(_ kind: Kind, listen: String, target: String?) {
+    package init?(_ kind: Kind, listen: String, target: String?, variable: Variable? = nil) {
         let takesAnyPort = kind == .remote
-        guard var fields = Self.fields(listen),
+        guard var fields = Self.fields(listen, variable),
             let end = Self.takeListener(&fields, takesAnyPort: takesAnyPort), fields.isEmpty
         else { return nil }
         self.kind = kind
@@ -63,14 +67,14 @@ package struct Forward: Hashable, Sendable {
             connect = nil
             return
         }
-        guard let connect = Self.target(target) else { return nil }
+        guard let connect = Self.fields(target, variable).flatMap(Self.target) else { return nil }
         self.connect = connect
     }
 
     /// Whether a text is `host:port` as `PermitRemoteOpen` and `PermitOpen` write it, where the port
     /// may be `*`.
     static func permits(_ text: String) -> Bool {
-        guard let fields = fields(text), fields.count == 2, let host = fields.first,
+        guard let fields = fields(text, nil), fields.count == 2, let host = fields.first,
             let port = fields.last, !host.text.isEmpty
         else { return false }
         return port.text == "*" || (port.number ?? 0) > 0
@@ -85,7 +89,7 @@ package struct Forward: Hashable, Sendable {
         var number: UInt16? { isBracketed ? nil : UInt16(text) }
     }
 
-    private static func fields(_ text: String) -> ArraySlice<Field>? {
+    private static func fields(_ text: String, _ variable: Variable?) -> ArraySlice<Field>? {
         var result: [Field] = []
         var field = Field(text: "")
         var isInside = false
@@ -112,7 +116,15 @@ package struct Forward: Hashable, Sendable {
             }
         }
         guard !isInside else { return nil }
-        return (result + [field])[...]
+        result.append(field)
+        guard let variable else { return result[...] }
+        for index in result.indices {
+            guard let text = Tokens.expandVariables(result[index].text, variable) else {
+                return nil
+            }
+            result[index].text = text
+        }
+        return result[...]
     }
 
     /// Takes the fields of the listening end from the front.

@@ -81,6 +81,25 @@ extension ValueForm {
                 throw ValueMistake("keyword \(row.name) empty argument")
             }
             return [words.joined(separator: " ")]
+        case .keyFiles:
+            var words = line.takeAll()
+            guard !words.isEmpty, !words.contains("") else {
+                throw ValueMistake("keyword \(row.name) empty argument")
+            }
+            for index in words.indices {
+                words[index] = try Self.expandedHome(words[index], context)
+            }
+            return [words.joined(separator: " ")]
+        case .principalsFile:
+            guard let word = line.take(), !word.isEmpty else {
+                throw ValueMistake("\(row.name) missing argument.")
+            }
+            return [try Self.expandedHome(word, context)]
+        case .eventLog:
+            if let word = line.next, word.hasPrefix("unix:/") || word.hasPrefix("fd:") {
+                return [line.take() ?? ""]
+            }
+            return [try Self.file(&line, context)]
         case .subsystem: return [try Self.subsystem(&line, row)]
         case .userPatterns:
             let words = line.takeAll()
@@ -139,9 +158,24 @@ extension ValueForm {
             throw ValueMistake("missing file name.")
         }
         if word.lowercased() == "none" { return "none" }
-        if word.hasPrefix("/") || word.hasPrefix("%") || word == "internal" { return word }
+        let path = try expandedHome(word, context)
+        if path.hasPrefix("/") { return path }
         let directory = context.directory()
-        return directory.hasSuffix("/") ? directory + word : directory + "/" + word
+        return directory.hasSuffix("/") ? directory + path : directory + "/" + path
+    }
+
+    /// `~` is the home of the user who starts the server, `~name` that of another.
+    private static func expandedHome(
+        _ path: String,
+        _ context: ValueContext
+    ) throws(ValueMistake) -> String {
+        guard path.hasPrefix("~") else { return path }
+        let name = path.dropFirst().prefix { $0 != "/" }
+        guard let home = context.home(String(name)) else {
+            throw ValueMistake("tilde_expand: No such user \(name)")
+        }
+        let rest = path.dropFirst(1 + name.count)
+        return home + (rest.isEmpty ? "/" : rest)
     }
 
     /// `address`, `address:port`, a host name for all its addresses; `rdomain` and a name behind it.
@@ -291,7 +325,7 @@ extension ValueForm {
             throw ValueMistake("Missing subsystem command.")
         }
         // A shell reads it: with quotes it is what was written (OpenSSH 9.5 and later).
-        let written = line.takeRest()
+        let written = line.takeWritten()
         guard written.hasPrefix(name), written.contains("\"") || written.contains("'") else {
             return name + " " + command.joined(separator: " ")
         }

@@ -209,7 +209,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         ),
         KeywordRow(
             "AuthorizedPrincipalsFile",
-            .word(missing: "AuthorizedPrincipalsFile missing argument."),
+            .principalsFile,
             "none",
             inMatch: true
         ),
@@ -242,7 +242,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
         KeywordRow("SyslogFacility", .logFacility, "AUTH"),
         KeywordRow(
             "AuthorizedKeysFile",
-            .serverWords,
+            .keyFiles,
             ".ssh/authorized_keys .ssh/authorized_keys2",
             inMatch: true
         ),
@@ -274,7 +274,7 @@ package enum ServerKeyword: UInt8, CaseIterable, Sendable {
             "crash:90 authfail:5 noauth:1 invaliduser:5 grace-exceeded:10 refuseconnection:10 max:600 min:15 max-sources4:65536 max-sources6:65536 overflow:permissive overflow6:permissive"
         ),
         // Hawser's own.
-        KeywordRow("EventLog", .file),
+        KeywordRow("EventLog", .eventLog),
     ]
 
     /// Other names of keywords.

@@ -156,7 +156,8 @@ extension ValueForm {
 
     static func forward(
         _ line: inout ConfigLine.Arguments,
-        _ kind: Forward.Kind
+        _ kind: Forward.Kind,
+        _ context: ValueContext
     ) throws(ValueMistake) -> String {
         let listen = try text(&line)
         var target: String?
@@ -167,8 +168,15 @@ extension ValueForm {
                 target = nil
             }
         }
-        guard let forward = Forward(kind, listen: listen, target: target) else {
-            throw ValueMistake("Bad forwarding specification.")
+        let variable = context.variable
+        guard
+            let forward = Forward(kind, listen: listen, target: target, variable: variable)
+        else {
+            let unset = Tokens.firstVariable(listen + (target ?? "")) { variable($0) == nil }
+            throw ValueMistake(
+                "Bad forwarding specification.",
+                preface: unset.map { "vdollar_percent_expand: env var ${\($0)} has no value" }
+            )
         }
         return forward.description
     }

@@ -73,6 +73,12 @@ package enum ValueForm: Sendable {
     /// The rest of the line; the command must begin with a slash.
     case program
     case pubkeyAuthOptions
+    /// A file, `unix:` and a socket, or `fd:` and a descriptor.
+    case eventLog
+    /// Files, where `~` is a home.
+    case keyFiles
+    /// One of them.
+    case principalsFile
     /// A network interface that stands for one, `%D` or `none`.
     case routingDomain
     case serverPort
@@ -96,6 +102,10 @@ package struct ValueContext: Sendable {
     let isRoutingDomain: @Sendable (String) -> Bool
     /// Where relative paths begin.
     let directory: @Sendable () -> String
+    /// The home of a user, or of whoever starts the program for no name; nil for nobody.
+    let home: @Sendable (String) -> String?
+    /// The value of a variable of the environment.
+    let variable: @Sendable (String) -> String?
     /// Whether mistakes are worded as sshd's.
     let isServer: Bool
 
@@ -105,7 +115,9 @@ package struct ValueContext: Sendable {
         service: @escaping @Sendable (String) -> UInt16? = { _ in nil },
         addresses: @escaping @Sendable (String) -> [String]? = { [$0] },
         isRoutingDomain: @escaping @Sendable (String) -> Bool = { _ in true },
-        directory: @escaping @Sendable () -> String = { "/" }
+        directory: @escaping @Sendable () -> String = { "/" },
+        home: @escaping @Sendable (String) -> String? = { _ in nil },
+        variable: @escaping @Sendable (String) -> String? = { _ in nil }
     ) {
         self.isServer = isServer
         self.algorithms = algorithms
@@ -113,6 +125,8 @@ package struct ValueContext: Sendable {
         self.addresses = addresses
         self.isRoutingDomain = isRoutingDomain
         self.directory = directory
+        self.home = home
+        self.variable = variable
     }
 
     package func names(_ family: AlgorithmFamily) -> AlgorithmNames { algorithms(family) }
@@ -180,7 +194,7 @@ extension ValueForm {
                 throw ValueMistake("missing argument.")
             }
             return [Syntax.flag(word).map { $0 ? "yes" : "no" } ?? word]
-        case .forward(let kind): return [try Self.forward(&line, kind)]
+        case .forward(let kind): return [try Self.forward(&line, kind, context)]
         case .ipQoS: return [try Self.ipQoS(&line)]
         case .keystrokeTiming: return [try Self.keystrokeTiming(&line)]
         case .logFacility:

@@ -198,7 +198,10 @@ extension ValueContext {
                 try? Resolver.addresses(of: name, port: "0").map(\.host)
             },
             isRoutingDomain: { Interfaces.number(of: $0) != nil },
-            directory: { directory }
+            directory: { directory },
+            home: { name in
+                (name.isEmpty ? User.numbered(Daemon.realUser) : User.named(name))?.home
+            }
         )
     }
 }

@@ -11,7 +11,6 @@ package struct EventLog: Sendable {
     package let descriptor: Int32?
     /// Ties the lines of one connection together, and them to what its client was told.
     package var reference = ""
-    private let isSocket: Bool
 
     /// What a refused client is told, so that an administrator finds the lines about it.
     var mention: String {
@@ -23,7 +22,6 @@ package struct EventLog: Sendable {
     package init(descriptor: Int32?, reference: String = "") {
         self.descriptor = descriptor
         self.reference = reference
-        isSocket = descriptor.map { Socket.local(of: $0) != nil } ?? false
     }
 
     /// `PATH`, `unix:PATH` (a stream or datagram socket that someone listens on) or `fd:N`.
@@ -93,9 +91,8 @@ package struct EventLog: Sendable {
     package func write(_ event: Event) {
         guard let descriptor else { return }
         let line = Array(Self.line(event, reference: reference, at: Clock.epochSeconds).utf8)
-        if !isSocket {
-            _ = Descriptor.write(descriptor, line.rawBytes)
-        } else if Descriptor.waitUntilReady(descriptor, forWriting: true, milliseconds: 0) {
+        // A reader that is behind misses lines; a file is always ready.
+        if Descriptor.waitUntilReady(descriptor, forWriting: true, milliseconds: 0) {
             _ = Descriptor.write(descriptor, line.rawBytes)
         }
     }

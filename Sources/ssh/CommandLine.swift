@@ -295,15 +295,17 @@ enum CommandLine {
         _ value: String,
         _ result: inout CommandLineOptions
     ) throws(CommandLineExit) {
-        guard let forward = Forward(kind, value) else {
+        guard let forward = Forward(kind, value, variable: Environment.value) else {
             let what =
                 switch kind {
                 case .local: "local"
                 case .remote: "remote"
                 case .dynamic: "dynamic"
                 }
+            let unset = Tokens.firstVariable(value) { Environment.value($0) == nil }
+            let preface = unset.map { "vdollar_percent_expand: env var ${\($0)} has no value\r\n" }
             throw CommandLineExit(
-                text: "Bad \(what) forwarding specification '\(value)'\n",
+                text: (preface ?? "") + "Bad \(what) forwarding specification '\(value)'\n",
                 status: 255
             )
         }

@@ -518,10 +518,13 @@ def test_the_second_reading_sees_an_address_as_the_system_writes_it(tmp_path):
 @pytest.mark.parametrize("words", [
     ["-R", "/run/s"], ["-D", "/run/s"], ["-L", "run/s:h:1"], ["-R", "run/s"], ["-L", "80:run/s"],
     ["-o", "LocalForward ${HOME}/s h:1"], ["-o", "RemoteForward ${HOME}/s ${HOME}/t"], ["-o", "DynamicForward ${HOME}/s"],
-    ["-o", "RemoteForward ${HOME}/s"], ["-L", "${HOME}/s:h:1"], ["-L", "/run/s"], ["-L", "s"], ["-R", "s"],
+    ["-o", "RemoteForward ${HOME}/s"], ["-L", "${HOME}/s:h:1"], ["-o", "RemoteForward /run/s ${HOME}"],
+    ["-L", "80:${HOME}"], ["-o", "LocalForward 80 ${NAME}:80"], ["-D", "${NAME}:80"], ["-L", "80:${NOT_SET}"],
+    ["-o", "LocalForward ${NOT_SET} h:80"], ["-L", "/run/s"], ["-L", "s"], ["-R", "s"],
 ], ids=" ".join)
-def test_sockets_that_are_forwarded(words):
+def test_sockets_that_are_forwarded(words, monkeypatch):
     """Whatever holds a slash is a socket. OpenSSH 9.2 shows a local one twice, the second time as dynamic."""
+    monkeypatch.setenv("NAME", "some.host")
     status, found = shown(OPENSSH, *words, "h")
     if "D" not in words[0] and "Dynamic" not in words[1]:
         found = [line for line in found if not line.startswith("dynamicforward")]
@@ -545,6 +548,26 @@ def test_nothing_but_a_comment_for_the_server(keyword, tmp_path, host_key):
     (tmp_path / "c").write_text(f"HostKey {host_key}\n{keyword} # x\n")
     ours, theirs = (run([suite.sshd, "-t", "-f", tmp_path / "c"]).returncode for suite in (OURS, OPENSSH))
     assert ours == theirs
+
+
+@pytest.mark.parametrize("line", [
+    "AuthorizedKeysFile ~/x y", "AuthorizedPrincipalsFile ~/x", "Banner ~/b", "HostKey ~/k", "RevokedKeys ~root/x",
+    "PidFile ~", "TrustedUserCAKeys %h/x", "Banner b", "ModuliFile ~no-such-user/x", "ChrootDirectory ~/x",
+    "Subsystem sftp internal-sftp -f X # it's", "Subsystem sftp /a 'b' # c",
+])
+def test_files_of_the_server(line, tmp_path, host_key):
+    """A tilde is the home of whoever starts sshd; other relative paths begin where it was started."""
+    (tmp_path / "c").write_text(f"HostKey {host_key}\n{line}\n")
+    keyword = line.split()[0].lower().encode()
+
+    def outcome(suite):
+        result = run([suite.sshd, "-T", "-f", tmp_path / "c"], cwd=tmp_path)
+        return result.returncode, [text for text in result.stdout.splitlines() if text.startswith(keyword + b" ")]
+
+    status, lines = outcome(OURS)
+    if "'b'" in line:  # since OpenSSH 9.5 quotes are kept
+        lines = [text.replace(b"'", b"") for text in lines]
+    assert (status, lines) == outcome(OPENSSH)
 
 
 @pytest.mark.parametrize("line", [

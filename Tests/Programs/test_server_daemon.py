@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon: who is let in how often, reloads, service managers, events; OpenSSH is the client."""
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -263,6 +265,71 @@ def test_events(serve, key, tmp_path, me):
     assert end["user"] == me and end["bytes_in"] > 50 and end["bytes_out"] > 50
     failed = next(line for line in lines() if line.get("result") == "failed")
     assert failed["user"] == me and failed["reference"] != accepted["reference"]
+
+
+@pytest.mark.parametrize("is_reader_slow", [False, True], ids=["reader", "slow reader"])
+@pytest.mark.parametrize("kind", ["unix", "fd", "pipe"])
+def test_events_go_to_a_socket_or_a_descriptor(kind, is_reader_slow, tmp_path, me, key, home):
+    with contextlib.ExitStack() as held:
+        if kind == "unix":
+            door = held.enter_context(socket.socket(socket.AF_UNIX))
+            door.bind(str(home / "events"))
+            door.listen(1)
+            target, given = f"unix:{home}/events", ()
+        else:
+            inside, outside = socket.socketpair()
+            held.enter_context(outside)
+            if kind == "pipe":
+                read, write = os.pipe()
+                if is_reader_slow:
+                    fcntl.fcntl(write, 1031, 4096)  # F_SETPIPE_SZ
+                inside, outside = held.enter_context(open(write, "wb")), held.enter_context(open(read, "rb"))
+                outside.recv, outside.settimeout = outside.read, lambda _: None
+            target, given = f"fd:{inside.fileno()}", (inside.fileno(),)
+        peer = Server(UNDER_TEST, tmp_path / "server", me, extra=[f"EventLog {target}"])
+        peer.allow(key)
+        peer.process = subprocess.Popen(
+            [UNDER_TEST.sshd, "-D", "-f", peer.config, "-E", peer.log], pass_fds=given,
+        )
+        try:
+            wait_until(peer.answers, "sshd")
+            if kind == "unix":
+                outside = held.enter_context(door.accept()[0])
+            else:
+                inside.close()
+            if is_reader_slow:
+                # Nobody reads: no login waits for that.
+                if kind != "pipe":
+                    outside.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+                for _ in range(6):
+                    assert login(peer, key, "for i in 1 2 3; do echo in; done").returncode == 0
+                return
+            assert login(peer, key).stdout == b"in\n"
+            hang_up(peer, "Received SIGHUP; restarting.")
+            assert login(peer, key).stdout == b"in\n"
+            if kind == "unix":
+                second = held.enter_context(door.accept()[0])
+        finally:
+            peer.process.terminate()
+            peer.process.wait(10)
+        said = b""
+        for end in [outside] + ([second] if kind == "unix" else []):
+            end.settimeout(10)
+            while data := end.recv(65536):
+                said += data
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert len([line for line in lines if line["event"] == "login" and line["user"] == me]) == 2
+        assert [line["result"] for line in lines if line["event"] == "reload"] == ["done"]
+
+
+def test_a_reader_of_events_that_goes_is_missed_by_nobody(serve, key, home):
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(home / "events"))
+        door.listen(1)
+        peer = serve(UNDER_TEST, f"EventLog unix:{home}/events")
+        door.accept()[0].close()
+    for _ in range(3):
+        assert login(peer, key).stdout == b"in\n", peer.log_text()
 
 
 def test_a_refused_client_can_name_the_event(serve, tmp_path):

@@ -280,9 +280,9 @@ package final class ClientLoop {
             return isIdle && hasOpenedForward
         } else if !isPersistentMaster {
             // What holds no session ends when nobody can ask it for one any more.
-            return master?.isClosed == true && isIdle
+            return master?.isClosed == true && master?.isBusy != true && isIdle
         }
-        guard let master, !master.isClosed else { return isIdle }
+        guard let master, !master.isClosed else { return isIdle && master?.isBusy != true }
         if !isIdle || master.isBusy {
             idleDeadline = nil
             return false

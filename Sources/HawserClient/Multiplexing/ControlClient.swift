@@ -171,24 +171,21 @@ package final class ControlClient {
 
     /// `-O exit` and `-O stop`.
     package func terminate(onlyStop: Bool, isQuiet: Bool = false) -> Outcome {
-        let what = onlyStop ? "Stop listening" : "Exit"
         guard greet(onlyStop ? .stopListening(id: 1) : .terminate(id: 1)) else {
             return .done(255)
         }
+        let request = onlyStop ? "stop listening" : "termination"
+        let function = "mux_client_request_" + (onlyStop ? "stop_listening" : "terminate")
         switch receive() {
-        case .ok?:
-            if !isQuiet { printError("\(what) request sent.\r\n") }
+        // OpenSSH's master is gone before its answer is.
+        case nil where !onlyStop, .ok?:
+            if !isQuiet { printError("\(onlyStop ? "Stop listening" : "Exit") request sent.\r\n") }
             return .done(0)
         case .permissionDenied(_, let reason)?:
-            log.fatal("Master refused termination request: \(reason.visible)")
+            log.fatal("Master refused \(request) request: \(reason.visible)")
         case .failure(_, let reason)?:
-            log.fatal("\(what) request failed: \(reason.visible)")
-        case nil where !onlyStop:
-            // OpenSSH's master is gone before its answer is.
-            if !isQuiet { printError("\(what) request sent.\r\n") }
-            return .done(0)
-        default:
-            log.fatal("mux_client_request_terminate: read from master failed")
+            log.fatal("\(function): \(request) request failed: \(reason.visible)")
+        default: log.fatal("\(function): read from master failed")
         }
         return .done(255)
     }

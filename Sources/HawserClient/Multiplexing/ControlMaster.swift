@@ -175,14 +175,14 @@ package final class ControlMaster: Watcher {
                 passenger.send(.ok(id: id), loop)
             }
         case .openForward(let id, let forward):
-            let question = "Open \(forward.description) on \(host)? "
+            let question = "Open \(forward.description) on \(host)?"
             confirm(question, id, passenger, loop) {
                 passenger.openForward(id, forward, loop)
             }
         case .closeForward(let id, let forward):
             passenger.closeForward(id, forward, loop)
         case .proxy(let id):
-            confirm("Allow shared connection to \(host)? ", id, passenger, loop) {
+            confirm("Allow multiplex proxy connection?", id, passenger, loop) {
                 passenger.becomeProxy(id, loop)
             }
         case .information(let id, let what):
@@ -214,7 +214,9 @@ package final class ControlMaster: Watcher {
 
     /// All descriptors of a request for a channel are there.
     func open(_ passenger: ControlPassenger, _ id: UInt32, _ loop: ClientLoop) {
-        let question = "Allow shared connection to \(host)? "
+        let question =
+            passenger.wantedForward.map { "Allow forward to \($0.shortPlace)? " }
+            ?? "Allow shared connection to \(host)? "
         confirm(question, id, passenger, loop) { passenger.open(loop) }
     }
 

@@ -174,6 +174,12 @@ final class ControlPassenger: Watcher {
 
     var awaitsDescriptors: Bool { (pending?.missing ?? 0) > 0 }
 
+    /// Where it wants its standard input and output to go, if it does.
+    var wantedForward: Forward.End? {
+        guard case .standardForward(let target)? = pending?.want else { return nil }
+        return target
+    }
+
     func await(_ want: Want, _ id: UInt32, descriptors count: Int, number: UInt32) {
         pending = Pending(id: id, want: want, missing: count)
         self.number = number

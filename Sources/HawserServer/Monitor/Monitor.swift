@@ -338,6 +338,8 @@ package final class Monitor {
             let descriptors =
                 connectionDescriptors(theirs) + [(child: ServerRole.Place.descriptors, ours: given)]
             guard startsSessionAnew else {
+                // What the login needed, before two processes have it.
+                Memory.trim()
                 return try Fork.start { serveSession(begin, descriptors) }
             }
             var spawn = ours(.session, start.programs.sessionStartedAnew)

@@ -44,6 +44,10 @@ package final class SessionProcess {
     var scratch = [UInt8](repeating: 0, count: ChannelPipe.smallReadBytes)
     /// Something has happened since memory was last given back.
     private var hasWorked = true
+    /// This process is no copy: no other has the pages of its program that only the start has changed.
+    private let isStartedAnew: Bool
+    /// For how long longer nothing happens before those are given back too; nanoseconds.
+    private var restsAfter: UInt64 = 0
     /// Requests to the monitor whose answers are due, oldest first.
     var waiting: [Waiting] = []
     private var exitStatus: Int32?
@@ -114,7 +118,8 @@ package final class SessionProcess {
             socket,
             input: input,
             output: output,
-            descriptors: descriptors
+            descriptors: descriptors,
+            isStartedAnew: true
         )
     }
 
@@ -125,7 +130,8 @@ package final class SessionProcess {
         _ socket: MessageSocket,
         input: Int32,
         output: Int32,
-        descriptors: Int32
+        descriptors: Int32,
+        isStartedAnew: Bool = false
     ) -> Int32 {
         var log = Log(level: start.logLevel, sink: MonitorLogSink(socket))
         for descriptor in [socket.descriptor, input, output, descriptors] {
@@ -177,7 +183,8 @@ package final class SessionProcess {
                 log,
                 connection,
                 input: input,
-                output: output
+                output: output,
+                isStartedAnew: isStartedAnew
             )
             return process.serve()
         } catch {
@@ -221,9 +228,11 @@ package final class SessionProcess {
         _ log: Log,
         _ connection: consuming ServerConnection,
         input: Int32,
-        output: Int32
+        output: Int32,
+        isStartedAnew: Bool
     ) {
         self.monitor = monitor
+        self.isStartedAnew = isStartedAnew
         self.watch = watch
         idleLimits = IdleLimits(settings.words("channeltimeout"))
         self.descriptors = descriptors
@@ -285,10 +294,14 @@ package final class SessionProcess {
             watch.set(output, read: false, write: wantsOutput)
         }
         var isQuiet = true
-        watch.wait(timeout: hasWorked ? min(timeout ?? Self.rest, Self.rest) : timeout) { ready in
+        let hasRested = watch.wait(
+            timeout: hasWorked ? min(timeout ?? Self.rest, Self.rest) : timeout,
+            rests: isStartedAnew && !hasWorked ? restsAfter : nil
+        ) { ready in
             isQuiet = false
             take(ready)
         }
+        if hasRested { restsAfter = 2_000_000_000 }
         if isQuiet, hasWorked { rest() }
         hasWorked = !isQuiet
         checkKeepAlive()

@@ -8,6 +8,10 @@ internal import HawserWire
 final class ZlibCompression: PacketCompression {
     private let zlib = Zlib()
 
+    /// Bytes on the wire and what they stand for, in either direction.
+    var received: (wire: UInt64, plain: UInt64) { (zlib.decompressed.from, zlib.decompressed.to) }
+    var sent: (wire: UInt64, plain: UInt64) { (zlib.compressed.to, zlib.compressed.from) }
+
     func compress(_ payload: RawSpan, into output: inout ByteQueue) {
         zlib.compress(payload, into: &output)
     }

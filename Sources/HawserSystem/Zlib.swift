@@ -23,6 +23,18 @@ package final class Zlib {
         }
     }
 
+    /// Bytes that were compressed, and what they became.
+    package var compressed: (from: UInt64, to: UInt64) {
+        guard let stream = unsafe deflater else { return (0, 0) }
+        return unsafe (UInt64(stream.pointee.total_in), UInt64(stream.pointee.total_out))
+    }
+
+    /// Bytes that came compressed, and what they had been.
+    package var decompressed: (from: UInt64, to: UInt64) {
+        guard let stream = unsafe inflater else { return (0, 0) }
+        return unsafe (UInt64(stream.pointee.total_in), UInt64(stream.pointee.total_out))
+    }
+
     /// Appends the compressed form of `payload`, flushed so that the peer can read all of it.
     package func compress(_ payload: RawSpan, into output: inout ByteQueue) {
         let stream = unsafe deflater ?? makeDeflater()

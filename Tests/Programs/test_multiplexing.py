@@ -321,15 +321,39 @@ def test_information_about_a_master(line):
     it = line()
     it.open_master(OURS)
     result = it.ssh(OURS, "-O", "conninfo", "127.0.0.1")
-    assert f"-> 127.0.0.1:{it.server.port}\n" in result.stdout.decode()
-    assert re.search(rb"^kexalgorithm \S+\ncipher \S+", result.stdout.replace(
-        b"hostkeyalgorithm ssh-ed25519\n", b""), re.M)
+    head, *lines = result.stdout.decode().splitlines()
+    assert "127.0.0.1" in head and str(it.master_pid()) in head
+    # OpenSSH 10.3: two blanks, a name, a value.
+    shown = dict(re.fullmatch(r"  (\w+) (.+)", each).groups() for each in lines)
+    assert re.fullmatch(rf"127\.0\.0\.1:\d+ -> 127\.0\.0\.1:{it.server.port}", shown["tcp"])
+    assert re.fullmatch(r"(\d+h)?(\d+m)?\d+s", shown["duration"])
+    assert shown["hostkeyalgorithm"] == "ssh-ed25519" and shown["compression"] == "none"
+    assert {"kexalgorithm", "cipher", "mac"} < shown.keys() and "compressed" not in shown
+    assert re.fullmatch(
+        r"\d+ pkts \d+ blks \S+ in, \d+ pkts \d+ blks \S+ out", shown["traffic"]
+    )
     assert b"The following connections are open" in it.ssh(
         OURS, "-O", "channels", "127.0.0.1"
     ).stdout
     listed = json.loads(run([OURS.ssh, "-O", "list", "--json"]).stdout)
     mine = [each for each in listed if each["path"] == str(it.socket)]
     assert len(mine) == 1 and mine[0]["port"] == it.server.port and mine[0]["rtt_ms"] is not None
+
+
+@pytest.mark.parametrize("cipher", ["aes128-ctr", "chacha20-poly1305@openssh.com"])
+def test_information_follows_what_was_agreed(cipher, line):
+    it = line(Compression="yes", Ciphers=cipher, KexAlgorithms="curve25519-sha256", RekeyLimit="1M")
+    it.open_master(OURS)
+    assert len(it.ssh(OURS, "127.0.0.1", "head -c 3000000 /dev/zero").stdout) == 3_000_000
+    assert len(it.ssh(OURS, "127.0.0.1", "head -c 3000000 /dev/urandom").stdout) == 3_000_000
+    text = it.ssh(OURS, "-O", "conninfo", "127.0.0.1").stdout.decode()
+    assert f"\n  cipher {cipher}\n" in text
+    assert "\n  kexalgorithm curve25519-sha256\n" in text
+    assert "\n  compression zlib@openssh.com\n" in text
+    # All keys count, not those of the last mebibyte.
+    plain, wire = re.search(r"\n  compressed (\d+)KB to (\d+)KB in", text).groups()
+    assert 5700 < int(plain) < 6100 and 2900 < int(wire) < 3100
+    assert int(re.search(r"traffic \d+ pkts \d+ blks (\d+)KB in", text)[1]) > 2900
 
 
 def test_sessions_are_seen_and_ended(line):

@@ -136,35 +136,4 @@ extension ClientLoop {
         }
         return text
     }
-
-    /// What `-O conninfo` and `~I` show, line by line.
-    var connectionInformation: String {
-        var lines: [String] = []
-        if let local = Socket.local(of: dialed.input), let address = dialed.address {
-            lines.append(
-                "\(settings.user) \(local.host):\(local.port) -> \(address.host):\(address.port)"
-            )
-        } else {
-            lines.append(
-                "\(settings.user) -> \(settings.host):\(settings.port) (through a command)"
-            )
-        }
-        let seconds = (Clock.nanoseconds - started) / 1_000_000_000
-        lines.append("connected \(seconds)s")
-        if let agreed = connection.negotiated {
-            lines.append("kexalgorithm \(agreed.keyExchange)")
-            lines.append("hostkeyalgorithm \(agreed.hostKey)")
-            let out = agreed.toServer
-            let back = agreed.toClient
-            lines.append("cipher \(out.cipher.rawValue)")
-            if out.cipher != back.cipher { lines.append("cipher \(back.cipher.rawValue)") }
-            if let mac = out.mac { lines.append("mac \(mac.rawValue)") }
-            lines.append("compression \(out.compression)")
-        }
-        if let limit = settings.options.rekeyLimit {
-            lines.append("rekeylimit \(limit.bytes) \(limit.seconds)")
-        }
-        lines.append("channels \(channels.count)")
-        return lines.map { $0 + "\n" }.joined()
-    }
 }

@@ -42,6 +42,7 @@ package final class ClientLoop {
     let started = Clock.nanoseconds
     /// A master has the keys; we are its proxy client.
     let isBare: Bool
+    let compressions = Compressions()
 
     // Waiting.
     let descriptors: DescriptorWatch
@@ -146,7 +147,7 @@ package final class ClientLoop {
         )
         transport.log = log
         transport.minimumRSABits = options.requiredRSASize ?? 1024
-        transport.makeCompression = { ZlibCompression() }
+        transport.makeCompression = { [compressions] in compressions.make() }
         if let limit = options.rekeyLimit {
             transport.rekeyLimit = RekeyLimit(
                 bytes: limit.bytes == 0 ? nil : limit.bytes,

@@ -51,6 +51,11 @@ extension Connection where Self: ~Copyable {
     /// What the current keys were agreed to be.
     package var negotiated: Negotiated? { core.transport.negotiated }
 
+    /// What has come, and what has gone out.
+    package var traffic: (received: Traffic, sent: Traffic) {
+        (core.transport.received, core.transport.sent)
+    }
+
     package var peerExtensions: PeerExtensions { core.transport.peerExtensions }
 
     /// Whether keys are being exchanged, so that channel data has to wait.

@@ -13,6 +13,8 @@ struct PacketReader: ~Copyable {
     /// Packets and bytes under the current key.
     private(set) var packets: UInt64 = 0
     private(set) var bytes: UInt64 = 0
+    /// Under those before it.
+    private var earlier = Traffic()
 
     /// packet_length of the packet at the front, once its head has been opened.
     private var length: Int?
@@ -60,9 +62,17 @@ struct PacketReader: ~Copyable {
         return true
     }
 
+    /// Under all keys.
+    var traffic: Traffic {
+        var sum = earlier
+        sum.add(packets: packets, bytes: bytes)
+        return sum
+    }
+
     /// Switches to another key; with strict key exchange the numbers start anew.
     mutating func setKey(_ opener: any PacketOpener, resetsSequenceNumber: Bool) {
         self.opener = opener
+        earlier = traffic
         packets = 0
         bytes = 0
         if resetsSequenceNumber { sequenceNumber = 0 }

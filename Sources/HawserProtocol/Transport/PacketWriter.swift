@@ -13,6 +13,8 @@ struct PacketWriter: ~Copyable {
     /// Packets and bytes under the current key.
     private(set) var packets: UInt64 = 0
     private(set) var bytes: UInt64 = 0
+    /// Under those before it.
+    private var earlier = Traffic()
 
     /// Where in the output the packet that is being written begins.
     private var start = 0
@@ -91,9 +93,17 @@ struct PacketWriter: ~Copyable {
         bytes += UInt64(total)
     }
 
+    /// Under all keys.
+    var traffic: Traffic {
+        var sum = earlier
+        sum.add(packets: packets, bytes: bytes)
+        return sum
+    }
+
     /// Switches to another key; with strict key exchange the numbers start anew.
     mutating func setKey(_ sealer: any PacketSealer, resetsSequenceNumber: Bool) {
         self.sealer = sealer
+        earlier = traffic
         packets = 0
         bytes = 0
         if resetsSequenceNumber { sequenceNumber = 0 }

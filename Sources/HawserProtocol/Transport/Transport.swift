@@ -24,6 +24,8 @@ package struct Transport: ~Copyable {
     package internal(set) var sessionIdentifier: [UInt8] = []
     /// What the current keys were agreed to be.
     package internal(set) var negotiated: Negotiated?
+    package var received: Traffic { reader.traffic }
+    package var sent: Traffic { writer.traffic }
     /// What the exchange that runs has agreed on.
     var pending: Negotiated?
     var ourKexInit: [UInt8] = []

@@ -191,8 +191,33 @@ package struct ClientSettings {
         case let path?: _ = try expandPath(path)
         }
         if let path = options.forwardAgent, path.contains("/") || path.hasPrefix("${") {
-            _ = try expandPath(path)
+            do throws(ConfigError) {
+                _ = try expandPath(path)
+            } catch {
+                throw told(error, of: path, .forwardAgent)
+            }
         }
+    }
+
+    /// The mistake in a value, with the line that holds it.
+    private func told(
+        _ error: ConfigError,
+        of value: String,
+        _ keyword: ClientKeyword
+    ) -> ConfigError {
+        guard error.text.hasPrefix("vdollar_percent_expand: env"),
+            let origin = options[keyword]?.origin
+        else {
+            return error
+        }
+        let place = origin.line > 0 ? origin.file : "command-line"
+        var text =
+            error.text
+            + "\r\n\(place) line \(origin.line): Invalid environment expansion \(value)."
+        if origin.line > 0 {
+            text += "\r\n\(place): terminating, 1 bad configuration options"
+        }
+        return ConfigError(file: "", line: 0, text: text)
     }
 
     /// The tokens of ssh_config(5), TOKENS.

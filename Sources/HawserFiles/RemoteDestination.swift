@@ -8,6 +8,8 @@ package struct RemoteDestination {
     /// As it was written; nil when there was none.
     package var path: [UInt8]?
 
+    package init(host: String) { self.host = host }
+
     /// The host, with the user where there is one, for messages.
     package var text: String { user.map { "\($0)@\(host)" } ?? host }
 
@@ -63,11 +65,11 @@ package struct RemoteDestination {
         var isBracketed = false
         for (index, byte) in word.enumerated() {
             if byte == UInt8(ascii: "["), index == 0 || word[index - 1] == UInt8(ascii: "@") {
-                isBracketed = word[index...].contains(UInt8(ascii: "]"))
+                isBracketed = true
             }
-            if byte == UInt8(ascii: "]"), isBracketed { isBracketed = false }
-            if byte == slash, !isBracketed { return nil }
-            if byte == colon, !isBracketed {
+            if byte == slash { return nil }
+            // Behind an opening bracket only `]:` ends the host.
+            if byte == colon, !isBracketed || word[index - 1] == UInt8(ascii: "]") {
                 guard index > 0 else { return nil }
                 var result = host(Array(word[..<index]))
                 result.path = Array(word[(index + 1)...])
@@ -82,7 +84,8 @@ package struct RemoteDestination {
         var result = RemoteDestination(host: "")
         var rest = word[...]
         if let at = rest.lastIndex(of: UInt8(ascii: "@")) {
-            result.user = String(decoding: rest[..<at], as: UTF8.self)
+            // A name of no letters is none.
+            if at > rest.startIndex { result.user = String(decoding: rest[..<at], as: UTF8.self) }
             rest = rest[(at + 1)...]
         }
         if rest.first == UInt8(ascii: "["), rest.last == UInt8(ascii: "]") {

@@ -11,6 +11,8 @@ package enum SessionFault: Error, Equatable, Sendable {
     case closed
     /// The server does not speak the protocol; the text is for the user.
     case misspoken(String)
+    /// The first thing that it says, of this type, is no greeting.
+    case notGreeted(UInt8)
     /// A signal wants the program to end.
     case interrupted
 }
@@ -65,12 +67,10 @@ package final class RemoteSession {
         let directory = asksDirectory ? client.request(.realpath, [46]) : nil
         while client.version == 0 {
             if let reply = try next() {
-                guard case .version = reply.content else {
-                    throw .misspoken("Invalid packet back from SSH2_FXP_INIT")
-                }
+                guard case .version = reply.content else { throw .notGreeted(0) }
                 break
             }
-            try wait()
+            try waitForGreeting()
         }
         if supports("limits@openssh.com") {
             limitsRequest = client.extended("limits@openssh.com") { _ in }
@@ -80,6 +80,17 @@ package final class RemoteSession {
             let name = names.first?.name
         else { throw .misspoken("Need cwd") }
         startDirectory = name
+    }
+
+    /// Waits for bytes. A server that takes none itself may have said why, before it ended.
+    private func waitForGreeting() throws(SessionFault) {
+        do throws(SessionFault) {
+            try wait()
+        } catch .closed {
+            while (try? fill()) == true {}
+            _ = try next()
+            if client.version == 0 { throw .closed }
+        }
     }
 
     /// Waits for the limits, if they have been asked for and have not come.
@@ -130,6 +141,7 @@ package final class RemoteSession {
         } catch {
             switch error {
             case .badMessage(let text): throw .misspoken(text)
+            case .badGreeting(let type): throw .notGreeted(type)
             }
         }
     }

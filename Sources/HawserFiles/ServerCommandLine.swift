@@ -39,7 +39,10 @@ package struct ServerCommandLine {
                 let names = ServerRequest.allCases.map(\.rawValue).joined(separator: "\n")
                 return .end(text: names + "\n", isError: false, status: 0)
             case .option("d", let directory):
-                line.startDirectory = expand(directory, user)
+                guard let expanded = expand(directory, user) else {
+                    return .end(text: "", isError: true, status: 255)
+                }
+                line.startDirectory = expanded
             case .option("l", let level):
                 guard let level = LogLevel(keyword: level) else {
                     return .end(
@@ -85,7 +88,8 @@ package struct ServerCommandLine {
     }
 
     /// `%d`: the home, `%u`: the name, `%U`: the number, `%%`; a tilde at the start is the home.
-    private static func expand(_ directory: String, _ user: User?) -> String {
+    /// Nil: another letter, or none, behind a percent sign.
+    private static func expand(_ directory: String, _ user: User?) -> String? {
         var result = ""
         var rest = Substring(directory)
         if let user, rest == "~" || rest.hasPrefix("~/") {
@@ -93,16 +97,16 @@ package struct ServerCommandLine {
             rest = rest.dropFirst()
         }
         while let character = rest.popFirst() {
-            guard character == "%", let token = rest.popFirst() else {
+            guard character == "%" else {
                 result.append(character)
                 continue
             }
-            switch token {
+            switch rest.popFirst() {
             case "%": result += "%"
             case "d": result += user?.home ?? ""
             case "u": result += user?.name ?? ""
             case "U": result += user.map { String($0.uid) } ?? ""
-            default: result += "%\(token)"
+            default: return nil
             }
         }
         return result

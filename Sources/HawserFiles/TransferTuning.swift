@@ -2,20 +2,40 @@
 
 /// `-X nrequests=N` and `-X buffer=SIZE`.
 package enum TransferTuning {
-    /// False when it is neither, or its value makes no sense.
-    package static func apply(_ text: String, to options: inout CopyOptions) -> Bool {
-        let parts = text.split(separator: "=", maxSplits: 1)
-        guard parts.count == 2 else { return false }
+    /// Takes one of them over; what is wrong with it when it cannot.
+    package static func apply(_ text: String, to options: inout CopyOptions) -> String? {
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return "Invalid -X option" }
+        let value = parts[1]
         switch parts[0].lowercased() {
         case "nrequests":
-            guard let count = Int(parts[1]), count > 0 else { return false }
-            options.requests = count
+            if let fault = fault(ofCount: value) {
+                return "Invalid number of requests \"\(value)\": \(fault)"
+            }
+            options.requests = Int(value) ?? options.requests
         case "buffer":
-            guard let bytes = size(parts[1]), bytes > 0, bytes <= 256 * 1024 else { return false }
+            guard let bytes = size(value) else {
+                let isNumber = !value.isEmpty && value.utf8.allSatisfy { (48...57).contains($0) }
+                let fault = isNumber ? "Numerical result out of range" : "Invalid argument"
+                return "Invalid buffer size \"\(value)\": \(fault)"
+            }
+            guard (1...256 * 1024).contains(bytes) else {
+                return "Invalid buffer size \"\(value)\": Invalid argument"
+            }
             options.blockBytes = bytes
-        default: return false
+        default: return "Invalid -X option"
         }
-        return true
+        return nil
+    }
+
+    /// What is wrong with a number of requests, if anything.
+    private static func fault(ofCount text: Substring) -> String? {
+        let digits = text.first == "-" ? text.dropFirst() : text
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ (48...57).contains($0) }) else {
+            return "invalid"
+        }
+        guard let count = Int(text) else { return text.first == "-" ? "too small" : "too large" }
+        return count < 1 ? "too small" : count > Int(Int32.max) ? "too large" : nil
     }
 
     /// A number with `K`, `M` or `G` behind it.

@@ -33,6 +33,10 @@ package struct AllowedSigner: Sendable {
         }
         let options = rest[..<Self.endOfOptions(rest)]
         let text = String(decoding: rest[options.endIndex...], as: UTF8.self)
+        // One word alone was taken for options.
+        guard text.utf8.contains(where: { !$0.isBlank }) else {
+            throw .invalidFormat("missing key")
+        }
         guard let line = try? PublicKeyLine.parse(text) else { throw .invalidFormat("invalid key") }
         key = line.key
         do throws(KeyError) {

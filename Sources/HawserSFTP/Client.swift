@@ -6,6 +6,8 @@ package import HawserWire
 package enum ClientFault: Error, Equatable, Sendable {
     /// A packet that is none; the text is for the user.
     case badMessage(String)
+    /// Something else than `SSH_FXP_VERSION` first.
+    case badGreeting(UInt8)
 }
 
 /// The answer to one request.
@@ -202,10 +204,22 @@ package struct Client: ~Copyable {
         forgetTold()
         guard input.count >= 4 else { return nil }
         let length = Int(input.bytes.bigEndianUInt32(at: 0))
-        guard length >= 5, length <= PacketLimits.packetBytes else {
-            throw .badMessage("Received message too long \(length)")
+        guard length <= PacketLimits.packetBytes else {
+            // Text instead of a greeting is mostly what a shell prints as it starts.
+            let advice =
+                "\nEnsure the remote shell produces no output for non-interactive sessions."
+            throw .badMessage(
+                "Received message too long \(length)" + (version == 0 ? advice : "")
+            )
         }
         guard input.count >= 4 + length else { return nil }
+        if version == 0, length > 0 {
+            let type = input.bytes[byteAt: 4]
+            guard type == PacketType.version.rawValue else { throw .badGreeting(type) }
+        }
+        guard length >= 5 else {
+            throw .badMessage("bad message from server: incomplete message")
+        }
         toldBytes = 4 + length
         do throws(WireError) {
             return try parse(length)

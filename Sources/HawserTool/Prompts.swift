@@ -76,8 +76,12 @@ package enum Prompts {
             }
             guard set.isReadable(input) else { continue }
             var span = byte.mutableRawBytes
-            guard case .bytes = Descriptor.read(terminal, into: &span) else {
-                return (line.isEmpty ? nil : SecretBytes(Array(line)), nil)
+            let result = Descriptor.read(terminal, into: &span)
+            guard case .bytes = result else {
+                // The end of input (^D) ends the line, also an empty one; nobody answers any more
+                // where the terminal is gone.
+                let isThere = result == .ended && Terminal.settings(of: terminal) != nil
+                return (line.isEmpty && !isThere ? nil : SecretBytes(Array(line)), nil)
             }
             if byte[0] == UInt8(ascii: "\n") || byte[0] == UInt8(ascii: "\r") {
                 return (SecretBytes(Array(line)), nil)

@@ -7,6 +7,8 @@ internal import HawserTool
 struct SCPCommandLine {
     enum Role { case user, source, sink }
 
+    /// What scp was called as: it stands before its messages.
+    let name: String
     var role = Role.user
     var ssh = SSHProgram()
     /// What ssh gets before host and command.
@@ -34,6 +36,7 @@ struct SCPCommandLine {
     enum Failure: Error { case leave(String, Int32) }
 
     init(_ words: [[UInt8]]) throws(Failure) {
+        name = words.first.map { String(decoding: $0, as: UTF8.self) } ?? "scp"
         options.followsLinks = true
         options.isInPlace = true
         var texts: [String] = []
@@ -52,24 +55,23 @@ struct SCPCommandLine {
             case .flag(let letter): try set(letter)
             case .option(let letter, let value): try set(letter, value)
             case .unknown(let letter):
-                throw .leave("scp: unknown option -- \(letter)\r\n" + usage, 1)
+                throw .leave("\(name): unknown option -- \(letter)\r\n" + usage, 1)
             case .missingValue(let letter):
-                throw .leave("scp: option requires an argument -- \(letter)\r\n" + usage, 1)
+                throw .leave("\(name): option requires an argument -- \(letter)\r\n" + usage, 1)
             }
         }
         sshArguments.append("-oForwardAgent=no")
         operands = Array(words.suffix(parser.operands.count))
         if role == .user, operands.count < 2 { throw .leave(usage, 1) }
-        if role != .user, operands.isEmpty { throw .leave(usage, 1) }
         if usesLegacy, options.resumes || options.isAtomic || options.verifies {
-            throw .leave("scp: --resume, --atomic and --verify need the SFTP protocol\n", 1)
+            throw .leave("\(name): --resume, --atomic and --verify need the SFTP protocol\n", 1)
         }
         if printsJSON { showsProgress = false }
     }
 
     private mutating func set(_ letter: Character) throws(Failure) {
         switch letter {
-        case "1": throw .leave("scp: SSH protocol v.1 is no longer supported\n", 255)
+        case "1": throw .leave("\(name): SSH protocol v.1 is no longer supported\n", 255)
         case "2": break
         case "3": isDirectBetweenHosts = false
         case "R": isDirectBetweenHosts = true
@@ -103,7 +105,11 @@ struct SCPCommandLine {
         case "M":
             guard value == "scp" || value == "sftp" else { throw .leave(usage, 1) }
             usesLegacy = value == "scp"
-        case "P": port = value
+        case "P":
+            guard let number = UInt16(value), number > 0 else {
+                throw .leave("\(name): bad port \"\(value)\"\n\n", 255)
+            }
+            port = value
         case "S": ssh.path = value
         case "l":
             guard let limit = UInt64(value), limit > 0, limit <= 100 << 20 else {
@@ -111,8 +117,8 @@ struct SCPCommandLine {
             }
             options.kilobitsPerSecond = limit
         default:
-            guard TransferTuning.apply(value, to: &options) else {
-                throw .leave("scp: Invalid -X option\n", 255)
+            if let fault = TransferTuning.apply(value, to: &options) {
+                throw .leave("\(name): \(fault)\n", 255)
             }
         }
     }

@@ -26,7 +26,7 @@ extension Program {
                 try copy.send(line.operands)
             } else {
                 guard line.operands.count == 1, let target = line.operands.first else {
-                    reporter.fail("scp: ambiguous target")
+                    printOutput("\u{1}scp: ambiguous target\n")
                     return 1
                 }
                 try copy.receive(into: target)
@@ -83,7 +83,7 @@ extension Program {
         do throws(SystemError) {
             pipes = try ProgramPipes.start(line.ssh.path, words, lastArgument: command)
         } catch {
-            reporter.fail("\(error)")
+            reporter.fail("\(line.ssh.path): \(error.reason)")
             return 255
         }
         let copy = LegacyCopy(

@@ -38,10 +38,10 @@ struct Program {
         }
         var sources = line.operands.map(Location.init)
         guard let target = sources.popLast() else { return 1 }
-        for place in sources + [target] {
+        for (place, word) in zip(sources + [target], line.operands) {
             if case .remote(let destination) = place, destination.host.isEmpty {
-                reporter.fail("scp: invalid uri or missing host")
-                return 255
+                reporter.fail("\(PrintableText.of(word)): invalid uri")
+                return 1
             }
         }
         let copies = SFTPCopies(line, reporter)
@@ -50,10 +50,10 @@ struct Program {
             if let signal = reporter.endingSignal { Signals.raise(signal) }
         }
         var status: Int32 = 0
-        if sources.count > 1, case .local(let path) = target,
+        if sources.count > 1 || line.targetIsDirectory, case .local(let path) = target,
             let refusal = directoryRefusal(path)
         {
-            reporter.fail("scp: \(PrintableText.of(path)): \(refusal)")
+            reporter.fail("\(PrintableText.of(path)): \(refusal)")
             return 1
         }
         for source in sources {

@@ -10,6 +10,7 @@ internal import HawserWire
 final class Reporter: CopyObserver {
     private let printsJSON: Bool
     private let verbosity: Int
+    private let name: String
     private var meter = CopyMeter()
     /// The signal that ends the program once what it has begun is cleared away.
     var endingSignal: Int32?
@@ -21,6 +22,7 @@ final class Reporter: CopyObserver {
             line.showsProgress && line.role == .user
             && Descriptor.isTerminal(Descriptor.standardOutput)
         verbosity = line.verbosity
+        name = line.name
     }
 
     func debug(_ text: String) {
@@ -32,19 +34,26 @@ final class Reporter: CopyObserver {
         guard !text.isEmpty else { return }
         meter.abandon()
         if printsJSON { emit("error", [("message", .text(text))]) }
-        printError(text + "\n")
+        printError(called(text) + "\n")
     }
 
-    func copyNotes(_ text: String) { printError("scp: " + text + "\n") }
+    /// A message with the name that the program was called by in place of its own.
+    private func called(_ text: String) -> String {
+        guard text.hasPrefix(Self.own) else { return text }
+        return name + ": " + text.dropFirst(Self.own.count)
+    }
+
+    private static let own = "scp: "
+
+    func copyNotes(_ text: String) { printError(called(Self.own + text) + "\n") }
 
     var prefix = "scp: "
     func copyFails(_ text: String) { fail(text.hasPrefix("scp: ") ? text : prefix + text) }
 
     func copyStarts(_ source: [UInt8], _ target: [UInt8]) {
         if verbosity > 0 {
-            printError(
-                "scp: debug1: copying \(PrintableText.of(source)) to \(PrintableText.of(target))\n"
-            )
+            let names = "\(PrintableText.of(source)) to \(PrintableText.of(target))"
+            printError(called("scp: debug1: copying \(names)\n"))
         }
     }
 
@@ -79,7 +88,9 @@ final class Reporter: CopyObserver {
     }
 
     func copyEnters(_ source: [UInt8]) {
-        if verbosity > 0 { printError("scp: debug1: entering \(PrintableText.of(source))\n") }
+        if verbosity > 0 {
+            printError(called("scp: debug1: entering \(PrintableText.of(source))\n"))
+        }
     }
 
     /// Only where signals are watched (`--atomic`); else they end the program at once.

@@ -54,8 +54,10 @@ final class SFTPCopies {
                 to: place,
                 Attributes(status),
                 engine,
-                refusal: "scp: local \"\(shown(from))\" is not a regular file\n"
-                    + "scp: failed to upload file \(shown(from)) to \(shown(target))",
+                refusal: [
+                    "scp: local \"\(shown(from))\" is not a regular file",
+                    "scp: failed to upload file \(shown(from)) to \(shown(target))",
+                ],
                 failure: "failed to upload \(status.isDirectory ? "directory" : "file") "
                     + "\(shown(from)) to \(shown(target))"
             )
@@ -141,7 +143,7 @@ final class SFTPCopies {
         to place: [UInt8],
         _ attributes: Attributes,
         _ engine: CopyEngine,
-        refusal: String,
+        refusal: [String],
         failure: String
     ) throws(SessionFault) -> Int32 {
         if attributes.isDirectory, line.isRecursive {
@@ -149,7 +151,7 @@ final class SFTPCopies {
         } else if attributes.isRegular {
             engine.add(file: from, to: place, attributes)
         } else {
-            reporter.fail(refusal)
+            for text in refusal { reporter.fail(text) }
             return 1
         }
         if try engine.run() { return 0 }
@@ -261,7 +263,7 @@ final class SFTPCopies {
         do throws(SystemError) {
             session = try start(program, words)
         } catch {
-            reporter.fail("\(error)")
+            reporter.fail("\(program): \(error.reason)")
             reporter.fail("scp: Connection closed")
             return nil
         }
@@ -291,6 +293,9 @@ final class SFTPCopies {
             switch error {
             case .closed: reporter.fail("scp: Connection closed")
             case .misspoken(let text): reporter.fail("scp: " + text)
+            case .notGreeted(let type):
+                reporter.fail("scp: Invalid packet back from SSH2_FXP_INIT (type \(type))")
+                reporter.fail("scp: Unable to open sftp connection")
             case .interrupted: break
             }
             for entry in sessions {

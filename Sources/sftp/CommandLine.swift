@@ -77,7 +77,11 @@ struct SFTPCommandLine {
     private mutating func set(_ letter: Character, _ value: String) throws(Failure) {
         switch letter {
         case "F", "J", "c", "i", "o": sshArguments += ["-\(letter)", value]
-        case "P": port = value
+        case "P":
+            guard let number = UInt16(value), number > 0 else {
+                throw .leave("Bad port \"\(value)\"\n\n", 255)
+            }
+            port = value
         case "D": directCommand = value
         case "S": ssh.path = value
         case "s": subsystem = value
@@ -103,8 +107,8 @@ struct SFTPCommandLine {
             }
             options.kilobitsPerSecond = limit
         default:
-            guard TransferTuning.apply(value, to: &options) else {
-                throw .leave("Invalid -X option\n", 255)
+            if let fault = TransferTuning.apply(value, to: &options) {
+                throw .leave("\(fault)\n", 255)
             }
         }
     }

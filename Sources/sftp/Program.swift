@@ -33,6 +33,13 @@ struct Program {
             input = Int32(opened)
         }
         let destination = self.destination
+        if let destination, destination.host.isEmpty {
+            if RemoteDestination.uri(line.destination, scheme: "sftp") == nil {
+                screen.fail("Missing hostname")
+            }
+            printError(usage)
+            return 1
+        }
         guard let session = connect(destination) else { return 255 }
         let status: Int32
         do throws(SessionFault) {
@@ -47,6 +54,9 @@ struct Program {
             switch error {
             case .closed: screen.fail("Connection closed")
             case .misspoken(let text): screen.fail(text)
+            case .notGreeted(let type):
+                screen.fail("Invalid packet back from SSH2_FXP_INIT (type \(type))")
+                screen.fail("Couldn't initialise connection to server")
             case .interrupted: break
             }
             session.abandon()
@@ -65,7 +75,10 @@ struct Program {
         guard line.directCommand == nil else { return nil }
         if let uri = RemoteDestination.uri(line.destination, scheme: "sftp") { return uri }
         if let found = RemoteDestination.hostAndPath(line.destination) { return found }
-        return RemoteDestination.host(line.destination)
+        let found = RemoteDestination.host(line.destination)
+        let isWhole = line.destination.first == UInt8(ascii: "@") || found.host.isEmpty
+        guard isWhole else { return found }
+        return RemoteDestination(host: String(decoding: line.destination, as: UTF8.self))
     }
 
     private func connect(_ destination: RemoteDestination?) -> RemoteSession? {
@@ -88,14 +101,11 @@ struct Program {
                 }
                 return try RemoteSession.start(program, Array(words.dropFirst()))
             }
-            guard let destination, !destination.host.isEmpty else {
-                screen.fail("Missing host")
-                printError(usage)
-                return nil
-            }
+            guard let destination else { return nil }
             return try RemoteSession.start(line.ssh.path, sshArguments(destination))
         } catch {
-            screen.fail("\(error)")
+            let program = line.directCommand?.split(separator: " ").first.map { String($0) }
+            screen.fail("exec: \(program ?? line.ssh.path): \(error.reason)")
             screen.fail("Connection closed")
             return nil
         }

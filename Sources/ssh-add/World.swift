@@ -36,10 +36,12 @@ enum World {
             guard let status = Files.status(of: descriptor) else {
                 return .failure(SystemError("stat", path))
             }
+            let isOurs = status.uid == Daemon.realUser
             if status.isDirectory {
+                // What others may read is refused before it is read.
+                if isOurs, status.mode & 0o077 != 0 { return .success((status.mode, [])) }
                 return .failure(SystemError("read", path, number: 21))  // EISDIR
             }
-            let isOurs = status.uid == Daemon.realUser
             guard let bytes = Descriptor.readAll(descriptor, limit: 1 << 20) else {
                 return .failure(SystemError("read", path))
             }

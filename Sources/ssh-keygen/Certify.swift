@@ -215,7 +215,19 @@ private struct CertificateOptionWords {
         for entry in list.split(separator: ",", omittingEmptySubsequences: false) {
             let entry = String(entry)
             let address = entry.prefix { $0 != "/" }
-            if AddressPatterns.bytes(of: String(address)) == nil {
+            let isClean = entry.utf8.allSatisfy {
+                UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0
+                    || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0 | 0x20
+                    || "/.:".utf8.contains($0)
+            }
+            if !isClean {
+                World.error(
+                    "addr_match_cidr_list: list entry \"\(entry)\" contains invalid characters"
+                )
+            }
+            if !isClean || AddressPatterns.bytes(of: String(address)) == nil
+                || entry.hasSuffix("/")
+            {
                 World.error("Invalid network entry \"\(entry)\"")
             } else if AddressPatterns.isInconsistent(entry) {
                 World.error("Inconsistent mask length for network \"\(entry)\"")

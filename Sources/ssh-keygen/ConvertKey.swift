@@ -32,9 +32,7 @@ func exportKey(_ arguments: Arguments) -> Int32 {
 func importKey(_ arguments: Arguments) -> Int32 {
     let path = inputFile(arguments)
     requireFile(path, prefix: "\(Arguments.program): ")
-    guard let contents = World.read(path) else {
-        fatal("\(Arguments.program): \(path): \(World.problem(reading: path) ?? "unreadable")")
-    }
+    let contents = World.read(path) ?? []
     switch arguments.format {
     case .rfc4716:
         do {

@@ -7,8 +7,11 @@ internal import HawserWire
 /// `-F`, `-R` and `-H`: what known_hosts says of a host, without it, and with its names hashed.
 func editKnownHosts(_ arguments: Arguments) -> Int32 {
     let path = arguments.file ?? World.home + "/.ssh/known_hosts"
-    if let problem = World.problem(reading: path) { fatal("Cannot stat \(path): \(problem)") }
-    guard let contents = World.read(path) else { fatal("Cannot stat \(path): unreadable") }
+    // A folder holds no lines.
+    if let problem = World.problem(reading: path), problem != World.isFolder {
+        fatal("Cannot stat \(path): \(problem)")
+    }
+    let contents = World.read(path) ?? []
     let file = KnownHostsFile(path: path, contents: contents)
     if let host = arguments.findsHost { return find(host, in: file, arguments) }
     var editor = KnownHostsEditor(file: file, isQuiet: arguments.isQuiet)

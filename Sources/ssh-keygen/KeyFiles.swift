@@ -29,9 +29,10 @@ func typeWord(_ name: String) -> String? {
         }
 }
 
-/// Leaves the program unless the file is there.
+/// Leaves the program unless the file is there. That it is a folder shows when it is read.
 func requireFile(_ path: String, prefix: String = "") {
-    if let problem = World.problem(reading: path) { fatal("\(prefix)\(path): \(problem)") }
+    guard let problem = World.problem(reading: path), problem != World.isFolder else { return }
+    fatal("\(prefix)\(path): \(problem)")
 }
 
 /// What `fatal` says when a private key cannot be read: its sentence begins differently by option.
@@ -111,13 +112,14 @@ func isSound(_ key: PublicKey) -> Bool {
 
 /// The public key and the comment in a file that must hold one; leaves the program otherwise.
 func readPublicKeyFile(_ path: String) -> (key: PublicKey, comment: [UInt8]) {
-    guard let contents = World.read(path) else {
-        fatal("load pubkey \"\(path)\": \(World.problem(reading: path) ?? "unreadable")")
+    if let contents = World.read(path) {
+        if let line = firstKey(in: contents) { return (line.key, Array(line.comment.utf8)) }
+        if let key = try? PrivateKeyFile.publicKey(in: contents) { return (key, []) }
     }
-    if let line = firstKey(in: contents) { return (line.key, Array(line.comment.utf8)) }
-    if let key = try? PrivateKeyFile.publicKey(in: contents) { return (key, []) }
+    // What is told is the last that was tried.
     guard let beside = World.read(path + ".pub").flatMap({ firstKey(in: $0) }) else {
-        fatal("load pubkey \"\(path)\": invalid format")
+        let problem = World.problem(reading: path + ".pub") ?? "invalid format"
+        fatal("load pubkey \"\(path)\": \(problem)")
     }
     return (beside.key, Array(beside.comment.utf8))
 }
@@ -142,7 +144,7 @@ func keyLine(_ line: [UInt8]) -> (key: PublicKey, comment: String)? {
 /// only asked for when its public half is not in clear.
 func loadPublicKey(_ path: String, _ arguments: Arguments) -> PublicKey {
     guard let contents = World.read(path) else {
-        fatal("\(path): \(World.problem(reading: path) ?? "unreadable")")
+        fatal("Load key \"\(path)\": \(World.problem(reading: path) ?? "unreadable")")
     }
     if !PrivateKeyFile.isPrivateKey(contents), let found = firstKey(in: contents) {
         return found.key

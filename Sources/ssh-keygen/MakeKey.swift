@@ -78,6 +78,7 @@ private func newKey(_ arguments: Arguments) -> (word: String, kind: PrivateKey.N
     var bits: Int?
     if let text = arguments.bits {
         guard let number = Int(text) else { fatal("Bits has bad value \(text) (invalid)") }
+        if number < 1 { fatal("Bits has bad value \(text) (too small)") }
         bits = number
     }
     switch word {

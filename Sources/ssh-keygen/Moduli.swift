@@ -5,13 +5,14 @@ internal import HawserKeys
 
 /// `-M`: groups for Diffie-Hellman group exchange, ssh-keygen(1) MODULI GENERATION.
 func handleModuli(_ arguments: Arguments) -> Int32 {
+    let operation = arguments.moduliOperation ?? ""
+    guard operation == "generate" || operation == "screen" else {
+        fatal("Unsupported moduli option \(operation)")
+    }
     guard let output = arguments.files.first else { fatal("No output file specified") }
     let options = ModuliOptions(arguments)
-    switch arguments.moduliOperation {
-    case "generate": return generate(to: output, options)
-    case "screen": return screen(to: output, options, arguments)
-    case let other: fatal("Unsupported moduli option \(other ?? "")")
-    }
+    return operation == "generate"
+        ? generate(to: output, options) : screen(to: output, options, arguments)
 }
 
 /// The words of `-O` for groups.
@@ -44,10 +45,11 @@ private struct ModuliOptions {
             case ("start-line", false): startLine = Self.number(value, least: 0)
             case ("checkpoint", false): checkpoint = value
             case ("generator", false):
-                guard let number = UInt32(value), [2, 3, 5].contains(number) else {
-                    fatal("Invalid generator \"\(value)\"")
+                let number = Self.number(value, least: 1, "Generator invalid")
+                guard [2, 3, 5].contains(number) else {
+                    fatal("Generator invalid: \(value) (2, 3 or 5)")
                 }
-                generator = number
+                generator = UInt32(number)
             case ("prime-tests", false):
                 guard let number = UInt32(exactly: Self.number(value, least: 1)) else {
                     fatal("Invalid number: \(value) (too large)")
@@ -60,10 +62,14 @@ private struct ModuliOptions {
         }
     }
 
-    private static func number(_ text: String, least: Int) -> Int {
-        guard let number = Int(text) else { fatal("Invalid number: \(text) (invalid)") }
-        if number < least { fatal("Invalid number: \(text) (too small)") }
-        if number > Int(Int32.max) { fatal("Invalid number: \(text) (too large)") }
+    private static func number(
+        _ text: String,
+        least: Int,
+        _ complaint: String = "Invalid number"
+    ) -> Int {
+        guard let number = Int(text) else { fatal("\(complaint): \(text) (invalid)") }
+        if number < least { fatal("\(complaint): \(text) (too small)") }
+        if number > Int(Int32.max) { fatal("\(complaint): \(text) (too large)") }
         return number
     }
 }
@@ -150,6 +156,10 @@ private func screen(
     let end = lines.last?.isEmpty == true ? lines.count - 1 : lines.count
     first = min(first, end)
     let last = options.lines.map { $0 < end - first ? first + $0 : end } ?? end
+    // A damaged list is told before hours of work.
+    for index in first..<max(first, last) where lacksNumber(lines[index]) {
+        fatal("BN_hex2bn failed")
+    }
     var screening = Screening(
         output: output,
         checkpoint: options.checkpoint,
@@ -167,6 +177,14 @@ private func screen(
     }
     screening.finish()
     return 0
+}
+
+/// Whether a line that is no comment has something else where its number belongs.
+private func lacksNumber(_ line: [UInt8]) -> Bool {
+    let words = line.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
+    guard words.count > 2, words.first?.first != UInt8(ascii: "#") else { return false }
+    guard words.count > 6, let digit = words[6].first else { return true }
+    return Hexadecimal.decode(String(decoding: [digit], as: UTF8.self)) == nil
 }
 
 /// The outcomes of lines, in their order, on their way to a file.

@@ -23,7 +23,9 @@ func printFingerprints(_ arguments: Arguments) -> Int32 {
             ? 0 : notAKey("(stdin)")
     }
     guard let contents = World.read(path) else {
-        fatal("\(Arguments.program): \(path): \(World.problem(reading: path) ?? "unreadable")")
+        let problem = World.problem(reading: path) ?? "unreadable"
+        if problem == World.isFolder { return notAKey(path) }
+        fatal("\(Arguments.program): \(path): \(problem)")
     }
     if contents.starts(with: Array("-----BEGIN".utf8)) {
         printPrivateKey(path, contents, arguments)

@@ -147,7 +147,9 @@ private struct FileSigner {
         if let beside = World.read(path + ".pub").flatMap({ firstKey(in: $0) }) {
             return beside.key
         }
-        fatal("Couldn't load public key \(path): invalid format")
+        // What is told is the last that was tried.
+        let problem = World.problem(reading: path + ".pub") ?? "invalid format"
+        fatal("Couldn't load public key \(path): \(problem)")
     }
 
     /// The private key file that belongs to a public key file.
@@ -356,9 +358,13 @@ private func findPrincipals(
     _ arguments: Arguments
 ) -> Int32 {
     guard let options = SignatureOptions(arguments.options, forSigning: false),
-        let signature = readSignature(path, "sig_find_principals"),
-        let allowed = readSigners(signers)
+        let signature = readSignature(path, "sig_find_principals")
     else { return noPrincipal() }
+    guard let allowed = readSigners(signers) else {
+        let problem = World.problem(reading: signers) ?? "unreadable"
+        World.error("sig_find_principals: sshsig_find_principal: \(problem)")
+        return noPrincipal()
+    }
     let found = allowed.principals(of: signature.publicKey, at: moment(options.time)) {
         complain($0, signers, arguments)
     }
@@ -372,9 +378,10 @@ private func matchPrincipals(
     signers: String,
     _ arguments: Arguments
 ) -> Int32 {
-    guard SignatureOptions(arguments.options, forSigning: false) != nil,
-        let allowed = readSigners(signers)
-    else { return noPrincipal() }
+    guard SignatureOptions(arguments.options, forSigning: false) != nil else {
+        return noPrincipal()
+    }
+    guard let allowed = readSigners(signers) else { return noPrincipal(status: 232) }
     guard
         let found = try? allowed.patterns(
             matching: identity,

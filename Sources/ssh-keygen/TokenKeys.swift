@@ -14,6 +14,8 @@ struct TokenKeys {
     /// Leaves the program when the library shows no keys.
     init(library: String) {
         guard let path = Files.canonical(library) else {
+            World.error("lib_contains_symbol: open \(library): \(SystemError("open").reason)")
+            World.error("provider \(library) is not a PKCS11 library")
             fatal("cannot read public key from pkcs11")
         }
         do {

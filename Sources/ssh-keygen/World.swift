@@ -109,8 +109,11 @@ enum World {
         } catch {
             return error.reason
         }
-        return Files.status(path)?.isDirectory == true ? "Is a directory" : nil
+        return Files.status(path)?.isDirectory == true ? isFolder : nil
     }
+
+    /// What `problem(reading:)` says of a folder.
+    static let isFolder = SystemError.reason(21)
 
     static func exists(_ path: String) -> Bool { Files.exists(path) }
 
@@ -140,7 +143,10 @@ enum World {
         backup: String
     ) -> String? {
         let mode = (mode(of: path) ?? 0o600) & 0o777
-        guard let old = read(path) else { return "Cannot read \(path)" }
+        guard let old = read(path) else {
+            // No link can be made to a folder.
+            return "link \(path) to \(backup): \(SystemError.reason(1))"
+        }
         if let problem = replace(backup, with: old, mode: mode) {
             return "link \(path) to \(backup): \(problem)"
         }

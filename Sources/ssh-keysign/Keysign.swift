@@ -91,7 +91,7 @@ struct Keysign {
     }
 
     private func fail(_ text: String) -> Bool {
-        log.fatal("ssh-keysign: \(text)")
+        log.fatal(text)
         return false
     }
 

@@ -70,8 +70,11 @@ func library(_ provider: String, _ log: Log) -> Middleware.Library? {
         return nil
     }
     // A name without a directory is looked up where the caller stands, never in library paths.
-    if let path = Files.canonical(provider), let library = try? SecurityKeyLibrary(path: path) {
-        return .foreign(library)
+    if let path = Files.canonical(provider) {
+        if let library = try? SecurityKeyLibrary(path: path) { return .foreign(library) }
+    } else {
+        let reason = SystemError("open").reason
+        log.error("lib_contains_symbol: open \(provider.visible): \(reason)")
     }
     log.error("provider \(provider.visible) is not an OpenSSH FIDO library")
     return nil

@@ -101,6 +101,14 @@ enum CommandLine {
             throw CommandLineExit(text: usage, status: 255)
         }
         let isUserSafe = at.map { Destination.isSafe(user: String(operand[..<$0])) } ?? true
+        if isUserSafe,
+            at.map({ operand.index(after: $0) }) ?? operand.startIndex == operand.endIndex
+        {
+            throw CommandLineExit(
+                text: "ssh: Could not resolve hostname : Name or service not known\r\n",
+                status: 255
+            )
+        }
         throw CommandLineExit(
             text: isUserSafe
                 ? "hostname contains invalid characters\r\n"

@@ -74,6 +74,9 @@ OTHER_VERSION = """
     sshd -p
     sshd -h
     sftp-server -Q requests
+    ssh -F none -G -o User=%x h
+    ssh-keygen -b 10 -q -f new -N x
+    ssh-keygen -r h -O hashalg=sha1 -f plain.pub
 """
 
 #: sshd goes on behind a wrong value, to tell every mistake of a file at once.
@@ -84,156 +87,56 @@ ALL_MISTAKES = """
     sshd -f server_methods_bad -t
 """
 
-#: Not yet the same; as of scp, the path that it was called by stands before most of its messages.
-NOT_YET = """
+#: Ours differ on purpose: a folder is no configuration, and is told rather than read as an empty file; a
+#: number that is none is an error (9.2 reads it as 0, or prints other memory); what is wrong with an option is said
+#: to who started the program, not to syslog; what ssh-add 9.2 takes `-m` for is no more.
+ON_PURPOSE = """
     ssh -F . h
-    ssh -J a,,b h
-    ssh -F none -p 1 -o ControlPath=%q 127.0.0.1
-    ssh -F none -p 1 -o ControlPath=%C% 127.0.0.1
-    ssh -F none -p 1 -o UserKnownHostsFile=%q 127.0.0.1
-    ssh -F none -p 1 -o IdentityAgent=%q 127.0.0.1
-    ssh -F none -p 1 -o ForwardAgent=${NOPE_X} 127.0.0.1
-    ssh -F none 
-    ssh -F none u@
-    ssh -F none -G -o User=%x h
-    scp --help
-    scp -?
-    scp -z
-    scp a b c
-    scp absent h:
-    scp -P
-    scp -P x absent h:x
-    scp -P 0 text h:x
-    scp -P 70000 text h:x
-    scp -l
-    scp -o
-    scp -o Nothing=1 text 127.0.0.1:x
-    scp -S
-    scp -S /nowhere/x text h:x
-    scp -D
-    scp -D /nowhere/x text h:x
-    scp -X
-    scp -X nothing=1 text h:x
-    scp -X buffer text h:x
-    scp -X buffer=x text h:x
-    scp -X nrequests=0 text h:x
-    scp -c
-    scp -i
-    scp -F
-    scp -J
-    scp -t
-    scp -f
-    scp text scp://
-    scp text scp://h:x/y
-    scp text scp://u@h:99999/y
-    scp text -F x
-    scp h: y
-    scp text h:x h:y
-    scp -P 1 -F none text 127.0.0.1:x
-    scp -P 1 -F none 127.0.0.1:x y
-    scp -q -P 1 -F none 127.0.0.1:x y
-    scp -3 -P 1 -F none 127.0.0.1:x 127.0.0.1:y
-    scp -P 1 -F none 127.0.0.1:x 127.0.0.1:y
-    scp -P 1 -F none text nohost.invalid:x
-    scp -F none text u;x@h:y
-    scp -F none text -x@h:y
-    scp -F none text -h:y
-    scp -F none text @h:y
-    scp -F none text [::1:y
-    scp -d folder text
-    scp unreadable h:x
-    sftp 
-    sftp -B 99999999999 h
-    sftp -P x h
-    sftp -P 0 h
-    sftp -P 70000 h
-    sftp -X buffer=0 h
-    sftp -X nrequests=x h
-    sftp -D /nowhere/x
-    sftp -D cat
-    sftp -D false
-    sftp -D true
-    sftp -D true h
-    sftp -S /nowhere/x h
-    sftp -o Nothing=1 h
-    sftp -F absent h
-    sftp -P 1 -F none 127.0.0.1
-    sftp -P 1 -F none 127.0.0.1:x y
-    sftp -F none sftp://
-    sftp -F none sftp://h:x
-    sftp -F none sftp://127.0.0.1:1/x
-    sftp -F none sftp://h:99999
-    sftp -F none u;x@127.0.0.1
-    sftp -F none @h
-    sftp -F none [::1
-    sftp -F none nohost.invalid
-    sftp -4 -6 -P 1 -F none ::1
-    ssh-keygen -t rsa -b 0 -f new -N x
-    ssh-keygen -b 10 -q -f new -N x
-    ssh-keygen -q -t ed25519-sk -f new -N  -w /nowhere/lib.so
-    ssh-keygen -l -f folder
-    ssh-keygen -y -f folder
-    ssh-keygen -i -f text
-    ssh-keygen -p -f locked -P secret -N abc
-    ssh-keygen -p -f plain -N abc
-    ssh-keygen -c -f locked -P secret -C changed
-    ssh-keygen -F known.example -H -f hosts
-    ssh-keygen -F h -f folder
-    ssh-keygen -H -f folder
-    ssh-keygen -R h -f folder
-    ssh-keygen -r h -O hashalg=sha1 -f plain.pub
-    ssh-keygen -D /nowhere/lib.so
-    ssh-keygen -s plain -I x text
-    ssh-keygen -s plain -I x empty
-    ssh-keygen -s plain -I x -O source-address=x plain.pub
-    ssh-keygen -s plain -I x -D /nowhere/lib.so plain.pub
-    ssh-keygen -L -f folder
-    ssh-keygen -k -f new_krl absent
-    ssh-keygen -k -f new_krl text
-    ssh-keygen -k -f new_krl krl_spec
-    ssh-keygen -k -f new_krl krl_bad_spec
-    ssh-keygen -k -f /nowhere/krl plain.pub
-    ssh-keygen -M nothing
-    ssh-keygen -M generate -O bits=x new
-    ssh-keygen -M screen -f text new
-    ssh-keygen -M screen -O generator=x -f text new
-    ssh-keygen -M screen -O lines=x -f text new
-    ssh-keygen -K
-    ssh-keygen -K -w /nowhere/lib.so
-    ssh-keygen -Y sign -f text -n x text
-    ssh-keygen -Y find-principals -f absent -s signature
-    ssh-keygen -Y find-principals -f bad_signers -s signature
-    ssh-keygen -Y match-principals -I a -f absent
-    ssh-add -S /nowhere/lib.so -K
-    ssh-add -K
-    ssh-add -K -d
-    ssh-add folder
-    ssh-add -m x plain
-    ssh-keyscan -f bad_hosts_list
-    ssh-keyscan nohost.invalid
-    ssh-keyscan -4 ::1
-    ssh-keyscan -6 127.0.0.1
-    ssh-keyscan -p 1 -v 127.0.0.1
     sshd -f folder -t
-    sshd -D -d -d -d -f absent
-    sshd -o ListenAddress=nohost.invalid -t -f server_config
-    sshd -o HostKeyAgent=/nowhere -t -f server_config
-    sftp-server -d nothing%q
+    ssh-keygen -M generate -O bits=x new
+    ssh-keygen -M screen -O lines=x -f text new
     sftp-server -f nothing
     sftp-server -l loud
     sftp-server -u x
     sftp-server -u 9
     sftp-server -u -1
     sftp-server -u 1777
-    ssh-keysign 
-    ssh-keysign extra
-    ssh-keysign
+    ssh-add -m x plain
+    ssh-keyscan -p 1 -v 127.0.0.1
+"""
+
+#: 9.2 leaves without writing what it has printed to a pipe: its standard output is not compared.
+OUTPUT_LOST = """
+    ssh-keygen -k -f new_krl absent
+    ssh-keygen -k -f new_krl text
+    ssh-keygen -k -f new_krl krl_spec
+    ssh-keygen -k -f new_krl krl_bad_spec
+    ssh-keygen -k -f /nowhere/krl plain.pub
+"""
+
+#: The mistake is found before, not behind, the line about the missing terminal.
+SOONER = """
+    ssh -F none -p 1 -o ControlPath=%q 127.0.0.1
+    ssh -F none -p 1 -o ControlPath=%C% 127.0.0.1
+    ssh -F none -p 1 -o UserKnownHostsFile=%q 127.0.0.1
+    ssh -F none -p 1 -o IdentityAgent=%q 127.0.0.1
+    ssh -F none
+    ssh -F none u@
+"""
+
+#: Not yet the same.
+NOT_YET = """
+    sshd -D -d -d -d -f absent
+    sshd -o ListenAddress=nohost.invalid -t -f server_config
+    sshd -o HostKeyAgent=/nowhere -t -f server_config
 """
 
 DIFFERENCES = {
-    line.strip() for line in (OTHER_VERSION + ALL_MISTAKES).splitlines() if line.strip()
+    line.strip() for line in (OTHER_VERSION + ALL_MISTAKES + ON_PURPOSE).splitlines() if line.strip()
 }
 UNEQUAL = {line.strip() for line in NOT_YET.splitlines() if line.strip()}
+LOST = {line.strip() for line in OUTPUT_LOST.splitlines() if line.strip()}
+WITHOUT_TERMINAL = {line.strip() for line in SOONER.splitlines() if line.strip()}
 
 
 def lines(program, text):
@@ -1310,7 +1213,7 @@ def outcome(suite, case, contents, place):
         command = [OPENSSH.ssh_agent, *command]
     try:
         result = subprocess.run(command, cwd=place, env=environment, stdin=subprocess.DEVNULL,
-                                capture_output=True, timeout=15, start_new_session=True)
+                                capture_output=True, timeout=60, start_new_session=True)
         status, out, errors = result.returncode, result.stdout, result.stderr
     except subprocess.TimeoutExpired as late:
         status, out, errors = "does not end", late.stdout or b"", late.stderr or b""
@@ -1323,6 +1226,18 @@ def alike(output, path):
     # Usage and lists of algorithms are those of 10.5.
     text = re.sub(r"(?im)^usage:.*", "USAGE", text, flags=re.S)
     # What -G and -T print: defaults of 10.5, and keywords that one of the two does not know.
+    # A name is hashed with a salt of its own.
+    text = re.sub(r"\|1\|[^|]+\|\S+", "|1|HASH", text)
+    # What a signal handler of sftp 9.2 says when it runs in time; "Connection closed" follows anyway.
+    text = re.sub(r"(?m)^Connection closed\.  \n", "", text)
+    # A proxy that ends at once: what is noticed first, in either suite.
+    text = text.replace(
+        "banner exchange: Connection to UNKNOWN port 65535: Broken pipe\n",
+        "kex_exchange_identification: Connection closed by remote host\n"
+        "Connection closed by UNKNOWN port 65535\n",
+    )
+    # ssh-keyscan 9.2 looks a name up for each kind of key, and tells it each time.
+    text = re.sub(r"(?m)^(getaddrinfo .*\n)\1+", r"\1", text)
     text = re.sub(r"(?m)^(forwardx11trusted|gss\S+|warnweakcrypto|refuseconnection) .*\n", "", text)
     return text
 
@@ -1352,6 +1267,12 @@ def named(case):
 def test_a_command_line(case, contents, tmp_path):
     ours = outcome(UNDER_TEST, case, contents, tmp_path / "here")
     theirs = outcome(OPENSSH, case, contents, tmp_path / "here")
-    if " ".join(case).strip() in DIFFERENCES:
+    name = " ".join(case).strip()
+    if name in DIFFERENCES:
         return
+    if name in LOST:
+        ours, theirs = (ours[0], ours[2]), (theirs[0], theirs[2])
+    if name in WITHOUT_TERMINAL:
+        line = "Pseudo-terminal will not be allocated because stdin is not a terminal.\n"
+        theirs = (theirs[0], theirs[1], theirs[2].replace(line, ""))
     assert ours == theirs

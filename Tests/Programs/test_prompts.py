@@ -133,9 +133,9 @@ PASSWORD = "'s password: "
     [(PASSWORD, "wrong\n"), (PASSWORD, "RIGHT\n")],
     [(PASSWORD, "\n"), (PASSWORD, "RIGHT\n")],
     [(PASSWORD, "not" + CONTROL_U + "RIGHT\n")],
-    pytest.param([(PASSWORD, CONTROL_D), (PASSWORD, CONTROL_C)], marks=pytest.mark.xfail(
-        reason="not yet: the end of input is an empty password"
-    )),
+    [(PASSWORD, CONTROL_D), (PASSWORD, CONTROL_C)],
+    [(PASSWORD, CONTROL_D), (PASSWORD, "RIGHT\n")],
+    [(PASSWORD, CONTROL_D), (PASSWORD, CONTROL_D), (PASSWORD, CONTROL_D)],
     [(PASSWORD, "RIGHT" + CONTROL_D + CONTROL_D)],
     [(PASSWORD, CONTROL_C)],
     [(PASSWORD, "half" + CONTROL_C)],
@@ -158,6 +158,7 @@ def test_passwords(serve, account, steps):
     [("Colour: ", "red\n"), ("Secret: ", "x\n"), ("Token: ", "answer\n")],
     [("Colour: ", "\n"), ("Secret: ", "\n"), ("Token: ", "\n")],
     [("Colour: ", "red\n"), ("Secret: ", CONTROL_C)],
+    [("Colour: ", CONTROL_D), ("Secret: ", CONTROL_D), ("Token: ", "answer\n")],
 ], ids=repr)
 def test_several_prompts_of_keyboard_interactive(tmp_path, steps):
     pytest.importorskip("asyncssh")

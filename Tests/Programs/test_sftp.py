@@ -378,3 +378,21 @@ def test_completion_and_history(here, there):
     assert (here / "a long name.txt").read_text() == "x"
     assert (there / "copy").read_text() == "y"
     assert (there / "second").read_text() == "y"
+
+
+@pytest.mark.parametrize("text", ["Welcome to this host", "x" * 300_000])
+@pytest.mark.parametrize("program", ["sftp", "scp"])
+def test_a_shell_that_talks(program, text, here):
+    """What a start-up file of the remote shell prints instead of the server's greeting."""
+    shell = here / "talks"
+    shell.write_text(f"#!/bin/sh\necho '{text}'\n")
+    shell.chmod(0o755)
+    if program == "sftp":
+        result = run([UNDER_TEST.sftp, "-S", shell, "h"], cwd=here)
+    else:
+        result = run([UNDER_TEST.scp, "-S", shell, "talks", "h:x"], cwd=here)
+    assert result.returncode == 255
+    said = result.stderr.decode()
+    number = int.from_bytes(text[:4].encode(), "big")
+    assert f"Received message too long {number}" in said
+    assert "Ensure the remote shell produces no output for non-interactive sessions." in said

@@ -37,7 +37,11 @@ package enum RFC4716 {
                 encoded += line
             }
         }
-        guard let body = Base64.decode(encoded, .lenient) else { throw .invalidFormat("base64") }
+        // Padding may be too long, as some wrote it, but not missing.
+        let digits = encoded.filter { !$0.isBlank }
+        guard digits.count % 4 == 0 || digits.last == UInt8(ascii: "="),
+            let body = Base64.decode(encoded, .lenient)
+        else { throw .invalidFormat("base64") }
         if isPrivate { return .privateKey(try readPrivateKey(body)) }
         return .publicKey(try PublicKey(blob: body))
     }

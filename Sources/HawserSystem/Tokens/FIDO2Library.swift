@@ -422,8 +422,8 @@ package final class FIDO2Library {
         pin: SecretBytes?,
         device: String?
     ) throws(Failure) -> [SecurityKeyLibrary.Resident] {
-        guard let pin else { throw Failure(number: -3) }
         let path = try chosenDevice(device)
+        guard let pin else { throw Failure(number: -3) }
         return try unsafe withDevice(path) { device throws(Failure) in
             try unsafe lending(pin) { pin throws(Failure) in
                 try unsafe residentKeys(device, pin)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How a process that only waits gives back the pages of its program that it could make again
-// (docs/decisions/0010-resting.md).
+// (docs/decisions/0011-resting.md).
 //
 // A program that can lie anywhere is full of addresses, which the dynamic linker writes when the
 // program starts: that makes pages of the file the process's own, most of them never looked at again.

@@ -56,7 +56,7 @@ struct IdentityFile {
     private static func publicKey(inLines bytes: [UInt8]) -> PublicKey? {
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
             if line.first == UInt8(ascii: "#") { continue }
-            return (try? PublicKeyLine.parse(String(decoding: line, as: UTF8.self)))?.key
+            return (try? PublicKeyLine.parse(line[...]))?.key
         }
         return nil
     }

@@ -109,10 +109,11 @@ package enum Descriptor {
         return readExactly(fd, count: count, milliseconds: milliseconds)
     }
 
-    /// Reads to the end, at most `limit` bytes.
-    package static func readAll(_ fd: Int32, limit: Int) -> [UInt8]? {
+    /// Reads to the end, at most `limit` bytes; `expected` is how many there probably are.
+    package static func readAll(_ fd: Int32, limit: Int, expected: Int = 16383) -> [UInt8]? {
         var result: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16384)
+        // One more, so that the end is seen without another turn of the same size.
+        var chunk = [UInt8](repeating: 0, count: Swift.min(Swift.max(expected, 0), 65535) + 1)
         while result.count <= limit {
             var span = chunk.mutableRawBytes
             switch read(fd, into: &span) {

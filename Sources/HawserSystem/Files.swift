@@ -98,11 +98,12 @@ package enum Files {
     package static func read(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
         let fd = try Descriptor.open(path, O_RDONLY | O_NOCTTY)
         defer { Descriptor.close(fd) }
-        if status(of: fd)?.isDirectory == true {
-            throw SystemError("read", path, number: EISDIR)
-        }
+        let status = status(of: fd)
+        if status?.isDirectory == true { throw SystemError("read", path, number: EISDIR) }
+        // Files of /proc say that they are empty.
+        let expected = status.flatMap { $0.bytes > 0 ? Int(clamping: $0.bytes) : nil } ?? 16383
         errno = 0
-        guard let bytes = Descriptor.readAll(fd, limit: limit) else {
+        guard let bytes = Descriptor.readAll(fd, limit: limit, expected: expected) else {
             throw SystemError("read", path, number: errno == 0 ? EFBIG : errno)
         }
         return bytes

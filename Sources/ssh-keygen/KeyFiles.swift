@@ -126,15 +126,13 @@ func readPublicKeyFile(_ path: String) -> (key: PublicKey, comment: [UInt8]) {
 
 /// The public key in a line of a `.pub`, authorized_keys or known_hosts file.
 func keyLine(_ line: [UInt8]) -> (key: PublicKey, comment: String)? {
-    let text = String(decoding: line, as: UTF8.self)
-    guard text.utf8.first(where: { $0 != 0x20 && $0 != 0x09 }) != UInt8(ascii: "#") else {
-        return nil
-    }
-    if let plain = try? PublicKeyLine.parse(text) {
+    guard line.first(where: { $0 != 0x20 && $0 != 0x09 }) != UInt8(ascii: "#") else { return nil }
+    if let plain = try? PublicKeyLine.parse(line[...]) {
         return isSound(plain.key) ? (plain.key, plain.comment) : nil
     }
     if let entry = try? AuthorizedKeysLine.parse(line) { return (entry.key, entry.comment) }
     // known_hosts: the hosts stand for a comment that is not there.
+    let text = String(decoding: line, as: UTF8.self)
     let words = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
     guard words.count == 2, let host = try? PublicKeyLine.parse(words[1]) else { return nil }
     return (host.key, host.comment.isEmpty ? String(words[0]) : host.comment)

@@ -60,7 +60,11 @@ private func printPrivateKey(_ path: String, _ contents: [UInt8], _ arguments: A
 private func printKeyLines(_ contents: [UInt8], _ path: String, _ arguments: Arguments) -> Bool {
     var isEmpty = true
     var number = 0
-    for line in contents.split(separator: 0x0a, omittingEmptySubsequences: false) {
+    var rest = contents[...]
+    while !rest.isEmpty {
+        let end = rest.firstIndex(of: 0x0a) ?? rest.endIndex
+        let line = rest[..<end]
+        rest = rest[end...].dropFirst()
         number += 1
         guard let first = line.first(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0d }) else {
             continue

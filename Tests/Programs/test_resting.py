@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that wait with less memory, and wake up as they were (docs/decisions/0010-resting.md)."""
+"""Processes that wait with less memory, and wake up as they were (docs/decisions/0011-resting.md)."""
 import fcntl
 import os
 import pathlib

@@ -15,18 +15,22 @@ package struct PublicKeyLine: Hashable, Sendable {
 
     /// Reads one line, with or without its end.
     package static func parse(_ line: some StringProtocol) throws(KeyError) -> PublicKeyLine {
-        var rest = Substring(line).utf8[...]
-        guard let name = word(from: &rest) else { throw .invalidFormat("no key type") }
-        guard let type = KeyType(name: String(Substring(name))) else {
-            throw .unknownType(String(Substring(name)))
-        }
-        guard let encoded = word(from: &rest) else { throw .invalidFormat("no key") }
+        try parse(Array(line.utf8)[...])
+    }
+
+    /// Reads one line of a file, with or without its end; what is not UTF-8 in the comment is replaced.
+    package static func parse(_ line: ArraySlice<UInt8>) throws(KeyError) -> PublicKeyLine {
+        var rest = line
+        guard let word = Self.word(from: &rest) else { throw .invalidFormat("no key type") }
+        let name = String(decoding: word, as: UTF8.self)
+        guard let type = KeyType(name: name) else { throw .unknownType(name) }
+        guard let encoded = Self.word(from: &rest) else { throw .invalidFormat("no key") }
         guard let blob = Base64.decode(encoded, .lenient) else { throw .invalidFormat("base64") }
         let key = try PublicKey(blob: blob)
         guard key.type == type else { throw .typeMismatch }
         while let first = rest.first, isBlank(first) { rest.removeFirst() }
         while let last = rest.last, isBlank(last) { rest.removeLast() }
-        return PublicKeyLine(key: key, comment: String(Substring(rest)))
+        return PublicKeyLine(key: key, comment: String(decoding: rest, as: UTF8.self))
     }
 
     /// Reads one line of a file whose text may not be UTF-8.
@@ -41,9 +45,7 @@ package struct PublicKeyLine: Hashable, Sendable {
     }
 
     /// The next run of characters that are not blank.
-    private static func word(
-        from rest: inout Substring.UTF8View.SubSequence
-    ) -> Substring.UTF8View.SubSequence? {
+    private static func word(from rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         while let first = rest.first, isBlank(first) { rest.removeFirst() }
         guard !rest.isEmpty else { return nil }
         let end = rest.firstIndex(where: isBlank) ?? rest.endIndex

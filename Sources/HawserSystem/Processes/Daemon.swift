@@ -34,7 +34,7 @@ package enum Daemon {
     package static func startSession() { _ = setsid() }
 
     /// Ends this process without running anything more.
-    package static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
+    package static func exit(_ status: Int32) -> Never { _exit(status) }
 
     /// Ends when its parent does (Linux). C: `PR_SET_PDEATHSIG`.
     package static func dieWithParent() { _ = hawser_die_with_parent(SIGTERM) }

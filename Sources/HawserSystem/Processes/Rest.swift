@@ -4,7 +4,7 @@ internal import CHawserStart
 import Glibc
 
 /// Waiting with less memory, for a process that has had nothing to do for a while
-/// (docs/decisions/0010-resting.md).
+/// (docs/decisions/0011-resting.md).
 enum Rest {
     /// What is left of a wait of `milliseconds` (-1: no bound) after a part of it, if it is worth
     /// a rest: going to rest and waking up take about a tenth of a millisecond.

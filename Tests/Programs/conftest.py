@@ -294,6 +294,71 @@ def relay():
         each.close()
 
 
+# Displays and network devices.
+
+
+@pytest.fixture
+def display(home):
+    if not all(map(shutil.which, ["Xvfb", "xauth", "xdpyinfo"])):
+        pytest.skip("needs Xvfb, xauth and xdpyinfo")
+    number = 100 + secrets.randbelow(400)
+    authority = home / "authority"
+    authority.touch()
+    environment = dict(os.environ, XAUTHORITY=str(authority), DISPLAY=f":{number}")
+    cookie = secrets.token_hex(16)
+    run(["xauth", "add", f":{number}", "MIT-MAGIC-COOKIE-1", cookie], env=environment)
+    child = subprocess.Popen(
+        ["Xvfb", f":{number}", "-auth", str(authority), "-nolisten", "tcp", "-noreset"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(pathlib.Path(f"/tmp/.X11-unix/X{number}").exists, "the X server")
+    wait_until(
+        lambda: run(["xdpyinfo"], env=environment).returncode == 0, "the X server's answer"
+    )
+    yield environment
+    child.kill()
+    child.wait()
+
+
+def makes_devices():
+    """Root in a place where network devices may be made (`ip`)."""
+    if os.getuid() != 0 or not shutil.which("ip"):
+        return False
+    name = f"hwprobe{secrets.token_hex(2)}"
+    made = run(["ip", "tuntap", "add", "dev", name, "mode", "tun"]).returncode == 0
+    run(["ip", "link", "del", name])
+    return made
+
+
+@pytest.fixture
+def apart():
+    """apart(here, there, space, address, peer): two devices of which the second is in a network of
+    its own, so that packets cannot take another way."""
+    if not makes_devices():
+        pytest.skip("network devices are made by root, with ip")
+    made = []
+
+    def make(here, there, space, address, peer):
+        made.append((here, space))
+        for command in (
+            f"ip netns add {space}",
+            f"ip link set {there} netns {space}",
+            f"ip -n {space} addr add {peer} dev {there}",
+            f"ip -n {space} link set {there} up",
+            f"ip addr add {address} dev {here}",
+            f"ip link set {here} up",
+        ):
+            result = run(command.split())
+            if result.returncode != 0:
+                pytest.skip(f"{command}: {result.stderr.decode()}")
+
+    yield make
+    for here, space in made:
+        run(["ip", "netns", "del", space])
+        run(["ip", "link", "del", here])
+
+
 class Stall(threading.Thread):
     """A way to a server on which only so many bytes of what the server says ever arrive."""
 

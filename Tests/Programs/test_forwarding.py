@@ -315,12 +315,7 @@ def test_a_socket_of_ours_goes_with_us(serve, ssh, home):
 @pytest.mark.parametrize("client,server", [(OURS, OPENSSH), (OURS, OURS), (OPENSSH, OURS)],
                          ids=lambda suite: suite.name)
 @pytest.mark.parametrize("kind", ["tun", "tap"])
-def test_a_tunnel(kind, client, server, serve, key):
-    if os.getuid() != 0 or not shutil.which("ip"):
-        pytest.skip("network devices are made by root, with ip")
-    if run(["ip", "tuntap", "add", "dev", "hwprobe1", "mode", kind]).returncode != 0:
-        pytest.skip("no network devices may be made here")
-    run(["ip", "link", "del", "hwprobe1"])
+def test_a_tunnel(kind, client, server, serve, key, apart):
     unit = secrets.randbelow(50) * 2 + 100
     here, there, space = f"{kind}{unit}", f"{kind}{unit + 1}", f"hwspace{unit}"
     network = f"10.{unit % 250}.{secrets.randbelow(250)}"
@@ -333,18 +328,7 @@ def test_a_tunnel(kind, client, server, serve, key):
     try:
         for name in (here, there):
             wait_until(pathlib.Path(f"/sys/class/net/{name}").exists, name)
-        # The far end is in a network of its own, so that packets cannot take another way.
-        for command in (
-            f"ip netns add {space}",
-            f"ip link set {there} netns {space}",
-            f"ip -n {space} addr add {network}.2/24 dev {there}",
-            f"ip -n {space} link set {there} up",
-            f"ip addr add {network}.1/24 dev {here}",
-            f"ip link set {here} up",
-        ):
-            result = run(command.split())
-            if result.returncode != 0:
-                pytest.skip(f"{command}: {result.stderr.decode()}")
+        apart(here, there, space, f"{network}.1/24", f"{network}.2/24")
         code = (
             "import socket;s=socket.create_server(('',9));print('up',flush=True);c,_=s.accept()\n"
             "while d:=c.recv(65536):c.sendall(d)\n"
@@ -363,8 +347,6 @@ def test_a_tunnel(kind, client, server, serve, key):
     finally:
         child.kill()
         child.wait()
-        run(["ip", "netns", "del", space])
-        run(["ip", "link", "del", here])
 
 
 # MARK: Agents
@@ -414,30 +396,6 @@ def test_no_agent_without_being_asked(server, agent, serve, key):
 
 
 # MARK: X11
-
-
-@pytest.fixture
-def display(home):
-    if not all(map(shutil.which, ["Xvfb", "xauth", "xdpyinfo"])):
-        pytest.skip("needs Xvfb, xauth and xdpyinfo")
-    number = 100 + secrets.randbelow(400)
-    authority = home / "authority"
-    authority.touch()
-    environment = dict(os.environ, XAUTHORITY=str(authority), DISPLAY=f":{number}")
-    cookie = secrets.token_hex(16)
-    run(["xauth", "add", f":{number}", "MIT-MAGIC-COOKIE-1", cookie], env=environment)
-    child = subprocess.Popen(
-        ["Xvfb", f":{number}", "-auth", str(authority), "-nolisten", "tcp", "-noreset"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until(pathlib.Path(f"/tmp/.X11-unix/X{number}").exists, "the X server")
-    wait_until(
-        lambda: run(["xdpyinfo"], env=environment).returncode == 0, "the X server's answer"
-    )
-    yield environment
-    child.kill()
-    child.wait()
 
 
 @servers

@@ -133,8 +133,7 @@ package struct HostKeyVerification {
                     && sources.userFiles.contains(match.path)
             )
         case .revoked:
-            warnRevoked(key)
-            return refused()
+            return acceptsRevoked(key) ? .acceptedWithoutTrust : refused()
         case .changed(let match):
             if key.certificate != nil { return retryPlain(key, record) }
             return acceptsChanged(key, match, known)
@@ -352,10 +351,14 @@ package struct HostKeyVerification {
             )
             return false
         }
+        noteWithoutTrust()
+        return true
+    }
+
+    private func noteWithoutTrust() {
         for what in ["Password authentication", "Keyboard-interactive authentication"] {
             log.error("\(what) is disabled to avoid man-in-the-middle attacks.")
         }
-        return true
     }
 
     func warnChanged(_ key: PublicKey) {
@@ -408,15 +411,21 @@ package struct HostKeyVerification {
         log.error(bar)
     }
 
-    private func warnRevoked(_ key: PublicKey) {
+    /// A line `@revoked` is a warning to who checks nothing; `RevokedHostKeys` refuses always.
+    private func acceptsRevoked(_ key: PublicKey) -> Bool {
         warn("      WARNING: REVOKED HOST KEY DETECTED!               ")
         log.error("The \(key.type.shortName) host key for \(name) is marked as revoked.")
         log.error("This could mean that a stolen key is being used to")
         log.error("impersonate this host.")
-        log.error(
-            "\(key.type.shortName) host key for \(name) was revoked and you have requested strict "
-                + "checking."
-        )
+        guard strictness == .no else {
+            log.error(
+                "\(key.type.shortName) host key for \(name) was revoked and you have requested strict "
+                    + "checking."
+            )
+            return false
+        }
+        noteWithoutTrust()
+        return true
     }
 
     // MARK: Order

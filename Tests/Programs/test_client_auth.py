@@ -627,23 +627,30 @@ def test_passwords_of_any_length_make_packets_of_one_size(serve, account, askpas
     assert sum(first) == sum(second)
 
 
-@pytest.mark.parametrize("strict", ["no", "yes"])
-def test_nothing_is_forwarded_to_a_changed_host(serve, key, agent, tmp_path, strict):
+@pytest.mark.parametrize("why", ["changed", "revoked"])
+@pytest.mark.parametrize("strict", ["no", "off", "accept-new", "yes"])
+def test_nothing_is_forwarded_to_a_changed_host(serve, key, agent, tmp_path, strict, why):
     server = serve(OPENSSH)
     file = tmp_path / "hosts"
     other = make_key(tmp_path, "changed")
     agent(key)
     results = []
     for suite in (UNDER_TEST, OPENSSH):
-        file.write_text(f"[127.0.0.1]:{server.port} {line(other)}\n")
+        name = f"[127.0.0.1]:{server.port}"
+        file.write_text(
+            f"{name} {line(other)}\n" if why == "changed"
+            else f"@revoked {name} {line(server.host_keys[0])}\n"
+        )
         results.append(ssh(
             server, "-A", "-X", "-L", f"{free_port()}:127.0.0.1:9", "127.0.0.1", "echo in $SSH_AUTH_SOCK",
             suite=suite, env=agent.environment, UserKnownHostsFile=file, IdentityAgent=None,
             StrictHostKeyChecking=strict, IdentityFile=key,
         ))
-    assert results[0].stdout == results[1].stdout == (b"in\n" if strict == "no" else b"")
+    assert results[0].stdout == results[1].stdout == (
+        b"in\n" if strict in ("no", "off") else b""
+    )
     assert results[0].stderr == results[1].stderr
-    assert (b"Port forwarding is disabled" in results[0].stderr) == (strict == "no")
+    assert (b"Port forwarding is disabled" in results[0].stderr) == (strict in ("no", "off"))
 
 
 def test_submethods_are_asked_for(serve, account, askpass):

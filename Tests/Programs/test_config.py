@@ -463,6 +463,26 @@ def test_jump_hosts(suite, hop, tmp_path):
     assert (status, shown) == ((255, []) if wrong or harmful else (0, plain))
 
 
+@pytest.mark.parametrize("suite", [OPENSSH, OURS], ids=lambda suite: suite.name)
+@pytest.mark.parametrize("order", [("ProxyJump", "ProxyCommand"), ("ProxyCommand", "ProxyJump")])
+@pytest.mark.parametrize("where", ["file", "options", "both"])
+def test_the_first_of_a_jump_and_a_command_counts(suite, order, where, tmp_path):
+    file = tmp_path / "config"
+    lines = [f"{name} {'hop' if name == 'ProxyJump' else 'nc %h %p'}" for name in order]
+    words = ["-F", file]
+    if where == "file":
+        file.write_text("\n".join(lines) + "\n")
+    elif where == "options":
+        file.write_text("")
+        words += ["-o", lines[0], "-o", lines[1]]
+    else:
+        file.write_text(lines[1] + "\n")
+        words += ["-o", lines[0]]
+    shown = run([suite.ssh, "-G", *words, "target"]).stdout.decode()
+    found = re.findall(r"^(?:proxyjump|proxycommand) .*", shown, re.M)
+    assert found == [lines[0].lower()]
+
+
 @pytest.mark.parametrize("jump,host", [
     ("hop", "hop"), ("u@hop:2222", "hop"), ("ssh://u@hop:2222", "hop"), ("a,ssh://b:23", "b"), ("a,[::1]:22", "::1"),
     ("none", ""),

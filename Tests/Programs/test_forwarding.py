@@ -154,7 +154,7 @@ def socks4(peer, host, port):
     address = socket.inet_aton(host) if host[0].isdigit() else b"\0\0\0\1"
     name = b"" if host[0].isdigit() else host.encode() + b"\0"
     peer.sendall(struct.pack(">BBH", 4, 1, port) + address + b"someone\0" + name)
-    return peer.recv(8)[1] == 90
+    return peer.recv(8)[1:2] == b"\x5a"
 
 
 def socks5(peer, host, port):
@@ -165,7 +165,7 @@ def socks5(peer, host, port):
     else:
         where = b"\3" + bytes([len(host)]) + host.encode()
     peer.sendall(b"\5\1\0" + where + struct.pack(">H", port))
-    return peer.recv(10)[1] == 0
+    return peer.recv(10)[1:2] == b"\0"
 
 
 @servers
@@ -195,6 +195,18 @@ def test_permit_remote_open(serve, echo, ssh):
     assert socks5(allowed, "127.0.0.1", int(service.target.split(":")[1]))
     refused = dial(port)
     assert not socks5(refused, "127.0.0.1", int(other.target.split(":")[1]))
+
+
+@pytest.mark.parametrize("version", [socks4, socks5])
+@pytest.mark.parametrize("rule,allowed", [
+    ("any", True), ("none", False), ("127.0.0.1:*", True), ("127.0.0.1:1 localhost:*", False),
+])
+def test_permit_remote_open_of_every_kind(rule, allowed, version, serve, echo, ssh):
+    service = echo()
+    port = free_port()
+    ssh(serve(), f"-R{port}", "-N", "127.0.0.1", PermitRemoteOpen=rule)
+    peer = dial(port)
+    assert version(peer, "127.0.0.1", int(service.target.split(":")[1])) == allowed
 
 
 @servers

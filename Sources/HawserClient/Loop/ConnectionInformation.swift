@@ -43,7 +43,7 @@ extension ClientLoop {
             ("kexalgorithm", agreed.keyExchange),
             ("hostkeyalgorithm", agreed.hostKey),
         ] + Self.pair("cipher", out.cipher.rawValue, back.cipher.rawValue)
-            + Self.pair("mac", out.mac?.rawValue ?? "none", back.mac?.rawValue ?? "none")
+            + Self.pair("mac", out.mac?.rawValue ?? "<implicit>", back.mac?.rawValue ?? "<implicit>")
             + Self.pair("compression", out.compression, back.compression)
     }
 

@@ -190,19 +190,71 @@ struct ChannelTests {
         #expect(pair.clientProgram.answers == [true, false, true])
     }
 
-    @Test("Bulk data stops at the output's mark, and interactive data still goes")
-    func interactiveFirst() throws {
+    @Test("Bulk data stops at the output's mark, which is lower where someone types")
+    func outputMarks() throws {
         var pair = try ConnectionPair.authenticated()
         let bulk = try pair.openSession().client
+        let bytes = Self.pattern(1 << 20, 6)
+        let alone = pair.client.send(bytes.rawBytes, on: bulk)
+        #expect(alone < ConnectionLimits.bulkOutputBytes + ConnectionLimits.maximumDataBytes)
+        #expect(alone >= ConnectionLimits.bulkOutputBytes - ConnectionLimits.maximumDataBytes)
+        try pair.run()
         let terminal = try pair.openSession().client
         pair.client.setInteractive(true, on: terminal)
-        let bytes = Self.pattern(1 << 20, 6)
-        let taken = pair.client.send(bytes.rawBytes, on: bulk)
-        #expect(taken < ConnectionLimits.bulkOutputBytes + ConnectionLimits.maximumDataBytes)
-        #expect(taken >= ConnectionLimits.bulkOutputBytes - ConnectionLimits.maximumDataBytes)
+        let shared = pair.client.send(bytes.rawBytes, on: bulk)
+        #expect(shared < ConnectionLimits.sharedOutputBytes + ConnectionLimits.maximumDataBytes)
+        #expect(shared >= ConnectionLimits.sharedOutputBytes - ConnectionLimits.maximumDataBytes)
         let more = pair.client.send([1].rawBytes, on: bulk)
         #expect(more == 0)
         let typed = pair.client.send([1].rawBytes, on: terminal)
         #expect(typed == 1)
+        pair.client.closeChannel(terminal)
+        try pair.run()
+        let again = pair.client.send(bytes.rawBytes, on: bulk)
+        #expect(again > shared)
+    }
+
+    @Test("What is typed overtakes bulk data that waits", arguments: [4096, .max])
+    func interactiveFirst(cut: Int) throws {
+        var pair = try ConnectionPair.authenticated()
+        let bulk = try pair.openSession()
+        let terminal = try pair.openSession()
+        pair.client.setInteractive(true, on: terminal.client)
+        let bytes = Self.pattern(1 << 20, 7)
+        pair.clientProgram.send(bytes, on: bulk.client, over: &pair.client)
+        let typed = pair.client.send([1].rawBytes, on: terminal.client)
+        #expect(typed == 1)
+        var bytesBefore = 0
+        var hasCome = false
+        try pair.run(
+            deliveringAtMost: cut,
+            server: { _, event in
+                guard case .channelData(let id, let count) = event else { return }
+                if id == terminal.server {
+                    hasCome = true
+                } else if !hasCome {
+                    bytesBefore += count
+                }
+            }
+        )
+        #expect(hasCome)
+        let most = ConnectionLimits.sharedOutputBytes + ConnectionLimits.maximumDataBytes
+        #expect(bytesBefore <= most)
+        #expect(pair.serverProgram.received[bulk.server.number] == bytes)
+    }
+
+    @Test("Where someone types, a new channel begins with a small window")
+    func sharedWindow() throws {
+        var pair = try ConnectionPair.authenticated()
+        let terminal = try pair.openSession()
+        pair.server.setInteractive(true, on: terminal.server)
+        _ = pair.client.openChannel(.session)
+        try pair.run(server: { server, event in
+            guard case .channelOpenRequested(let id, _) = event else { return }
+            server.confirmChannel(id, windowBytes: ConnectionLimits.bulkWindowBytes)
+        })
+        let bulk = try #require(pair.clientProgram.channels.last)
+        let room = pair.client.sendableBytes(on: bulk)
+        #expect(room == ConnectionLimits.initialWindowBytes)
     }
 }

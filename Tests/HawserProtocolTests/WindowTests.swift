@@ -10,7 +10,11 @@ struct ReceiveWindowModel {
     var latencyNanoseconds: UInt64
     var bytesPerMillisecond: UInt64
     var keysAreAlwaysNew = false
-    private var window = ReceiveWindow()
+    /// Someone waits for single bytes on the same connection.
+    var isShared = false
+    var window = ReceiveWindow()
+    /// How long the last run took.
+    private(set) var nanoseconds: UInt64 = 0
 
     init(latencyNanoseconds: UInt64, bytesPerMillisecond: UInt64) {
         self.latencyNanoseconds = latencyNanoseconds
@@ -42,10 +46,11 @@ struct ReceiveWindowModel {
             now += UInt64(count) * 1_000_000 / bytesPerMillisecond
             let arrival = Instant(nanoseconds: now + latencyNanoseconds)
             precondition(window.receive(count, at: arrival, lastExchange: exchange(arrival)))
-            if let bytes = window.drain(count, at: arrival) {
+            if let bytes = window.drain(count, at: arrival, isShared: isShared) {
                 adjustments.append((arrival.nanoseconds + latencyNanoseconds, bytes))
             }
         }
+        nanoseconds = now - 1_000_000_000
         return window.sizeBytes
     }
 }
@@ -99,6 +104,31 @@ struct WindowTests {
         var near = ReceiveWindowModel(latencyNanoseconds: 100_000, bytesPerMillisecond: 1_000_000)
         let nearBytes = near.run(bytes: 400 << 20)
         #expect(nearBytes == ConnectionLimits.initialWindowBytes)
+    }
+
+    @Test("Where someone types, little is under way on a short path")
+    func sharedNear() {
+        var near = ReceiveWindowModel(latencyNanoseconds: 50_000, bytesPerMillisecond: 500_000)
+        near.window = ReceiveWindow(sizeBytes: ConnectionLimits.bulkWindowBytes)
+        var other = near
+        let alone = other.run(bytes: 100 << 20)
+        #expect(alone == ConnectionLimits.bulkWindowBytes)
+        near.isShared = true
+        let shared = near.run(bytes: 400 << 20)
+        #expect(shared == ConnectionLimits.sharedWindowBytes)
+    }
+
+    @Test("Where someone types, a long path keeps what it needs")
+    func sharedFar() {
+        // 2 MB under way.
+        var alone = ReceiveWindowModel(latencyNanoseconds: 10_000_000, bytesPerMillisecond: 100_000)
+        alone.window = ReceiveWindow(sizeBytes: ConnectionLimits.bulkWindowBytes)
+        var shared = alone
+        _ = alone.run(bytes: 2 << 30)
+        shared.isShared = true
+        let bytes = shared.run(bytes: 2 << 30)
+        #expect(bytes <= 8 << 20)
+        #expect(shared.nanoseconds < alone.nanoseconds * 106 / 100)
     }
 
     @Test("What came after a key exchange says nothing about the window")

@@ -2,9 +2,20 @@
 
 internal import HawserConfig
 internal import HawserLog
+internal import HawserProtocol
 internal import HawserSystem
 
 extension ClientLoop {
+    /// Keeps what the system has not sent yet short while there is someone who types.
+    func limitUnsent() {
+        guard connection.isShared != isUnsentLimited else { return }
+        isUnsentLimited.toggle()
+        Socket.setUnsentLimit(
+            dialed.output,
+            isUnsentLimited ? ConnectionLimits.sharedUnsentBytes : nil
+        )
+    }
+
     /// Marks what is sent as interactive while a session has a terminal, or the first is to have
     /// one, else as bulk (`IPQoS`).
     package func updateTypeOfService() {

@@ -57,6 +57,7 @@ extension ClientLoop {
             ending = .writing(writeFailure)
             return
         }
+        limitUnsent()
         let reads = connection.wantsInput && !socketHasEnded
         let writes = !connection.output.isEmpty && !socketHasEnded
         if dialed.input == dialed.output {

@@ -104,6 +104,7 @@ package final class ClientLoop {
 
     // What is typed, and how the network is to treat it.
     var keystrokes = Keystrokes()
+    var isUnsentLimited = false
     /// The last one set; nil before.
     var typeOfService: Int32?
 

@@ -38,7 +38,7 @@ struct Channel {
     /// What may be sent before the channel is open. Not nil for a channel that a client asks for
     /// before the user is known, at a server that allows for that and will call the channel 0.
     var earlyWindowBytes: Int?
-    /// Goes before bulk data.
+    /// Goes before bulk data. Changed by the table, which counts them.
     var isInteractive = false
     /// `send` took fewer bytes than it was given because the window was empty.
     var awaitsWindow = false

@@ -9,7 +9,8 @@ extension ConnectionCore {
     /// as many channels as we allow ourselves.
     mutating func openChannel(_ opening: ChannelOpening, windowBytes: Int) -> ChannelID? {
         guard let index = channels.add(.requested) else { return nil }
-        channels[index].isInteractive = opening.isInteractive
+        channels.setInteractive(opening.isInteractive, at: index)
+        let windowBytes = firstWindow(windowBytes)
         channels[index].receiveWindow = ReceiveWindow(sizeBytes: windowBytes)
         let id = channels.id(at: index)
         if let early, id.number == 0 {
@@ -32,6 +33,7 @@ extension ConnectionCore {
     mutating func confirmChannel(_ id: ChannelID, windowBytes: Int) {
         guard let index = channels.index(of: id), channels[index].phase == .offered else { return }
         channels[index].phase = .open
+        let windowBytes = firstWindow(windowBytes)
         channels[index].receiveWindow = ReceiveWindow(sizeBytes: windowBytes)
         noteAnswer(toOpening: true)
         send(
@@ -125,7 +127,11 @@ extension ConnectionCore {
     /// Gives back the window of `count` bytes that arrived and have gone on to where they belong.
     mutating func consumed(_ count: Int, on id: ChannelID) {
         guard let index = channels.index(of: id),
-            let bytesToAdd = channels[index].receiveWindow.drain(count, at: now)
+            let bytesToAdd = channels[index].receiveWindow.drain(
+                count,
+                at: now,
+                isShared: isShared
+            )
         else { return }
         let channel = channels[index]
         guard channel.phase == .open, !channel.hasReceivedEOF, !channel.hasSentClose else { return }
@@ -166,7 +172,7 @@ extension ConnectionCore {
             !channels[index].hasSentClose
         else { return }
         if wantReply { channels[index].unansweredRequests += 1 }
-        if case .pseudoTerminal = request { channels[index].isInteractive = true }
+        if case .pseudoTerminal = request { channels.setInteractive(true, at: index) }
         send(
             payload: ChannelRequestMessage(
                 recipientChannel: channels[index].peerNumber,
@@ -188,7 +194,13 @@ extension ConnectionCore {
     /// Puts a channel among those whose bytes someone waits for, or among bulk.
     mutating func setInteractive(_ isInteractive: Bool, on id: ChannelID) {
         guard let index = channels.index(of: id) else { return }
-        channels[index].isInteractive = isInteractive
+        channels.setInteractive(isInteractive, at: index)
+    }
+
+    /// What a new channel's window is to be. Where someone types, little is under way until the path
+    /// has shown that it needs more.
+    private func firstWindow(_ bytes: Int) -> Int {
+        isShared ? min(bytes, ConnectionLimits.initialWindowBytes) : bytes
     }
 }
 

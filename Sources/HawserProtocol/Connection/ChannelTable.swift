@@ -7,6 +7,8 @@ struct ChannelTable {
     private var freeNumbers: [UInt32] = []
     /// How many numbers are in use.
     private(set) var count = 0
+    /// How many of the channels go before bulk data.
+    private(set) var interactiveCount = 0
 
     /// The channel of a number that was in use at some time.
     subscript(index: Int) -> Channel {
@@ -53,9 +55,16 @@ struct ChannelTable {
 
     /// Frees the number: the next use of it is another channel.
     mutating func remove(at index: Int) {
+        setInteractive(false, at: index)
         slots[index] = Channel(generation: slots[index].generation &+ 1)
         freeNumbers.append(UInt32(truncatingIfNeeded: index))
         count -= 1
+    }
+
+    mutating func setInteractive(_ isInteractive: Bool, at index: Int) {
+        guard slots[index].isInteractive != isInteractive else { return }
+        slots[index].isInteractive = isInteractive
+        interactiveCount += isInteractive ? 1 : -1
     }
 
     /// The channels that are open, lowest number first.

@@ -185,6 +185,9 @@ extension Connection where Self: ~Copyable {
         core.setInteractive(isInteractive, on: id)
     }
 
+    /// Whether someone waits for single bytes of a channel, so that little else may be under way.
+    package var isShared: Bool { core.isShared }
+
     /// The channels that are open.
     package var openChannels: [ChannelID] { core.channels.openChannels }
 

@@ -49,11 +49,17 @@ package struct ConnectionCore: ~Copyable {
         }
     }
 
+    /// Whether someone waits for single bytes of a channel, so that bulk data of the others, and its
+    /// own, must not pile up on the way.
+    var isShared: Bool { channels.interactiveCount > 0 }
+
     /// Whether data of a class may go into the output now.
     func hasOutputRoom(interactive: Bool) -> Bool {
         let limit =
             interactive
-            ? ConnectionLimits.interactiveOutputBytes : ConnectionLimits.bulkOutputBytes
+            ? ConnectionLimits.interactiveOutputBytes
+            : isShared
+                ? ConnectionLimits.sharedOutputBytes : ConnectionLimits.bulkOutputBytes
         return !transport.isExchangingKeys && transport.output.count < limit
     }
 

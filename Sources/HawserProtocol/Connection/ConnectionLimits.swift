@@ -9,6 +9,9 @@ package enum ConnectionLimits {
     /// The same for a session that nobody sits in front of: a round trip of 100 ms at 160 MB/s,
     /// without waiting for the window to grow.
     package static let bulkWindowBytes = 16 << 20
+    /// How far a window shrinks while someone waits for single bytes on the same connection: what the
+    /// peer has under way is in front of them. A millisecond at 250 MB/s.
+    static let sharedWindowBytes = 256 << 10
     /// How far a window may grow: 32 MiB in a round trip of 100 ms are 2.7 Gbit/s. It bounds what a
     /// program holds when a reader that was fast stops.
     package static let maximumWindowBytes = 32 << 20
@@ -24,6 +27,10 @@ package enum ConnectionLimits {
 
     /// Bulk data stops here: two writes of a socket's usual buffer.
     package static let bulkOutputBytes = 256 << 10
+    /// The same where interactive channels are: what is in the output already is not overtaken.
+    package static let sharedOutputBytes = 64 << 10
+    /// And what the system holds that it has not sent, on top of what is under way.
+    package static let sharedUnsentBytes = 64 << 10
     /// Interactive data, which overtakes bulk data that was not let in, stops here.
     package static let interactiveOutputBytes = 512 << 10
 

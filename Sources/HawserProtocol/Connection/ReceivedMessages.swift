@@ -143,7 +143,7 @@ extension ConnectionCore {
         guard let index = channels.add(.offered) else {
             return refuse(message, .resourceShortage, "too many channels")
         }
-        channels[index].isInteractive = message.opening.isInteractive
+        channels.setInteractive(message.opening.isInteractive, at: index)
         channels[index].peerNumber = message.senderChannel
         setSendLimits(message.initialWindowBytes, message.maximumPacketBytes, at: index)
         return .channelOpenRequested(channels.id(at: index), message.opening)
@@ -233,7 +233,7 @@ extension ConnectionCore {
             }
             return nil
         case .pseudoTerminal:
-            channels[index].isInteractive = true
+            channels.setInteractive(true, at: index)
         default:
             break
         }

@@ -38,6 +38,7 @@ package final class SessionProcess {
     /// The file of `ExposeAuthInfo`.
     var exposedFile: String?
     private var typeOfService: Int32?
+    private var isUnsentLimited = false
     private var bytes: (received: UInt64, sent: UInt64) = (0, 0)
     /// What is read from programs and forwarded connections passes through here; small until one
     /// of them fills it.
@@ -285,6 +286,7 @@ package final class SessionProcess {
 
     private func wait() {
         checkUse()
+        limitUnsent()
         let wantsInput = connection.wantsInput && proofs == nil
         let wantsOutput = !connection.output.isEmpty
         if input == output {
@@ -306,6 +308,13 @@ package final class SessionProcess {
         hasWorked = !isQuiet
         checkKeepAlive()
         checkIdleness()
+    }
+
+    /// Keeps what the system has not sent yet short while there is someone who types.
+    private func limitUnsent() {
+        guard connection.isShared != isUnsentLimited else { return }
+        isUnsentLimited.toggle()
+        Socket.setUnsentLimit(output, isUnsentLimited ? ConnectionLimits.sharedUnsentBytes : nil)
     }
 
     /// For how long nothing happens before memory is given back; nanoseconds.

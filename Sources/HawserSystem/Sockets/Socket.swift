@@ -163,6 +163,13 @@ package enum Socket {
         setOption(fd, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
+    /// How much that was written the system may hold without sending it, in bytes; nil: as much as it
+    /// likes. A socket takes nothing more until about half of it is gone.
+    package static func setUnsentLimit(_ fd: Int32, _ bytes: Int?) {
+        let limit = bytes.map { Int32(clamping: $0) } ?? -1
+        setOption(fd, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, limit)
+    }
+
     package static func setKeepAlive(_ fd: Int32) {
         setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
     }

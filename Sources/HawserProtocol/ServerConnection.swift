@@ -19,8 +19,11 @@ package struct ServerConnection: ~Copyable, Connection {
     /// A connection that has our identification to send and awaits the client's. `options` are a
     /// server's.
     package init(_ options: TransportOptions, random: any RandomSource, at now: Instant) {
-        self.init(Transport(options, random: random, at: now), at: now)
         precondition(!options.isClient)
+        self.init(Transport(options, random: random, at: now), at: now)
+        // RFC 4253 §4.2: at once. A client whose words pass through someone else first has them half
+        // a round trip earlier than if we waited for its identification.
+        core.transport.startExchange()
     }
 
     init(_ transport: consuming Transport, at now: Instant) {

@@ -249,7 +249,8 @@ package struct Transport: ~Copyable {
         case .identified(let line, let count):
             reader.input.removeFirst(count)
             peerIdentification = line
-            startExchange()
+            // A server has begun already.
+            if case .idle = exchange { startExchange() }
             return .identified(line)
         }
     }

@@ -63,6 +63,17 @@ struct KeyExchangeTests {
         #expect(lines.contains { $0.hasPrefix("bits set: ") && $0.hasSuffix("/2048") })
     }
 
+    @Test("A server offers keys before its client has said anything")
+    func serverBegins() throws {
+        let pair = try ConnectionPair()
+        let packet = pair.server.output.bytes.extracting(
+            droppingFirst: "SSH-2.0-server\r\n".utf8.count
+        )
+        try #require(packet.byteCount > 6)
+        #expect(packet.bigEndianUInt32(at: 0) == UInt32(packet.byteCount - 4))
+        #expect(packet[byteAt: 5] == MessageNumber.kexInit.rawValue)
+    }
+
     // MARK: Proof of the host key
 
     @Test("A signature that does not verify ends the exchange before NEWKEYS")

@@ -357,8 +357,13 @@ class ClientChannel: Watcher {
     private func finishOutput(_ loop: ClientLoop) {
         guard !outputIsOver, pendingOutput.isEmpty else { return }
         outputIsOver = true
-        if isSocket, output >= 0 { Socket.finishWriting(output) }
+        if isSocket, output >= 0 { loop.endedOutputs.append(self) }
         directionEnded(loop)
+    }
+
+    /// Tells the reader of a socket that there is no more, unless the socket has been closed since.
+    func finishWriting() {
+        if isSocket, output >= 0 { Socket.finishWriting(output) }
     }
 
     /// Both sides have closed the channel.

@@ -223,11 +223,3 @@ package struct Dialer {
         return result + "'"
     }
 }
-
-extension SocketAddress {
-    /// Whether the other end is on this machine, as `NoHostAuthenticationForLocalhost` means it.
-    var isLoopback: Bool {
-        let host = unmapped.host
-        return host == "::1" || (!isIPv6 && host.hasPrefix("127."))
-    }
-}

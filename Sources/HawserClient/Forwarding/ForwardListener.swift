@@ -16,6 +16,9 @@ final class ForwardListener: Watcher {
     /// Who wants it: ssh itself, and each passenger that asked.
     var users = ForwardUsers()
 
+    private var acceptsAtOnce = 1
+    private var lastAccepted: UInt64 = 0
+
     init(_ forward: Forward, _ descriptors: [Int32], port: UInt16) {
         self.forward = forward
         self.descriptors = descriptors
@@ -35,18 +38,22 @@ final class ForwardListener: Watcher {
         if case .unix(let path) = forward.listen { Files.remove(path) }
     }
 
-    /// Takes what waits, so many at a time that others have their turn.
+    /// Takes what waits, so many at a time that others have their turn. One at first: it is rare that
+    /// there are more.
     func fire(_ ready: DescriptorWatch.Ready, _ loop: ClientLoop) {
-        for _ in 0..<16 {
+        for _ in 0..<acceptsAtOnce {
             guard case .connection(let fd, let peer) = Socket.accept(ready.descriptor) else {
+                acceptsAtOnce = 1
                 return
             }
             accepted(fd, peer, loop)
         }
+        let now = Clock.nanoseconds
+        if now &- lastAccepted < 100_000 { acceptsAtOnce = 16 }
+        lastAccepted = now
     }
 
     private func accepted(_ fd: Int32, _ peer: SocketAddress, _ loop: ClientLoop) {
-        if !peer.isUnix { Socket.setNoDelay(fd) }
         loop.log.debug(
             "Connection to \(forward.listen.place) forwarding to "
                 + "\(forward.connect?.place ?? "socks port 0") requested."

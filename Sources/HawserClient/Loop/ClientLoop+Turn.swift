@@ -46,7 +46,16 @@ extension ClientLoop {
 
     /// Lets the connection say everything it has to say, and sends what comes of it.
     func settle() throws(ClientFailure) {
-        repeat { try takeEvents() } while flush()
+        repeat {
+            try takeEvents()
+            finishOutputs()
+        } while flush()
+    }
+
+    private func finishOutputs() {
+        guard !endedOutputs.isEmpty else { return }
+        for channel in endedOutputs { channel.finishWriting() }
+        endedOutputs = []
     }
 
     /// Waits for something to happen, and does what is to be done about it.

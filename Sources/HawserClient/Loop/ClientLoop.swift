@@ -65,6 +65,9 @@ package final class ClientLoop {
 
     // Channels.
     var channels: [ChannelID: ClientChannel] = [:]
+    /// Channels whose socket is to be told that its output is over. Often the channel is closed by the
+    /// next message, and with it the socket.
+    var endedOutputs: [ClientChannel] = []
     /// `ChannelTimeout`.
     var idleLimits: IdleLimits
     /// ssh's own session, if it has one.

@@ -154,6 +154,7 @@ extension SessionProcess {
     }
 
     private func report(_ kind: String, _ target: String, isAllowed: Bool) {
+        guard keepsAccount else { return }
         ask(.report(.forward(kind: kind, target: target, isAllowed: isAllowed)))
     }
 
@@ -182,13 +183,14 @@ extension SessionProcess {
         while !forward.addresses.isEmpty {
             let address = forward.addresses.removeFirst()
             guard let descriptor = try? Socket.make(address.family) else { continue }
-            if (try? Socket.connect(descriptor, to: address)) != nil {
+            switch try? Socket.connect(descriptor, to: address) {
+            case .connected: return adoptConnected(descriptor, forward)
+            case .inProgress:
                 forward.connecting = descriptor
                 own([descriptor], .channel(forward.channel))
-                watch.set(descriptor, read: false, write: true)
-                return
+                return watch.set(descriptor, read: false, write: true)
+            case nil: Descriptor.close(descriptor)
             }
-            Descriptor.close(descriptor)
         }
         forwards[forward.channel] = nil
         refuse(forward.channel, .connectFailed, failure)
@@ -196,7 +198,6 @@ extension SessionProcess {
 
     /// The forward's data goes through this socket from now on.
     private func adopt(_ descriptor: Int32, _ forward: Forward) {
-        Socket.setNoDelay(descriptor)
         forward.pipe = ChannelPipe(
             channel: forward.channel,
             writer: descriptor,
@@ -396,6 +397,11 @@ extension SessionProcess {
             Descriptor.close(descriptor)
             return tryNextAddress(forward, SystemError.reason(error))
         }
+        adoptConnected(descriptor, forward)
+    }
+
+    private func adoptConnected(_ descriptor: Int32, _ forward: Forward) {
+        Socket.setNoDelay(descriptor)
         connection.confirmChannel(forward.channel)
         adopt(descriptor, forward)
     }

@@ -21,28 +21,51 @@ package struct SocketAddress: Hashable, Sendable {
     package var isUnix: Bool { family == AF_UNIX }
 
     /// The numeric form, e.g. `127.0.0.1` or `fe80::1%eth0`; "UNKNOWN" for what has none.
-    package var host: String { names?.host ?? "UNKNOWN" }
-
-    package var port: Int { names.flatMap { Int($0.port) } ?? 0 }
-
-    private var names: (host: String, port: String)? {
-        guard family == AF_INET || family == AF_INET6 else { return nil }
-        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-        var port = [CChar](repeating: 0, count: Int(NI_MAXSERV))
-        // SAFETY: reads the address, writes two terminated strings.
-        let status = unsafe withC { address, count in
-            unsafe getnameinfo(
-                address,
-                count,
-                &host,
-                UInt32(host.count),
-                &port,
-                UInt32(port.count),
-                NI_NUMERICHOST | NI_NUMERICSERV
-            )
+    package var host: String {
+        if family == AF_INET, bytes.count >= 8 {
+            return "\(bytes[4]).\(bytes[5]).\(bytes[6]).\(bytes[7])"
         }
-        guard status == 0 else { return nil }
-        return (text(host), text(port))
+        guard family == AF_INET6 else { return "UNKNOWN" }
+        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        // SAFETY: reads the address, writes a terminated string.
+        let status = unsafe withC { address, count in
+            unsafe getnameinfo(address, count, &host, UInt32(host.count), nil, 0, NI_NUMERICHOST)
+        }
+        return status == 0 ? text(host) : "UNKNOWN"
+    }
+
+    package var port: Int {
+        guard family == AF_INET || family == AF_INET6, bytes.count >= 4 else { return 0 }
+        return Int(bytes[2]) << 8 | Int(bytes[3])
+    }
+
+    /// Whether the other end is on this machine.
+    package var isLoopback: Bool {
+        let plain = unmapped
+        if plain.family == AF_INET, plain.bytes.count >= 8 { return plain.bytes[4] == 127 }
+        guard family == AF_INET6, bytes.count >= 24 else { return false }
+        return bytes[8..<23].allSatisfy { $0 == 0 } && bytes[23] == 1
+    }
+
+    /// Four decimal numbers and a port, without asking anyone; nil for any other form, which may be
+    /// an address too.
+    static func plainIPv4(_ host: String, port: String) -> SocketAddress? {
+        guard let port = UInt16(port) else { return nil }
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let parts = host.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count == 4 else { return nil }
+        for (index, part) in parts.enumerated() {
+            // A zero in front would make it octal.
+            guard part.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains),
+                part.count == 1 || part.first != UInt8(ascii: "0"),
+                let number = UInt8(String(Substring(part)))
+            else { return nil }
+            bytes[4 + index] = number
+        }
+        bytes[0] = UInt8(AF_INET)
+        bytes[2] = UInt8(port >> 8)
+        bytes[3] = UInt8(port & 0xff)
+        return SocketAddress(bytes: bytes)
     }
 
     /// The name that the resolver has for the address, or nil.
@@ -133,6 +156,9 @@ package enum Resolver {
         isPassive: Bool = false,
         isNumeric: Bool = false
     ) throws(ResolveError) -> [SocketAddress] {
+        if let host, family != .ipv6, let address = SocketAddress.plainIPv4(host, port: port) {
+            return [address]
+        }
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         unsafe hints.ai_family =

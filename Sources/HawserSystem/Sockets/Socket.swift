@@ -27,6 +27,11 @@ package enum Socket {
         let result = unsafe address.withC { unsafe Glibc.connect(fd, $0, $1) }
         if result == 0 { return .connected }
         guard errno == EINPROGRESS || errno == EINTR else { throw SystemError("connect") }
+        // Within this host the other end has answered by now, and asking is cheaper than waiting.
+        guard address.isLoopback else { return .inProgress }
+        let again = unsafe address.withC { unsafe Glibc.connect(fd, $0, $1) }
+        if again == 0 || errno == EISCONN { return .connected }
+        guard errno == EALREADY || errno == EINPROGRESS else { throw SystemError("connect") }
         return .inProgress
     }
 
@@ -66,7 +71,7 @@ package enum Socket {
     }
 
     /// A listening socket on an address, of one network interface alone if one is named. An IPv6
-    /// socket takes IPv6 only.
+    /// socket takes IPv6 only. What it accepts sends small messages at once.
     package static func listening(
         on address: SocketAddress,
         interface: String? = nil,
@@ -76,6 +81,7 @@ package enum Socket {
         do throws(SystemError) {
             if let interface { try bind(fd, toInterface: interface) }
             setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
+            setNoDelay(fd)
             if address.isIPv6 { setOption(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
             try bind(fd, to: address)
             guard listen(fd, backlog) == 0 else { throw SystemError("listen", address.host) }

@@ -32,6 +32,27 @@ package enum Signals {
         for number in signals { signal(number, SIG_DFL) }
     }
 
+    /// Runs `body`, which starts a program, with a signal ignored, so that the program ignores it too.
+    /// One that comes meanwhile is not lost: it does afterwards what it was set to do before.
+    package static func whileIgnored<Result, Failure: Error>(
+        _ number: Int32,
+        _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let before = actions(on: [number])
+        var set = sigset_t()
+        var mask = sigset_t()
+        // SAFETY: sets of our own. A signal that is blocked waits even where it is ignored.
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, number)
+        unsafe pthread_sigmask(SIG_BLOCK, &set, &mask)
+        ignore([number])
+        defer {
+            restore(before)
+            unsafe pthread_sigmask(SIG_SETMASK, &mask, nil)
+        }
+        return try body()
+    }
+
     package static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
         // SAFETY: reads the current action.

@@ -279,9 +279,10 @@ final class SFTPCopies {
         guard line.options.isAtomic else { return try RemoteSession.start(program, words) }
         // To clear away what was begun, ssh must outlive an interrupt.
         let signals: [Int32] = [1, 2, 15].filter { !Signals.isIgnored($0) }
-        Signals.ignore([2])
-        defer { Signals.watch(signals) }
-        let session = try RemoteSession.start(program, words)
+        Signals.watch(signals)
+        let session = try Signals.whileIgnored(2) { () throws(SystemError) in
+            try RemoteSession.start(program, words)
+        }
         session.endsOnSignals = true
         return session
     }

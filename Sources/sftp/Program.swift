@@ -43,7 +43,14 @@ struct Program {
         guard let session = connect(destination) else { return 255 }
         let status: Int32
         do throws(SessionFault) {
+            // An interrupt ends a connection that is not there yet, and ssh, which does not hear it.
+            session.endsOnSignals = Signals.isWatching
             try session.greet(asksDirectory: true)
+            session.endsOnSignals = false
+            if !isInteractive, Signals.isWatching {
+                Signals.useDefault([2])
+                if Signals.take().contains(2) { Signals.raise(2) }
+            }
             if let command = line.directCommand {
                 if !line.isQuiet { screen.fail("Attached to \(command).") }
             } else if !line.isQuiet {
@@ -61,7 +68,7 @@ struct Program {
             }
             session.abandon()
             session.end()
-            if let signal = screen.endingSignal { Signals.raise(signal) }
+            if let signal = session.signal ?? screen.endingSignal { Signals.raise(signal) }
             return 255
         }
         session.end()
@@ -84,12 +91,11 @@ struct Program {
     private func connect(_ destination: RemoteDestination?) -> RemoteSession? {
         // ssh must outlive an interrupted command.
         let outlives = isInteractive || isBatch && line.options.isAtomic
-        if outlives { Signals.ignore([2]) }
-        defer {
-            if isInteractive {
-                Signals.watch([2])
-            } else if outlives {
-                Signals.useDefault([2])
+        if outlives, !Signals.isIgnored(2) { Signals.watch([2]) }
+        func start(_ program: String, _ words: [String]) throws(SystemError) -> RemoteSession {
+            guard outlives else { return try RemoteSession.start(program, words) }
+            return try Signals.whileIgnored(2) { () throws(SystemError) in
+                try RemoteSession.start(program, words)
             }
         }
         do throws(SystemError) {
@@ -99,10 +105,10 @@ struct Program {
                     screen.fail("No sftp server specified.")
                     return nil
                 }
-                return try RemoteSession.start(program, Array(words.dropFirst()))
+                return try start(program, Array(words.dropFirst()))
             }
             guard let destination else { return nil }
-            return try RemoteSession.start(line.ssh.path, sshArguments(destination))
+            return try start(line.ssh.path, sshArguments(destination))
         } catch {
             let program = line.directCommand?.split(separator: " ").first.map { String($0) }
             screen.fail("exec: \(program ?? line.ssh.path): \(error.reason)")

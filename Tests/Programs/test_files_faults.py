@@ -91,18 +91,46 @@ def test_an_interrupt_from_the_terminal_reaches_ssh_too(serve, key, here, there)
     assert list(there.iterdir()) == []
 
 
-def test_an_interrupt_while_ssh_still_connects_ends_both(here, tmp_path):
+@pytest.mark.parametrize("tool", ["scp", "sftp"])
+def test_an_interrupt_while_ssh_still_connects_ends_both(tool, here, tmp_path):
     ssh = tmp_path / "ssh"
     ssh.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
     ssh.chmod(0o755)
     (here / "f").write_text("x")
-    process = start([OURS.scp, "--atomic", "-S", ssh, "f", "h:f"], b"", here)
+    words = [OURS.scp, "--atomic", "-S", ssh, "f", "h:f"] if tool == "scp" else [
+        OURS.sftp, "--atomic", "-b", "-", "-S", ssh, "h"]
+    process = start(words, b"put f\n", here)
     pid = int(wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "ssh"))
-    # While ssh is being started, an interrupt may pass unheard.
-    wait_until(lambda: process.send_signal(signal.SIGINT) or process.poll() is not None, "scp's end")
+    process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode == -signal.SIGINT
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "ssh's end")
+
+
+def test_an_interrupt_ends_a_connection_that_hangs(here, tmp_path):
+    """At the keyboard, before the first prompt."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\necho trying >&2\nexec sleep 60\n")
+    ssh.chmod(0o755)
+    began = time.monotonic()
+    on_terminal([OURS.sftp, "-S", str(ssh), "h"], [(b"trying", b"\x03")], here)
+    assert time.monotonic() - began < 20
+    pid = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "ssh's end")
+
+
+def test_an_interrupt_at_any_instant_of_the_start_is_heard(here, tmp_path):
+    """Also in the moment in which ssh is started, which must not hear it itself."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\nexec sleep 20\n")
+    ssh.chmod(0o755)
+    (here / "f").write_text("x")
+    for step in range(60):
+        process = start([OURS.scp, "--atomic", "-S", ssh, "f", "h:f"], b"", here)
+        time.sleep(step * 0.0005)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+        assert process.returncode == -signal.SIGINT, step
 
 
 # Disks

@@ -175,7 +175,7 @@ final class Authenticator {
             identities.canSign(identity),
             let algorithm = connection.publicKeyAlgorithm(
                 for: key.type,
-                allowed: settings.publicKeyAlgorithms
+                allowed: settings.algorithms.publicKey
             )
         else { return }
         _ = identities.next()
@@ -222,7 +222,7 @@ final class Authenticator {
             guard
                 let algorithm = connection.publicKeyAlgorithm(
                     for: key.type,
-                    allowed: settings.publicKeyAlgorithms
+                    allowed: settings.algorithms.publicKey
                 )
             else {
                 log.debug("Skipping key \(identity.name): no mutual signature algorithm")

@@ -27,7 +27,7 @@ final class HostBasedKeys {
         self.log = log
         clientHostName = HostName.ofClient(behind: descriptor).lowercased() + "."
         let keys = Self.publicKeys
-        waiting = settings.hostBasedAlgorithms.flatMap { name in
+        waiting = settings.algorithms.hostBased.flatMap { name in
             let type = PublicKeyAlgorithm(name: name)?.keyType
             return keys.filter { $0.type == type }.map { Attempt(key: $0, algorithm: name) }
         }

@@ -67,7 +67,7 @@ final class HostKeyUpdate {
     }
 
     private func isAllowed(_ key: PublicKey) -> Bool {
-        let isAllowed = settings.proposal.hostKey.contains {
+        let isAllowed = settings.algorithms.proposal.hostKey.contains {
             PublicKeyAlgorithm(name: $0)?.keyType == key.type
         }
         if !isAllowed {

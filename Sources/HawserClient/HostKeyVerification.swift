@@ -156,7 +156,7 @@ package struct HostKeyVerification {
                 of: .host,
                 for: [host],
                 at: Clock.epochSeconds,
-                allowing: settings.certificateAlgorithms,
+                allowing: settings.algorithms.certificates,
                 minimumRSABits: settings.options.requiredRSASize ?? 1024
             )
             return true

@@ -100,7 +100,7 @@ final class Identities {
     }
 
     private func unfitness(of key: PublicKey) -> String? {
-        let isAccepted = settings.publicKeyAlgorithms.contains {
+        let isAccepted = settings.algorithms.publicKey.contains {
             PublicKeyAlgorithm(name: $0)?.keyType == key.type
         }
         if !isAccepted { return "corresponding algo not in PubkeyAcceptedAlgorithms" }

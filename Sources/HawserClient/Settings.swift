@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HawserConfig
-package import HawserProtocol
 package import HawserSystem
 
 /// What a client does, everything decided: options with their defaults, names expanded.
@@ -23,15 +22,9 @@ package struct ClientSettings {
     package var standardForward: Forward.End?
     /// The identity files of the command line, before those of the files.
     package var namedIdentityFiles: [String] = []
-    package var proposal: Proposal
-    package var publicKeyAlgorithms: [String]
-    /// What authorities may sign host certificates with.
-    package var certificateAlgorithms: [String]
-    /// For host-based authentication.
-    package var hostBasedAlgorithms: [String]
+    package let algorithms: ClientAlgorithms
     /// Expanded; nil without multiplexing.
     package var controlPath: String?
-    /// Whether the command line or the files said which key exchanges to use.
     package var terminalType: String
 
     package init(
@@ -60,22 +53,7 @@ package struct ClientSettings {
         terminalType = Environment.value("TERM") ?? "dumb"
         user = options.user ?? localUser.name
 
-        func list(_ keyword: ClientKeyword, _ family: AlgorithmFamily) -> [String] {
-            let names = ValueContext.client.names(family)
-            guard let text = options.values(keyword).first else { return names.offered }
-            return names.resolved(text)
-        }
-        publicKeyAlgorithms = list(.pubkeyAcceptedAlgorithms, .publicKey)
-        certificateAlgorithms = list(.caSignatureAlgorithms, .certificateAuthority)
-        hostBasedAlgorithms = list(.hostbasedAcceptedAlgorithms, .publicKey)
-        proposal = Proposal(
-            keyExchange: list(.kexAlgorithms, .keyExchange),
-            hostKey: list(.hostKeyAlgorithms, .publicKey),
-            ciphers: list(.ciphers, .ciphers),
-            macs: list(.macs, .macs),
-            compression: options.compression == true
-                ? ["zlib@openssh.com", "none"] : ["none", "zlib@openssh.com"]
-        )
+        algorithms = ClientAlgorithms(options)
         self.options = options
         try expandUser()
         if let path = options.controlPath { controlPath = try expandPath(path) }

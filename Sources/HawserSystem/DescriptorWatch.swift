@@ -119,6 +119,14 @@ package final class DescriptorWatch {
         }
     }
 
+    /// Fills `found`; how many are ready, negative when a signal came.
+    private func ready(within milliseconds: Int32) -> Int32 {
+        // SAFETY: writes at most `count` numbers.
+        unsafe found.withUnsafeMutableBufferPointer {
+            unsafe hawser_epoll_wait(instance, $0.baseAddress, Int32($0.count), milliseconds)
+        }
+    }
+
     /// Waits until something is ready, a signal comes, or `timeout` nanoseconds are over (nil: no
     /// bound), and tells `body` what is, in no order. Where nothing happens for `rests` nanoseconds,
     /// the rest of the wait is spent with less memory; true when it was.
@@ -133,18 +141,15 @@ package final class DescriptorWatch {
         if let timeout { milliseconds = Int32(clamping: timeout / 1_000_000 &+ 1) }
         if timeout == 0 || !alwaysReady.isEmpty { milliseconds = 0 }
         waits &+= 1
-        if let rests, let left = Rest.left(of: milliseconds, after: rests) {
+        let left = rests.flatMap { Rest.left(of: milliseconds, after: $0) }
+        if left != nil, let rests { milliseconds = Int32(clamping: rests / 1_000_000) }
+        var count = ready(within: milliseconds)
+        if let left, count == 0 {
             // The set is itself a descriptor that can be waited for.
             var entry = pollfd(fd: instance, events: Int16(POLLIN), revents: 0)
-            if unsafe poll(&entry, 1, Int32(clamping: rests / 1_000_000)) == 0 {
-                _ = unsafe Rest.wait(&entry, 1, left)
-                hasRested = true
-            }
-            milliseconds = 0
-        }
-        // SAFETY: writes at most `count` numbers.
-        let count = unsafe found.withUnsafeMutableBufferPointer {
-            unsafe hawser_epoll_wait(instance, $0.baseAddress, Int32($0.count), milliseconds)
+            _ = unsafe Rest.wait(&entry, 1, left)
+            hasRested = true
+            count = ready(within: 0)
         }
         if count > 0 {
             for index in 0..<Int(count) {

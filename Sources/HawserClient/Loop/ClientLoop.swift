@@ -139,7 +139,7 @@ package final class ClientLoop {
         idleLimits = IdleLimits(options.values(.channelTimeout))
         verification = try HostKeyVerification(settings, address: dialed.address, log: log)
         hostKeyUpdate = HostKeyUpdate(settings, verification, log: log)
-        var proposal = settings.proposal
+        var proposal = settings.algorithms.proposal
         guard let ordered = verification.ordered(proposal.hostKey) else {
             throw ConfigError(file: "", line: 0, text: "KnownHostsCommand failed")
         }

@@ -4,6 +4,7 @@ import Glibc
 
 /// hosts_access(5): /etc/hosts.allow and /etc/hosts.deny, through libwrap where it is installed.
 package enum HostAccess {
+    /// Its type in tcpd.h.
     private typealias HostsControl =
         @convention(c) (
             UnsafePointer<CChar>?, UnsafePointer<CChar>?, UnsafePointer<CChar>?,
@@ -14,12 +15,10 @@ package enum HostAccess {
     /// C: `hosts_ctl`.
     package static func permits(service: String, host: String?, address: String) -> Bool {
         guard hasRules("/etc/hosts.allow") || hasRules("/etc/hosts.deny"),
-            let library = unsafe dlopen("libwrap.so.0", RTLD_NOW),
-            let symbol = unsafe dlsym(library, "hosts_ctl")
+            let library = DynamicLibrary("libwrap.so.0"),
+            let control = unsafe library.function("hosts_ctl", HostsControl.self)
         else { return true }
-        // SAFETY: the function's type in tcpd.h; the strings live to the end of the call, which does
-        // not change them.
-        let control = unsafe unsafeBitCast(symbol, to: HostsControl.self)
+        // SAFETY: the strings live to the end of the call, which does not change them.
         return unsafe control(service, host ?? "unknown", address, "unknown") != 0
     }
 

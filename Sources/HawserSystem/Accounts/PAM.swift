@@ -261,16 +261,13 @@ private struct PAMLibrary: @unchecked Sendable {
     static let shared = PAMLibrary()
 
     private init?() {
-        // Modules refer to libpam's symbols, hence global. The library stays open.
-        guard let library = unsafe dlopen("libpam.so.0", RTLD_NOW | RTLD_GLOBAL) else { return nil }
-        // SAFETY: each name is a function of pam(3) whose C type is the one of its property.
-        func symbol<Function>(_ name: String) -> Function? {
-            guard let found = unsafe dlsym(library, name) else { return nil }
-            return unsafe unsafeBitCast(found, to: Function.self)
-        }
-        guard unsafe dlsym(library, "pam_start") != nil else { return nil }
+        // Modules refer to libpam's symbols, hence global.
+        guard let library = DynamicLibrary("libpam.so.0", isGlobal: true),
+            library.has("pam_start")
+        else { return nil }
+        // Each name is a function of pam(3) whose C type is the one of its property.
         func need<Function>(_ name: String) -> Function {
-            guard let function: Function = symbol(name) else {
+            guard let function: Function = library.function(name) else {
                 fatalError("libpam.so.0 has no \(name)")
             }
             return function

@@ -117,11 +117,10 @@ private struct CryptLibrary: Sendable {
     static let shared = CryptLibrary()
 
     private init?() {
-        // SAFETY: the symbol is crypt(3), whose C type is the one below; the library stays open.
-        guard let library = unsafe dlopen("libcrypt.so.1", RTLD_NOW),
-            let symbol = unsafe dlsym(library, "crypt")
+        guard let library = DynamicLibrary("libcrypt.so.1"),
+            let function = unsafe library.function("crypt", Crypt.self)
         else { return nil }
-        unsafe function = unsafe unsafeBitCast(symbol, to: Crypt.self)
+        unsafe self.function = unsafe function
     }
 
     /// The hash of `password` with the method and salt of `setting`.

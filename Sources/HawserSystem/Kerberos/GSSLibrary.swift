@@ -14,22 +14,18 @@ package final class GSSLibrary {
 
     package static let fileName = "libgssapi_krb5.so.2"
 
-    private let library: UnsafeMutableRawPointer
+    private let library: DynamicLibrary
 
-    /// Nil when there is no such library on this machine. C: `dlopen`.
+    /// Nil when there is no such library on this machine.
     package init?() {
-        // SAFETY: the library stays open as long as the process lives.
-        guard let library = unsafe dlopen(Self.fileName, RTLD_NOW),
-            unsafe dlsym(library, "gss_init_sec_context") != nil
+        guard let library = DynamicLibrary(Self.fileName), library.has("gss_init_sec_context")
         else { return nil }
-        unsafe self.library = library
+        self.library = library
     }
 
-    /// A function of the library by its name and C type; nil when it has none.
+    /// A function of the library by its name and its type in RFC 2744 §5; nil when it has none.
     func function<Function>(_ name: String, _ type: Function.Type) -> Function? {
-        // SAFETY: the type is the one that RFC 2744 §5 declares for the name.
-        guard let address = unsafe dlsym(library, name) else { return nil }
-        return unsafe unsafeBitCast(address, to: type)
+        library.function(name, type)
     }
 
     /// The mechanisms that the library has, as the content octets of their identifiers, without

@@ -15,21 +15,19 @@ package final class KerberosLibrary {
 
     package static let fileName = "libkrb5.so.3"
 
-    private let library: UnsafeMutableRawPointer
+    private let library: DynamicLibrary
     private let context: Context
 
     /// Nil when there is no such library on this machine, or no usable configuration of Kerberos.
-    /// C: `dlopen`, `krb5_init_context`.
+    /// C: `krb5_init_context`.
     package init?() {
         typealias Begin = @convention(c) (Made) -> Int32
-        // SAFETY: the library stays open as long as the process lives; the type is that of krb5.h.
-        guard let library = unsafe dlopen(Self.fileName, RTLD_NOW),
-            let symbol = unsafe dlsym(library, "krb5_init_context")
+        guard let library = DynamicLibrary(Self.fileName),
+            let begin = unsafe library.function("krb5_init_context", Begin.self)
         else { return nil }
-        let begin = unsafe unsafeBitCast(symbol, to: Begin.self)
         var context: OpaquePointer?
         guard unsafe begin(&context) == 0, let made = unsafe context else { return nil }
-        unsafe self.library = library
+        self.library = library
         unsafe self.context = unsafe made
     }
 
@@ -45,10 +43,9 @@ package final class KerberosLibrary {
         return true
     }
 
+    /// A function of the library by its name and its type in krb5.h.
     private func function<Function>(_ name: String, _ type: Function.Type) -> Function? {
-        // SAFETY: the type is the one that krb5.h declares for the name.
-        guard let address = unsafe dlsym(library, name) else { return nil }
-        return unsafe unsafeBitCast(address, to: type)
+        library.function(name, type)
     }
 
     private func check(_ code: Int32?) throws(KerberosError) {

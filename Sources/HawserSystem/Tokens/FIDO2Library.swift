@@ -18,24 +18,21 @@ package final class FIDO2Library {
         package let counter: UInt32
     }
 
-    private let library: UnsafeMutableRawPointer
+    private let library: DynamicLibrary
 
     /// Nil when there is no libfido2 on this machine, or an old one.
     package init?() {
-        // SAFETY: the library stays open as long as the process lives.
-        guard let library = unsafe dlopen("libfido2.so.1", RTLD_NOW),
-            unsafe dlsym(library, "fido_assert_set_clientdata") != nil
+        guard let library = DynamicLibrary("libfido2.so.1"),
+            library.has("fido_assert_set_clientdata")
         else { return nil }
-        unsafe self.library = library
+        self.library = library
         typealias Initialise = @convention(c) (Int32) -> Void
         function("fido_init", Initialise.self)?(0)
     }
 
-    /// A function of the library by its name and C type.
+    /// A function of the library by its name and its type in the manual page.
     private func function<Function>(_ name: String, _ type: Function.Type) -> Function? {
-        // SAFETY: the type is the one that the manual page declares for the name.
-        guard let address = unsafe dlsym(library, name) else { return nil }
-        return unsafe unsafeBitCast(address, to: type)
+        library.function(name, type)
     }
 
     // Shapes of functions that many have.

@@ -29,7 +29,8 @@ struct ClientMatch {
             }
             switch name.lowercased() {
             case "all":
-                guard words.isEmpty, attached == nil, count == 1 || isAfterPass else {
+                // The manual allows `canonical` and `final` before it, OpenSSH any one criterion.
+                guard words.isEmpty, attached == nil, count <= 2 else {
                     throw ValueMistake(
                         "\(place.file) line \(place.line): "
                             + "'all' cannot be combined with other Match attributes"
@@ -37,14 +38,11 @@ struct ClientMatch {
                 }
                 result = result && !isNegated
             case "canonical":
-                isAfterPass = true
                 result = result && reader.subject.isFinal != isNegated
             case "final":
-                isAfterPass = true
                 wantsFinalPass = true
                 result = result && reader.subject.isFinal != isNegated
             case let criterion:
-                isAfterPass = false
                 guard let argument = attached ?? words.popFirst(), !argument.isEmpty else {
                     throw ValueMistake("Missing Match criteria for \(name)")
                 }
@@ -56,9 +54,6 @@ struct ClientMatch {
         return result
     }
 
-    /// Only `canonical` and `final` may stand before `all`.
-    private var isAfterPass = false
-
     private func holds(
         _ criterion: String,
         _ argument: String,
@@ -66,10 +61,14 @@ struct ClientMatch {
         isNeeded: Bool
     ) throws(ValueMistake) -> Bool {
         func matches(_ text: String) -> Bool { Patterns.verdict(list: argument, text) == true }
+        // Unlike those of `Host`, whatever the case of letters.
+        func matches(host: String) -> Bool {
+            Patterns.verdict(list: argument.lowercased(), host.lowercased()) == true
+        }
         let options = reader.options
         switch criterion {
-        case "host": return matches(reader.host)
-        case "originalhost": return matches(reader.subject.originalHost)
+        case "host": return matches(host: reader.host)
+        case "originalhost": return matches(host: reader.subject.originalHost)
         case "user": return matches(options.user ?? reader.subject.localUser)
         case "localuser": return matches(reader.subject.localUser)
         case "tagged":

@@ -571,6 +571,19 @@ def test_nothing_but_a_comment_for_the_server(keyword, tmp_path, host_key):
 
 
 @pytest.mark.parametrize("line", [
+    "Host H", "Host h", "Match host H", "Match host *.EXAMPLE", "Match originalhost H", "Match originalhost h",
+    "Match user ROOT", "Match host !H,*", "Match host h all", "Match final all", "Match canonical all", "Match user * all",
+    "Match user * host * all", "Match all host h", "Match all", "Match !all", "Match exec true !all",
+])
+def test_criteria_and_the_case_of_letters(line, tmp_path):
+    (tmp_path / "c").write_text(f"{line}\n  Port 77\n")
+    for host in ("h", "H", "h.Example"):
+        ours, theirs = (run([suite.ssh, "-G", "-F", tmp_path / "c", host]) for suite in (OURS, OPENSSH))
+        assert ours.returncode == theirs.returncode
+        assert (b"\nport 77\n" in ours.stdout) == (b"\nport 77\n" in theirs.stdout), host
+
+
+@pytest.mark.parametrize("line", [
     "AuthorizedKeysFile ~/x y", "AuthorizedPrincipalsFile ~/x", "Banner ~/b", "HostKey ~/k", "RevokedKeys ~root/x",
     "PidFile ~", "TrustedUserCAKeys %h/x", "Banner b", "ModuliFile ~no-such-user/x", "ChrootDirectory ~/x",
     "Subsystem sftp internal-sftp -f X # it's", "Subsystem sftp /a 'b' # c",

@@ -218,7 +218,7 @@ package struct ClientConfigReader {
             let list = patterns.lowercased().split(separator: ",").map(String.init)
             if Patterns.verdict(list, keyword) == true { return }
         }
-        let names = ClientKeyword.rows.map(\.name)
+        let names = ["Host", "Match", "Include"] + ClientKeyword.rows.map(\.name)
         fail(
             "Bad configuration option: \(keyword)" + Suggestion.text(for: keyword, among: names),
             place,

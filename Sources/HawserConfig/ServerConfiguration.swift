@@ -71,6 +71,13 @@ package struct ServerConfiguration {
     private(set) var blocks = [Block(parent: 0, criteria: [], text: "")]
     private(set) var lines: [Line] = []
     private(set) var files: [String] = []
+    /// What each line sets and where, for the log.
+    package var settingLines: [String] {
+        lines.map { line in
+            let words = line.values.joined(separator: " ")
+            return "\(files[line.file]):\(line.number) setting \(line.keyword.row.name) \(words)"
+        }
+    }
     /// `Port` is read from here on, and does not count.
     package var ignoresPorts = false
     let context: ValueContext
@@ -178,7 +185,7 @@ package struct ServerConfiguration {
         case .unsupported:
             notes.append("\(place.file) line \(place.number): Unsupported option \(written)")
         case nil:
-            let names = ServerKeyword.rows.map(\.name)
+            let names = ["Match", "Include"] + ServerKeyword.rows.map(\.name)
             noteBadLine(place, isUnreadable: true)
             errors.append(
                 ConfigError(

@@ -20,6 +20,8 @@ package final class CapturedConfiguration {
 
     /// Every mistake, in order; with one the configuration must not be used.
     package var errors: [String] { configuration.errors.map(\.description) }
+    /// What each line sets, for the log.
+    package var settingLines: [String] { configuration.settingLines }
     /// What deserves a line in the log.
     package var notes: [String] { configuration.notes }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserKeys
 internal import HawserLog
 package import HawserSystem
+internal import HawserTool
 internal import HawserWire
 
 /// The server from its options to its end.
@@ -87,13 +89,23 @@ package struct ServerProgram {
         log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd")
         if options.printsOnly { return show(configuration) }
         if !options.explanationSpecification.isEmpty { return explain(configuration) }
+        log.debug("sshd version \(Version.text)")
+        if log.level >= .debug2 {
+            log.debug2("load_server_config: filename \(options.configurationFile)")
+            for line in configuration.settingLines { log.debug3(line) }
+        }
         let hostKeys = loadHostKeys(settings)
+        for (index, entry) in hostKeys.entries.enumerated() {
+            let key = entry.publicKey
+            let fingerprint = key.fingerprint(settings.fingerprintHash)
+            log.debug("private host key #\(index): \(key.type.name) \(fingerprint)")
+        }
         guard !hostKeys.entries.isEmpty else {
             Descriptor.writeAll(2, Array("sshd: no hostkeys available -- exiting.\r\n".utf8))
             return 1
         }
-        if Identity.isPrivileged, Files.status(PrivilegeSeparation.directory)?.isDirectory != true {
-            log.fatal("Missing privilege separation directory: \(PrivilegeSeparation.directory)")
+        if Identity.isPrivileged, let fault = PrivilegeSeparation.fault {
+            log.fatal(fault)
             return 255
         }
         if options.testsExtended { return show(configuration) }

@@ -556,4 +556,15 @@ package enum PrivilegeSeparation {
     package static var directory: String {
         Files.exists("/var/empty") ? "/var/empty" : "/run/sshd"
     }
+
+    /// What is wrong with the directory, in OpenSSH's words; nil for nothing.
+    package static var fault: String? {
+        guard let status = Files.status(directory), status.isDirectory else {
+            return "Missing privilege separation directory: \(directory)"
+        }
+        guard status.uid == 0, status.mode & 0o022 == 0 else {
+            return "\(directory) must be owned by root and not group or world-writable."
+        }
+        return nil
+    }
 }

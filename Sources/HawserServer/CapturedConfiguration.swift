@@ -18,6 +18,9 @@ package final class CapturedConfiguration {
 
     package var beganWithUnreadableOption: Bool { configuration.beganWithUnreadableOption }
 
+    /// How long a host's name may be in the records of logins (`-u`); nil for any length.
+    package var hostWidth: Int?
+
     /// Every mistake, in order; with one the configuration must not be used.
     package var errors: [String] { configuration.errors.map(\.description) }
     /// What each line sets, for the log.

@@ -30,6 +30,8 @@ package struct ServerProgram {
         /// `--explain`: what is asked about; empty without it.
         package var explanationSpecification: [String] = []
         package var family: Resolver.Family = .any
+        /// `-u`
+        package var hostWidth: Int?
         /// Of this program, the first as it was called.
         package var arguments: [String] = []
 
@@ -72,6 +74,7 @@ package struct ServerProgram {
             log.fatal("\(options.configurationFile): \(error.reason)")
             return 1
         }
+        configuration.hostWidth = options.hostWidth
         for note in configuration.notes { log.info(note) }
         for error in configuration.errors { log.error(error) }
         guard configuration.errors.isEmpty else {
@@ -221,6 +224,7 @@ package struct ServerProgram {
                 startupPipe: nil,
                 log: log,
                 programs: programs,
+                hostWidth: configuration.hostWidth,
                 events: configuration.globalSettings.given("eventlog").flatMap {
                     try? EventLog.open($0)
                 } ?? .none
@@ -350,6 +354,7 @@ package struct ServerProgram {
                 options: options.lines,
                 ports: options.ports
             )
+            configuration.hostWidth = options.hostWidth
             for note in configuration.notes { log.info(note) }
             for error in configuration.errors { log.error(error) }
             return configuration.errors.isEmpty ? configuration : nil
@@ -429,6 +434,7 @@ package struct ServerProgram {
                 startupPipe: startupPipe,
                 log: log,
                 programs: programs,
+                hostWidth: configuration.hostWidth,
                 events: events
             )
         )

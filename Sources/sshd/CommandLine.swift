@@ -34,9 +34,11 @@ enum ServerCommandLine {
         value("b") { _, _ in nil },
         value("k") { _, _ in nil },
         value("Q") { _, _ in nil },
-        value("u") { _, text in
+        value("u") { options, text in
             // A word that is no number counts as none, as OpenSSH takes it.
-            (0...256).contains(Int(text) ?? 0) ? nil : "Invalid utmp length."
+            let width = Int(text) ?? 0
+            options.hostWidth = width
+            return (0...256).contains(width) ? nil : "Invalid utmp length."
         },
         value("C") { options, text in
             options.connectionSpecification += text.split(separator: ",").map(String.init)

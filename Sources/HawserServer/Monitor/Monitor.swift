@@ -309,6 +309,14 @@ package final class Monitor {
         return loaded
     }
 
+    /// The host as records of logins have it: its address where the name is longer than `-u` allows.
+    private var recordedHost: String {
+        guard let name = hostName, name.utf8.count <= start.hostWidth ?? .max else {
+            return start.peer.address
+        }
+        return name
+    }
+
     // MARK: Processes
 
     /// Starts the network process: this program anew, so that a stranger speaks with a process
@@ -500,7 +508,7 @@ package final class Monitor {
             let record = LoginRecords.Login(
                 user: login.user.name,
                 terminal: terminal.path,
-                host: hostName ?? start.peer.address,
+                host: recordedHost,
                 address: AddressPatterns.bytes(of: start.peer.address) ?? [],
                 processID: Daemon.processID
             )
@@ -509,7 +517,7 @@ package final class Monitor {
                 LoginRecords.recordLastLogin(
                     of: login.user.uid,
                     terminal: terminal.path,
-                    host: hostName ?? start.peer.address
+                    host: recordedHost
                 )
             }
             terminals[session] = LoginTerminal(path: terminal.path, record: record)

@@ -19,6 +19,8 @@ package struct MonitorStart {
     package var startupPipe: Int32?
     package var log: Log
     package var programs: OwnPrograms
+    /// How long a host's name may be in the records of logins (`-u`); nil for any length.
+    package var hostWidth: Int?
     package var events: EventLog
 
     package init(
@@ -31,6 +33,7 @@ package struct MonitorStart {
         startupPipe: Int32?,
         log: Log,
         programs: OwnPrograms,
+        hostWidth: Int?,
         events: EventLog
     ) {
         self.configuration = configuration
@@ -42,6 +45,7 @@ package struct MonitorStart {
         self.startupPipe = startupPipe
         self.log = log
         self.programs = programs
+        self.hostWidth = hostWidth
         self.events = events
     }
 }

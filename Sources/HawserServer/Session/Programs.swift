@@ -113,9 +113,14 @@ extension SessionProcess {
         var spawn = Spawn(file.path, file.arguments)
         spawn.environment = environment(of: session).strings
         spawn.directory = workingDirectory
-        let errors = session.terminal?.slave ?? null
+        // What it prints is the session's, but for files, whose protocol it would spoil.
+        if session.terminal == nil, !session.isSubsystem, internalSFTP(program, session) == nil {
+            _ = begin(session) { () throws(SystemError) in try preparePipes(session) }
+        }
         spawn.descriptors = [
-            (child: 0, ours: pipe.read), (child: 1, ours: errors), (child: 2, ours: errors),
+            (child: 0, ours: pipe.read),
+            (child: 1, ours: session.terminal?.slave ?? session.prepared?.output ?? null),
+            (child: 2, ours: session.terminal?.slave ?? session.prepared?.errors ?? null),
         ]
         guard let pid = try? spawn.start() else { return false }
         // It is short, so that the pipe takes it whether it is read or not.
@@ -188,6 +193,11 @@ extension SessionProcess {
     }
 
     private func spawn(_ shell: LoginShell, _ session: Session) -> Bool {
+        var shell = shell
+        if userEnvironment.isTooLong {
+            log.error("Too many lines in environment file \(environmentFile)")
+            shell = LoginShell(path: "/bin/sh", arguments: ["sh", "-c", "exit 255"])
+        }
         var spawn = Spawn(shell.path, shell.arguments)
         spawn.lastArgument = shell.lastArgument
         spawn.environment = environment(of: session).strings
@@ -195,6 +205,7 @@ extension SessionProcess {
         spawn.startsSession = true
         return begin(session) { () throws(SystemError) in
             if let terminal = session.terminal {
+                write(complaints, to: terminal.slave)
                 try startOnTerminal(&spawn, terminal, session)
             } else {
                 try startOnPipes(&spawn, session)
@@ -243,17 +254,30 @@ extension SessionProcess {
     }
 
     private func startOnPipes(_ spawn: inout Spawn, _ session: Session) throws(SystemError) {
-        let input = try Descriptor.pipe()
-        let output = try Descriptor.pipe()
-        let errors = try Descriptor.pipe()
+        if session.prepared == nil { try preparePipes(session) }
+        guard let ends = session.prepared else { return }
+        session.prepared = nil
         spawn.descriptors = [
-            (child: 0, ours: input.read), (child: 1, ours: output.write),
-            (child: 2, ours: errors.write),
+            (child: 0, ours: ends.input), (child: 1, ours: ends.output),
+            (child: 2, ours: ends.errors),
         ]
-        defer { for end in [input.read, output.write, errors.write] { Descriptor.close(end) } }
+        // Short, so that the pipe takes it before anyone reads.
+        write(complaints, to: ends.errors)
         let events = try offerFileEvents(&spawn, session)
         defer { Descriptor.close(events) }
         session.child = try spawn.start()
+    }
+
+    /// Makes the pipes of a session, and joins our ends with the channel.
+    private func preparePipes(_ session: Session) throws(SystemError) {
+        let input = try Descriptor.pipe()
+        let output = try Descriptor.pipe()
+        let errors = try Descriptor.pipe()
+        session.prepared = Session.ProgramEnds(
+            input: input.read,
+            output: output.write,
+            errors: errors.write
+        )
         session.pipe = ChannelPipe(
             channel: session.channel,
             writer: input.write,
@@ -265,10 +289,18 @@ extension SessionProcess {
     }
 
     var workingDirectory: String {
-        if Files.status(user.home)?.isDirectory == true { return user.home }
-        guard settings.chrootDirectory == nil else { return "/" }
-        log.info("Could not chdir to home directory \(user.home)")
-        return "/"
+        Files.status(user.home)?.isDirectory == true ? user.home : "/"
+    }
+
+    /// What the user is told before the program runs: what is wrong with their files.
+    private var complaints: String {
+        var lines: [String] = []
+        if settings.chrootDirectory == nil, Files.status(user.home)?.isDirectory != true {
+            let reason = Files.reasonForAbsence(of: user.home) ?? SystemError.reason(20)  // ENOTDIR
+            lines.append("Could not chdir to home directory \(user.home): \(reason)")
+        }
+        lines += userEnvironment.badLines.prefix(20).map { "Bad line \($0) in \(environmentFile)" }
+        return lines.map { $0 + "\n" }.joined()
     }
 
     // MARK: Surroundings
@@ -293,22 +325,25 @@ extension SessionProcess {
         if settings.isYes("exposeauthinfo", default: false) {
             sources.authenticationInfoFile = authenticationInfoFile
         }
-        sources.fromUser = userEnvironment
+        sources.fromUser = userEnvironment.variables
         return LoginEnvironment(sources)
     }
 
     /// `environment=` of the key and `~/.ssh/environment`, as far as `PermitUserEnvironment` goes.
-    private var userEnvironment: [(name: String, value: String)] {
+    private var userEnvironment: UserEnvironment {
         let permission = settings.first("permituserenvironment") ?? "no"
-        guard permission != "no" else { return [] }
+        guard permission != "no" else { return UserEnvironment() }
         // Of several of one name the first counts.
         let ofKey = keyOptions.environment.reversed().map { (name: $0.name, value: $0.value) }
-        let file = (try? Files.read(user.home + "/.ssh/environment", limit: 1 << 20)) ?? []
-        let ofFile = LoginEnvironment.parse(fileContents: String(decoding: file, as: UTF8.self))
-        let all = ofKey + ofFile
-        guard permission != "yes" else { return all }
-        return all.filter { Pattern.listContains(permission, $0.name) }
+        let file = (try? Files.read(environmentFile, limit: 1 << 20)) ?? []
+        var found = UserEnvironment(fileContents: String(decoding: file, as: UTF8.self))
+        found.variables = ofKey + found.variables
+        guard permission != "yes" else { return found }
+        found.variables = found.variables.filter { Pattern.listContains(permission, $0.name) }
+        return found
     }
+
+    private var environmentFile: String { user.home + "/.ssh/environment" }
 
     /// Message of the day and last login, for a login shell on a terminal.
     private func greet(_ session: Session) {

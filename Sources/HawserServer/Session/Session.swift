@@ -17,6 +17,8 @@ final class Session {
     /// Runs before the program: `~/.ssh/rc`.
     var startupFile: Int32?
     var waitingProgram: Program?
+    /// The program's ends of pipes that `~/.ssh/rc` writes to already.
+    var prepared: ProgramEnds?
     var hasStarted = false
     var ending: ChildEnd?
     var hasSentEnding = false
@@ -47,6 +49,21 @@ final class Session {
         var slave: Int32
         var path: String
         var term: String
+    }
+
+    /// The ends of three pipes that a program gets, closed with this.
+    final class ProgramEnds {
+        let input: Int32
+        let output: Int32
+        let errors: Int32
+
+        init(input: Int32, output: Int32, errors: Int32) {
+            self.input = input
+            self.output = output
+            self.errors = errors
+        }
+
+        deinit { for end in [input, output, errors] { Descriptor.close(end) } }
     }
 
     /// What a session runs.

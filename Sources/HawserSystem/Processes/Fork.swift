@@ -38,12 +38,13 @@ package enum Fork {
     ) throws(SystemError) {
         Signals.forget()
         Syslog.reopen()
-        // Out of the way first, so that no number is overwritten before it is used.
+        // Out of the way first, so that no number is overwritten before it is used; not far, the
+        // limit may be low.
+        let highest = max(2, descriptors.map(\.child).max() ?? 2)
         var moved: [(child: Int32, ours: Int32)] = []
         for (child, ours) in descriptors {
-            moved.append((child, try Descriptor.duplicate(ours, atLeast: 200)))
+            moved.append((child, try Descriptor.duplicate(ours, atLeast: highest + 1)))
         }
-        let highest = max(2, descriptors.map(\.child).max() ?? 2)
         if highest > 2 { _ = close_range(3, UInt32(highest), 0) }
         for (child, ours) in moved {
             try Descriptor.replace(child, with: ours)

@@ -86,7 +86,8 @@ package struct Spawn {
     private func prepare(_ actions: inout posix_spawn_file_actions_t) {
         // Descriptors that another one would overwrite are moved away first.
         var sources = descriptors.map(\.ours)
-        var spare: Int32 = 200
+        // Above all of them, but not far: the limit may be low.
+        var spare = (descriptors.flatMap { [$0.child, $0.ours] }.max() ?? 2) + 1
         for (index, pair) in descriptors.enumerated() {
             let clobbered = descriptors.prefix(index).contains { $0.child == pair.ours }
             if clobbered || pair.ours == pair.child {

@@ -216,6 +216,7 @@ package final class Listener {
         writePidFile()
         updateTitle()
         ServiceManager.notify("READY=1")
+        NameServices.load()
         Memory.trim()
         var set = PollSet()
         while true {

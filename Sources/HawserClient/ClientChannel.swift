@@ -202,11 +202,14 @@ class ClientChannel: Watcher {
 
     private func read(_ loop: ClientLoop) {
         guard isOpen, !inputHasEnded, !isStalled else { return }
-        let room = min(loop.connection.sendableBytes(on: id), loop.buffer.count)
+        let room = min(loop.connection.sendableBytes(on: id), ClientLoop.bufferBytes)
         guard room > 0 else {
             isStalled = true
             loop.connection.awaitRoom(on: id)
             return
+        }
+        if loop.buffer.isEmpty {
+            loop.buffer = [UInt8](repeating: 0, count: ClientLoop.bufferBytes)
         }
         let transfer: Transfer
         do {

@@ -129,11 +129,13 @@ package final class DescriptorWatch {
 
     /// Waits until something is ready, a signal comes, or `timeout` nanoseconds are over (nil: no
     /// bound), and tells `body` what is, in no order. Where nothing happens for `rests` nanoseconds,
-    /// the rest of the wait is spent with less memory; true when it was.
+    /// the rest of the wait is spent with less memory, after what `resting` does for that; true when
+    /// it was.
     @discardableResult
     package func wait(
         timeout: UInt64?,
         rests: UInt64? = nil,
+        resting: () -> Void = {},
         _ body: (Ready) -> Void
     ) -> Bool {
         var hasRested = false
@@ -147,6 +149,7 @@ package final class DescriptorWatch {
         if let left, count == 0 {
             // The set is itself a descriptor that can be waited for.
             var entry = pollfd(fd: instance, events: Int16(POLLIN), revents: 0)
+            resting()
             _ = unsafe Rest.wait(&entry, 1, left)
             hasRested = true
             count = ready(within: 0)

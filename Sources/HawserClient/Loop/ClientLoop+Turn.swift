@@ -77,7 +77,14 @@ extension ClientLoop {
         }
         descriptors.set(Signals.descriptor, read: true, write: false)
         let rests = isAuthenticated ? restsAfter : nil
-        let hasRested = descriptors.wait(timeout: timeout(deadline), rests: rests) { ready in
+        let hasRested = descriptors.wait(
+            timeout: timeout(deadline),
+            rests: rests,
+            resting: {
+                connection.shrinkBuffers()
+                buffer = []
+            }
+        ) { ready in
             let fd = ready.descriptor
             if fd == dialed.input || fd == dialed.output {
                 if ready.isWritable { flush() }

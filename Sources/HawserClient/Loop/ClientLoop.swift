@@ -48,8 +48,8 @@ package final class ClientLoop {
     let descriptors: DescriptorWatch
     /// By descriptor.
     var watchers: [(any Watcher)?] = []
-    /// What was read last; one read at a time.
-    var buffer = [UInt8](repeating: 0, count: ClientLoop.bufferBytes)
+    /// What was read last; one read at a time. Empty before the first, and while nothing happens.
+    var buffer: [UInt8] = []
     var socketHasEnded = false
     /// How the socket ended; nil while it has not.
     var ending: SocketEnding?

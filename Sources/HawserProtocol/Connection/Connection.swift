@@ -19,6 +19,9 @@ package protocol Connection: ~Copyable {
 extension Connection where Self: ~Copyable {
     // MARK: Bytes and time
 
+    /// Gives back buffers in which nothing waits; for a connection that is idle.
+    package mutating func shrinkBuffers() { core.transport.shrinkBuffers() }
+
     /// Lets `body` fill up to `count` bytes with what the socket gives; it returns how many it
     /// wrote.
     package mutating func receive<Failure: Error>(

@@ -29,6 +29,12 @@ struct PacketReader: ~Copyable {
     /// chosen the length, and would learn some plain text from how soon we hang up.
     private var discard: (left: Int, error: ProtocolError)?
 
+    /// Gives back what a burst needed, where nothing waits in it.
+    mutating func shrinkBuffers() {
+        input.shrink(to: 1024)
+        decompressed.shrink(to: 64)
+    }
+
     /// The payload of the current packet, its first byte the message number.
     var payload: RawSpan {
         @_lifetime(borrow self) get {

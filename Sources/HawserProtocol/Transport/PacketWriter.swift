@@ -29,6 +29,12 @@ struct PacketWriter: ~Copyable {
         padding = PaddingSource(random)
     }
 
+    /// Gives back what a burst needed, where nothing waits in it.
+    mutating func shrinkBuffers() {
+        output.shrink(to: 1024)
+        uncompressed.shrink(to: 64)
+    }
+
     /// Begins a packet; what follows is its payload, `byteCount` bytes of it if that is known.
     mutating func begin(_ number: MessageNumber, byteCount: Int = 0) {
         hidesLength = number == .userauthRequest || number == .userauthMethod61

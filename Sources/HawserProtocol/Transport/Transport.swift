@@ -91,6 +91,13 @@ package struct Transport: ~Copyable {
         _modify { yield &writer.output }
     }
 
+    /// Gives back what a burst needed, where nothing waits in it; for a connection that is idle.
+    package mutating func shrinkBuffers() {
+        reader.shrinkBuffers()
+        writer.shrinkBuffers()
+        held.shrink(to: 64)
+    }
+
     /// Bytes that have been given and not been read yet.
     package var inputBytes: Int { reader.input.count }
 

@@ -6,7 +6,7 @@ internal import HawserWire
 /// Whole messages over a socket between two of our processes: uint32 length, then the message.
 final class MessageSocket {
     let descriptor: Int32
-    private var incoming = ByteQueue(capacityBytes: 8192)
+    private var incoming = ByteQueue(capacityBytes: 1024)
     /// The other process has gone.
     private(set) var hasEnded = false
     /// The longest message that is taken, in bytes.
@@ -54,6 +54,7 @@ final class MessageSocket {
         guard incoming.count >= 4 + count else { return nil }
         let message = [UInt8](copying: incoming.bytes.extracting(4..<4 + count))
         incoming.removeFirst(4 + count)
+        incoming.shrink(to: 1024)
         return message
     }
 

@@ -325,6 +325,7 @@ package final class SessionProcess {
         if scratch.count > ChannelPipe.smallReadBytes {
             scratch = [UInt8](repeating: 0, count: ChannelPipe.smallReadBytes)
         }
+        connection.shrinkBuffers()
         Memory.trim()
     }
 

@@ -478,3 +478,81 @@ def test_t052_the_socket_is_removed(number, line):
     it.open_master(UNDER_TEST)
     os.kill(it.master_pid(), number)
     wait_until(lambda: not it.socket.exists(), "the socket to disappear")
+
+
+def test_t009_the_agent_through_a_master(line, key, home):
+    it = line(server=UNDER_TEST, IdentityAgent=str(home / "agent"))
+    agent = subprocess.Popen([UNDER_TEST.ssh_agent, "-D", "-a", str(home / "agent")],
+                             stdout=subprocess.DEVNULL)
+    try:
+        wait_until((home / "agent").exists, "the agent's socket")
+        environment = dict(os.environ, SSH_AUTH_SOCK=str(home / "agent"))
+        assert run([UNDER_TEST.ssh_add, "-q", key], env=environment).returncode == 0
+        it.open_master(UNDER_TEST)
+        there = it.ssh(UNDER_TEST, "-A", "127.0.0.1", f"{UNDER_TEST.ssh_add} -l", env=environment)
+        here = run([UNDER_TEST.ssh_add, "-l"], env=environment)
+        assert there.stdout == here.stdout != b""
+        assert it.logins() == 1
+    finally:
+        agent.terminate()
+        agent.wait(10)
+
+
+def test_t017_completion_asks_often(line):
+    """What bash and zsh send for the paths of scp; how fast is told by the benchmarks."""
+    it = line(server=UNDER_TEST)
+    it.open_master(UNDER_TEST)
+    here = subprocess.run("command ls -d1FL -- /etc/*", shell=True, capture_output=True).stdout
+    for _ in range(20):
+        result = it.ssh(UNDER_TEST, "-o", "Batchmode yes", "127.0.0.1", "command ls -d1FL -- /etc/*")
+        assert result.stdout == here
+    assert it.logins() == 1
+
+
+def test_t028_both_files_and_the_users_wins(person):
+    """The system's file, in a mount namespace of its own."""
+    who = person()
+    system = who.server.folder / "system_config"
+    system.write_text(f"Host *\n  ControlPath /tmp/{who.name}-%p\n  ControlMaster auto\n"
+                      "  ControlPersist 30\n")
+    script = 'mount --bind "$1" /etc/ssh/ssh_config || exit 77; shift; exec "$@"'
+
+    def ssh(*words):
+        result = run(["unshare", "--mount", "sh", "-c", script, "sh", system,
+                      *who.command(UNDER_TEST.ssh, "-p", who.server.port, *words)])
+        if result.returncode == 77:
+            pytest.skip("no mount namespace here")
+        return result
+
+    socket_ = pathlib.Path(f"/tmp/{who.name}-{who.server.port}")
+    assert ssh("127.0.0.1", "true").returncode == 0
+    assert stat.S_ISSOCK(socket_.stat().st_mode)
+    assert ssh("-O", "exit", "127.0.0.1").returncode == 0
+    who.write_config("Host *\n  ControlPath ~/.ssh/ctl-own\n")
+    assert ssh("127.0.0.1", "true").returncode == 0
+    assert who.sockets() == ["ctl-own"] and not socket_.exists()
+    assert ssh("-O", "exit", "127.0.0.1").returncode == 0
+    who.write_config("Host *\n  ControlMaster no\n")
+    assert ssh("127.0.0.1", "true").returncode == 0
+    assert not socket_.exists() and who.sockets() == []
+
+
+def test_t041_an_option_is_enough(serve, key, home):
+    """-M with a path makes the master; without a path it is an ordinary session."""
+    peer = serve(UNDER_TEST)
+    config = peer.client_config(key)
+    path = home / "x"
+    master = subprocess.Popen([UNDER_TEST.ssh, "-F", config, "-M", "-S", path, "127.0.0.1", "cat"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        wait_until(path.exists, "the socket")
+        check = run([UNDER_TEST.ssh, "-F", config, "-S", path, "-O", "check", "127.0.0.1"])
+        assert check.returncode == 0 and f"pid={master.pid}".encode() in check.stderr
+        assert run([UNDER_TEST.ssh, "-F", config, "-S", path, "127.0.0.1", "exit 3"]).returncode == 3
+        assert peer.log_text().count("Accepted publickey") == 1
+    finally:
+        master.communicate(b"", timeout=10)
+    assert not path.exists()
+    alone = run([UNDER_TEST.ssh, "-F", config, "-M", "127.0.0.1", "echo in; exit 4"])
+    assert (alone.returncode, alone.stdout) == (4, b"in\n")
+    assert list(home.iterdir()) == []

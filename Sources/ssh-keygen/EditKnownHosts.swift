@@ -88,7 +88,7 @@ private struct KnownHostsEditor {
                 append(line.bytes)
                 continue
             }
-            if Self.isPattern(entry), entry.marker == .none {
+            if Self.isPattern(entry) {
                 World.error(
                     "\(file.path):\(line.number): ignoring host name with wildcard: \(entry.hosts)"
                 )

@@ -88,14 +88,14 @@ private func signFiles(
     let signer = FileSigner(path, arguments)
     let files = arguments.files
     if files.isEmpty || files == ["-"] {
-        if !arguments.isQuiet { World.error("Signing data on standard input") }
+        if !arguments.isQuiet { World.writeError("Signing data on standard input\n") }
         return signer.sign(nil, namespace, options.hash, arguments) ? 0 : 255
     }
     for file in files {
         if let problem = World.problem(reading: file), problem != "Is a directory" {
             fatal("Cannot open \(file) for signing: \(problem)")
         }
-        if !arguments.isQuiet { World.error("Signing file \(file)") }
+        if !arguments.isQuiet { World.writeError("Signing file \(file)\n") }
         guard signer.sign(file, namespace, options.hash, arguments) else { return 255 }
     }
     return 0
@@ -217,7 +217,7 @@ private struct FileSigner {
             World.error("Unable to write \"\(path)\": \(problem)")
             return false
         }
-        if !arguments.isQuiet { World.error("Write signature to \(path)") }
+        if !arguments.isQuiet { World.writeError("Write signature to \(path)\n") }
         return true
     }
 }
@@ -395,6 +395,6 @@ private func matchPrincipals(
 }
 
 private func noPrincipal(status: Int32 = 255) -> Int32 {
-    World.error("No principal matched.")
+    World.writeError("No principal matched.\n")
     return status
 }

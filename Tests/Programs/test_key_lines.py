@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command lines about keys that succeed: what they print, and the files that they leave, are OpenSSH's.
+
+Each runs with the programs under test and with OpenSSH's, in copies of one folder.
+"""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import OPENSSH, UNDER_TEST
+
+MAKE = r"""
+for t in "rsa -b 2048" ecdsa ed25519; do n=k_${t%% *}; ssh-keygen -q -t $t -N '' -C "c $n" -f $n; done
+ssh-keygen -q -t ecdsa -b 521 -N '' -C "c k_ecdsa521" -f k_ecdsa521
+ssh-keygen -q -t dsa -N '' -C dsa -f k_dsa
+ssh-keygen -q -t ed25519 -N secret -a 1 -f locked
+ssh-keygen -q -t ed25519 -N '' -f ca
+ssh-keygen -q -s ca -I id -n a,b -V 20200101:20300101 -z 7 k_ed25519.pub
+ssh-keygen -q -h -s ca -I hostid -n h.example k_ecdsa.pub
+plain() { cut -d' ' -f1,2 $1.pub; }
+printf 'h.example,192.0.2.1 %s\n[h2]:2222 %s\n@cert-authority *.x %s\n@revoked * %s\n# c\n' \
+    "$(plain k_ed25519)" "$(plain k_rsa)" "$(plain ca)" "$(plain k_ecdsa)" > kh
+cp kh kh_hashed; ssh-keygen -H -f kh_hashed; rm kh_hashed.old
+printf 'a,b namespaces="file,git" %s\n*@x cert-authority %s\nz valid-after="20200101",valid-before="20210101" %s\n' \
+    "$(plain k_ed25519)" "$(plain ca)" "$(plain k_rsa)" > signers
+echo hello > msg
+ssh-keygen -q -Y sign -n file -f k_ed25519 msg; mv msg.sig sig_ed
+ssh-keygen -q -Y sign -n file -f k_rsa msg; mv msg.sig sig_rsa
+printf 'serial: 1-10\nserial: 20\nid: foo\n' > spec1
+printf 'key: %s\nsha1: %s\nsha256: %s\n' "$(cat k_rsa.pub)" "$(cat k_ecdsa.pub)" "$(cat k_ed25519.pub)" > spec2
+ssh-keygen -q -k -f krl -s ca.pub -z 3 spec1; ssh-keygen -q -k -f krl2 spec2
+ssh-keygen -e -f k_rsa.pub > rfc; ssh-keygen -e -m pem -f k_rsa.pub > rsa.pem
+ssh-keygen -e -m pkcs8 -f k_ecdsa.pub > ec.p8; ssh-keygen -f k_rsa -e -m pkcs8 > rsa.p8
+cat k_rsa.pub k_ecdsa.pub k_ed25519.pub > many.pub
+(echo 'command="x y",no-pty '"$(cat k_rsa.pub)"; echo '# c'; cat k_ed25519.pub) > auth
+printf '#!/bin/sh\necho "ask: $1" >> asked\necho secret\n' > asks; chmod 755 asks
+mkdir .ssh; chmod 700 .ssh
+"""
+
+KEYGEN = r"""
+-l -f k_rsa
+-l -f k_ed25519.pub
+-l -v -f k_ecdsa521
+-lv -E md5 -f k_rsa.pub
+-l -E md5 -f auth
+-l -f many.pub
+-l -f kh
+-lv -f kh
+-l -f k_ed25519-cert.pub
+-l -f k_dsa.pub
+-B -f k_rsa
+-B -f many.pub
+-L -f k_ed25519-cert.pub
+-L -f k_ecdsa-cert.pub
+-L -E md5 -f k_ecdsa-cert.pub
+-L -f k_rsa.pub
+-y -f k_rsa
+-y -f k_ecdsa
+-y -f locked -P secret
+-e -f k_ed25519.pub
+-e -f k_rsa -m rfc4716
+-e -f k_rsa.pub -m pem
+-e -f k_ecdsa.pub -m pkcs8
+-e -f k_ecdsa.pub -m pem
+-e -f k_ed25519.pub -m pkcs8
+-e -f k_ed25519-cert.pub
+-e -f k_dsa.pub -m pem
+-i -f rfc
+-i -m pem -f rsa.pem
+-i -m pkcs8 -f ec.p8
+-i -m pkcs8 -f rsa.p8
+-X -f rfc
+-F h.example -f kh
+-F h.example -l -f kh
+-F h.example -lv -f kh
+-F 192.0.2.1 -f kh
+-F [h2]:2222 -f kh
+-F h2 -f kh
+-F foo.x -f kh
+-F anything -f kh
+-F h.example -f kh_hashed
+-F H.EXAMPLE -f kh
+-F h.example,192.0.2.1 -f kh
+-q -F h.example -f kh
+-R h.example -f kh
+-R [h2]:2222 -f kh
+-R foo.x -f kh
+-R h.example -f kh_hashed
+-H -f kh
+-r host -f k_rsa.pub
+-r host -f k_ed25519.pub
+-r host -g -f k_ecdsa.pub
+-r host -f k_ed25519-cert.pub
+-r host -f k_dsa.pub
+-p -f k_rsa -P '' -N secret1
+-p -f locked -P secret -N ''
+-p -m PEM -f k_rsa -N ''
+-p -m PKCS8 -f k_ecdsa -N ''
+-p -m PEM -f k_ed25519 -N ''
+-p -Z aes128-gcm@openssh.com -a 1 -f k_ecdsa -N secret1
+-p -Z 3des-cbc -a 1 -f k_ecdsa -N secret1
+-c -f k_rsa -C 'new comment' -P ''
+-c -f k_ed25519 -C ''
+-s ca -I id2 -n u1,u2 -V +1h -z 5 -O clear -O permit-pty k_rsa.pub
+-s ca -I id2 -O force-command=ls -O source-address=10.0.0.0/8,::1 k_rsa.pub
+-s ca -I id2 -O critical:x@y=z -O extension:e@y=w -O extension:f@y k_rsa.pub
+-s ca -I id2 -O no-pty -O no-agent-forwarding -O no-user-rc -O no-x11-forwarding -O no-port-forwarding k_rsa.pub
+-s ca -I id2 -O no-touch-required -O verify-required k_rsa.pub
+-s ca -h -I id2 -n h1 k_rsa.pub k_ecdsa521.pub
+-s ca -q -I id2 -z +10 k_rsa.pub k_ecdsa521.pub
+-s k_rsa -t rsa-sha2-256 -I id2 k_ecdsa521.pub
+-s ca -I '' k_rsa.pub
+-s ca -I 'a b' -n '' k_rsa.pub
+-s ca -I id -V 20200101:20200101 k_rsa.pub
+-s ca -I id -V -1w:+1d k_rsa.pub
+-s ca -I id -V 20200101000000Z:20300101Z k_rsa.pub
+-s ca -I id -V 0x10:0xffffffffffffffff k_rsa.pub
+-s ca -I id -V always:20300101 k_rsa.pub
+-s ca -I id -n a k_ed25519-cert.pub
+-k -f out -s ca.pub spec1
+-k -f out spec2
+-k -f out k_rsa.pub k_ed25519-cert.pub
+-k -u -f krl k_rsa.pub
+-k -f out -z 99 k_rsa.pub
+-k -f out
+-Q -f krl k_ed25519-cert.pub
+-Q -f krl k_rsa.pub k_ecdsa-cert.pub
+-Q -f krl2 k_rsa.pub k_ecdsa.pub k_ed25519.pub k_ecdsa521.pub
+-Q -l -f krl
+-Q -l -f krl2
+-Q -q -f krl2 k_rsa.pub
+-Y sign -n file -f k_rsa msg
+-Y sign -n file -O hashalg=sha256 -f k_ecdsa msg
+-Y sign -q -n file -f k_ed25519 msg
+-Y sign -n file -f k_ed25519
+-Y verify -f signers -I a -n file -s sig_ed < msg
+-Y verify -f signers -I b -n file -s sig_ed -O print-pubkey < msg
+-Y verify -f signers -I c -n file -s sig_ed < msg
+-Y verify -f signers -I a -n git -s sig_ed < msg
+-Y verify -f signers -I z -n file -s sig_rsa < msg
+-Y verify -f signers -I z -n file -s sig_rsa -O verify-time=20200601 < msg
+-Y verify -f signers -I z -n file -s sig_rsa -O verify-time=20190601 < msg
+-Y verify -q -f signers -I a -n file -s sig_ed < msg
+-Y verify -f signers -I a -n file -s sig_ed -r krl2 < msg
+-Y verify -f signers -I a -n file -s sig_ed < kh
+-Y find-principals -f signers -s sig_ed
+-Y find-principals -f signers -s sig_rsa
+-Y find-principals -f signers -s sig_rsa -O verify-time=20200601
+-Y match-principals -f signers -I a
+-Y match-principals -f signers -I q@x
+-Y match-principals -f signers -I q
+-Y check-novalidate -n file -s sig_ed < msg
+-Y check-novalidate -n file -s sig_ed -O print-pubkey < msg
+-Y check-novalidate -n x -s sig_ed < msg
+-Y check-novalidate -q -n file -s sig_ed < msg
+-q -t ed25519 -N '' -f sub/new
+-q -t ed25519 -N '' -C x -f new
+-t ecdsa -b 384 -N '' -C x -f new
+-t rsa -b 1024 -N '' -f new
+-t ecdsa -b 384 -N abcde -a 2 -Z aes256-gcm@openssh.com -f new
+-t rsa -b 2048 -N abcde -m PEM -f new
+-q -t ed25519 -N ''
+"""
+
+#: Under an agent of the same suite.
+AGENT = r"""
+ssh-add k_rsa k_ecdsa; ssh-add -l; ssh-add -L; ssh-add -l -E md5; ssh-add -d k_rsa; ssh-add -l; ssh-add -D; ssh-add -l
+ssh-add -q k_rsa; ssh-add -q -d k_rsa; ssh-add -d k_rsa
+ssh-add -k k_ed25519; ssh-add -l
+ssh-add -t 1 k_rsa; ssh-add -l; sleep 1.5; ssh-add -l
+ssh-add -t 1h -c k_rsa; ssh-add -l
+ssh-add -v k_rsa; ssh-add -vv -l
+ssh-add -T k_rsa.pub; ssh-add k_rsa k_ecdsa k_ecdsa521; ssh-add -T k_rsa.pub k_ecdsa.pub k_ecdsa521.pub; echo $?
+ssh-add - < k_rsa; ssh-add -l; ssh-add -d - < k_rsa.pub; ssh-add -l
+ssh-add; echo $?
+ssh-add -h h.example -H kh k_rsa; echo $?; ssh-add -l
+ssh-add -h 'h.example>user@h2' -H kh k_rsa; echo $?
+ssh-add -h 'nothere' -H kh k_rsa; echo $?
+ssh-add -h '[h2]:2222' -H kh k_rsa; echo $?
+ssh-add locked </dev/null; echo $?
+SSH_ASKPASS=./asks SSH_ASKPASS_REQUIRE=force ssh-add locked; echo $?; ssh-add -l
+SSH_ASKPASS=./asks SSH_ASKPASS_REQUIRE=force ssh-add -x; ssh-add -l; ssh-add k_rsa; SSH_ASKPASS=./asks SSH_ASKPASS_REQUIRE=force ssh-add -X; ssh-add -l
+ssh-add k_rsa.pub; echo $?
+ssh-add -s /usr/lib/none.so; echo $?; ssh-add -e /usr/lib/none.so; echo $?
+SSH_AUTH_SOCK=/nowhere ssh-add -l; echo $?; SSH_AUTH_SOCK= ssh-add -l; echo $?; env -u SSH_AUTH_SOCK ssh-add -l; echo $?
+ssh-add -D -q; ssh-add -q -D; ssh-add -l -q; echo $?
+ssh-add k_dsa; ssh-add -l
+ssh-add k_ecdsa-cert.pub; echo $?
+ssh-keygen -Y sign -n x -f k_rsa.pub msg; ssh-add -q k_rsa; rm k_rsa; ssh-keygen -q -Y sign -n x -f k_rsa.pub msg; ls msg.sig
+ssh-add -q ca; ssh-keygen -Us ca.pub -I x k_rsa.pub; ssh-keygen -L -f k_rsa-cert.pub | grep -v Valid
+ssh-agent -a sock true; ls sock; echo $?
+ssh-agent -t 1 sh -c 'ssh-add -q k_rsa; sleep 1.5; ssh-add -l'
+ssh-agent sh -c 'exit 3'; echo $?
+cp k_rsa .ssh/id_rsa; cp k_ecdsa .ssh/id_ecdsa; cp k_ed25519 .ssh/id_ed25519; cp k_rsa.pub .ssh/id_rsa.pub; ssh-add; ssh-add -l; ssh-add -d; ssh-add -l
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    subprocess.run(["bash", "-c", MAKE], cwd=folder, check=True, env=environment, capture_output=True)
+    return folder
+
+
+def files(folder):
+    found = {}
+    for place, _, names in os.walk(folder):
+        for name in filter(lambda name: os.path.isfile(os.path.join(place, name)), names):
+            path = os.path.join(place, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = (oct(os.lstat(path).st_mode), file.read())
+    return found
+
+
+def outcome(suite, command, made, place):
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(made, place)
+    before = files(place)
+    bins = f"{suite.prefix}/bin"
+    environment = {"PATH": f"{bins}:/usr/bin:/bin", "HOME": str(place), "LC_ALL": "C.UTF-8",
+                   "SWIFT_BACKTRACE": "enable=no"}
+    result = subprocess.run(command, cwd=place, env=environment, stdin=subprocess.DEVNULL,
+                            capture_output=True, timeout=60, start_new_session=True)
+    after = files(place)
+    changed = {name: (mode, len(content)) for name, (mode, content) in after.items()
+               if before.get(name) != (mode, content)}
+    changed |= {name: None for name in before if name not in after}
+    return result.returncode, shown(result.stdout, bins), shown(result.stderr, bins), changed
+
+
+def shown(output, bins):
+    text = output.decode("utf-8", "backslashreplace").replace(f"{bins}/", "")
+    text = re.sub(r"/tmp/ssh-\w+/agent\.\d+|\S*/\.ssh/agent/s\.\S+|(?i:pid )\d+", "NAME", text)
+    return text
+
+
+def each(text):
+    return [line for line in text.strip().splitlines() if line]
+
+
+@pytest.mark.parametrize("line", each(KEYGEN))
+def test_keygen(line, made, tmp_path):
+    seen = [outcome(suite, ["sh", "-c", f"ssh-keygen {line}"], made, tmp_path / "here")
+            for suite in (UNDER_TEST, OPENSSH)]
+    if "-t " in line and "-s " not in line or line.startswith("-H"):
+        # New keys and salts: the picture and the fingerprint are their own.
+        seen = [(status, re.sub(r"(?m)^(SHA256:\S+|[|].*)", "X", out), errors, sorted(changed))
+                for status, out, errors, changed in seen]
+    if "-f k_ecdsa" in line and "-Y sign" in line:
+        seen = [(status, out, errors, sorted(changed)) for status, out, errors, changed in seen]
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("script", each(AGENT))
+def test_agent(script, made, tmp_path):
+    script = f"{script}; cat asked 2>/dev/null"
+    seen = [outcome(suite, ["ssh-agent" if suite is OPENSSH else suite.ssh_agent, "sh", "-c", script],
+                    made, tmp_path / "here") for suite in (UNDER_TEST, OPENSSH)]
+    assert seen[0] == seen[1]

@@ -32,19 +32,22 @@ package enum KeyType: String, CaseIterable, Sendable {
         var word: String
         /// The type of the key itself, without a certificate around it.
         var plain: KeyType
-        /// The names of signatures that such a key can make, the preferred one first.
-        var signatures: [SignatureAlgorithm]
+        /// The signatures that such a key can make, the preferred one first. Not an array, as a row
+        /// is made anew for each question.
+        var signatures: (SignatureAlgorithm, SignatureAlgorithm?, SignatureAlgorithm?)
 
         init(
             _ short: String,
             _ word: String,
             _ plain: KeyType,
-            _ signatures: SignatureAlgorithm...
+            _ first: SignatureAlgorithm,
+            _ second: SignatureAlgorithm? = nil,
+            _ third: SignatureAlgorithm? = nil
         ) {
             self.short = short
             self.word = word
             self.plain = plain
-            self.signatures = signatures
+            signatures = (first, second, third)
         }
 
         init(certifying plain: KeyType) {
@@ -99,7 +102,12 @@ package enum KeyType: String, CaseIterable, Sendable {
 
     /// The signatures that such a key can make, the preferred one first. A certificate signs as
     /// the key inside it.
-    package var signatureAlgorithms: [SignatureAlgorithm] { row.signatures }
+    package var signatureAlgorithms: [SignatureAlgorithm] {
+        let (first, second, third) = row.signatures
+        guard let second else { return [first] }
+        guard let third else { return [first, second] }
+        return [first, second, third]
+    }
 
     /// Whether the private half lives in a FIDO token.
     package var isSecurityKey: Bool {

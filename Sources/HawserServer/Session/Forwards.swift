@@ -301,12 +301,11 @@ extension SessionProcess {
         switch settings.first("gatewayports") ?? "no" {
         case "yes": return ["0.0.0.0", "::"]
         case "clientspecified":
-            if address.isEmpty || address == "*" || address == "0.0.0.0" {
-                return ["0.0.0.0", "::"]
-            }
+            if address.isEmpty || address == "*" { return ["0.0.0.0", "::"] }
             if address == "localhost" { return loopback }
             return [address]
-        default: return loopback
+        // Which of the two is the client's to say.
+        default: return loopback.contains(address) ? [address] : loopback
         }
     }
 

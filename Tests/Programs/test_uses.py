@@ -153,7 +153,10 @@ def test_inside_tmux(rides, line, home):
         return run(["tmux", "-S", home / "tmux", "-f", "/dev/null", *words])
 
     def shows(text):
-        wait_until(lambda: re.search(text, tmux("capture-pane", "-p").stdout.decode(), re.M), text)
+        def seen():
+            return re.search(text, tmux("capture-pane", "-p").stdout.decode(), re.M)
+
+        wait_until(seen, text, seconds=30)
 
     def enter(command):
         tmux("clear-history")
@@ -163,7 +166,7 @@ def test_inside_tmux(rides, line, home):
     tmux("new-session", "-d", "-x", "90", "-y", "30", "sh")
     try:
         shows("[#$>]")
-        enter(f"{ssh} 'echo far; trap \"echo; echo caught; exit 3\" INT; sleep 60 & wait'; echo got=$?")
+        enter(f"{ssh} 'trap \"echo; echo caught; exit 3\" INT; echo far; sleep 60 & wait'; echo got=$?")
         shows("^far")
         tmux("send-keys", "C-c")
         shows("^caught")

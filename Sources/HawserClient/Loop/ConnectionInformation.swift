@@ -43,8 +43,12 @@ extension ClientLoop {
             ("kexalgorithm", agreed.keyExchange),
             ("hostkeyalgorithm", agreed.hostKey),
         ] + Self.pair("cipher", out.cipher.rawValue, back.cipher.rawValue)
-            + Self.pair("mac", out.mac?.rawValue ?? "<implicit>", back.mac?.rawValue ?? "<implicit>")
+            + Self.pair("mac", Self.mac(out), Self.mac(back))
             + Self.pair("compression", out.compression, back.compression)
+    }
+
+    private static func mac(_ way: Negotiated.Direction) -> String {
+        way.mac?.rawValue ?? "<implicit>"
     }
 
     /// One line where both directions are alike.

@@ -175,6 +175,14 @@ package struct Dialer {
         }
     }
 
+    /// The command may serve a master in the background (`ControlPersist`), where it must hold no pipe
+    /// whose end someone waits for. A terminal, and who asks for more words, still get its messages.
+    private var outlivesUs: Bool {
+        settings.controlPath != nil && settings.options.controlMaster ?? .no != .no
+            && settings.options.controlPersist ?? .no != .no
+            && !Descriptor.isTerminal(2) && log.level < .debug1
+    }
+
     private static var shell: String { Environment.value("SHELL") ?? "/bin/sh" }
 
     private func through(_ command: String) throws(DialError) -> Dialed {
@@ -184,7 +192,10 @@ package struct Dialer {
             let (input, theirOutput) = try Descriptor.pipe()
             let (theirInput, output) = try Descriptor.pipe()
             var spawn = Spawn.shell(Self.shell, command: "exec " + command)
-            spawn.descriptors = [(0, theirInput), (1, theirOutput), (2, 2)]
+            // WRONLY
+            let null = outlivesUs ? try Descriptor.open("/dev/null", 1) : -1
+            defer { if null >= 0 { Descriptor.close(null) } }
+            spawn.descriptors = [(0, theirInput), (1, theirOutput), (2, null >= 0 ? null : 2)]
             let pid = try spawn.start()
             Descriptor.close(theirInput)
             Descriptor.close(theirOutput)

@@ -512,6 +512,38 @@ def test_a_client_with_another_key_does_not_ride(line, tmp_path, key):
     assert it.logins() == 2
 
 
+@pytest.mark.parametrize("jumps", ["one", "two"])
+@pytest.mark.parametrize("persists", ["30", "yes"])
+def test_masters_behind_jump_hosts(persists, jumps, line):
+    """ControlPersist with ProxyJump: the master keeps its way, and nobody's pipes."""
+    it = line(ControlMaster="auto", ControlPersist=persists)
+    folder = it.socket.parent
+    config = it.config.read_text().replace(f"ControlPath {it.socket}", f"ControlPath {folder}/c-%n")
+    hops = {"one": "jump", "two": "jump,other"}[jumps]
+    config += f"    HostName 127.0.0.1\n    HostKeyAlias [127.0.0.1]:{it.server.port}\n"
+    it.config.write_text(f"Host far\n    ProxyJump {hops}\n{config}")
+    try:
+        for number in range(3):
+            start = time.monotonic()
+            # Standard error is a pipe as well, and its end is waited for.
+            result = it.ssh(OURS, "far", f"echo {number}; exit {number}")
+            assert (result.stdout, result.stderr) == (b"%d\n" % number, b"")
+            assert result.returncode == number
+            assert time.monotonic() - start < 15
+        names = sorted(path.name for path in folder.glob("c-*"))
+        # A jump host of -W has a master of its own, which is another's to use.
+        assert "c-far" in names
+        logins = it.logins()
+        assert logins == {"one": 2, "two": 3}[jumps]
+        assert it.ssh(OURS, "jump", "echo in").stdout == b"in\n"
+    finally:
+        for path in folder.glob("c-*"):
+            it.ssh(OURS, "-S", path, "-O", "exit", "far")
+    wait_until(lambda: not list(folder.glob("c-*")), "the end of every master")
+    found = run(["pgrep", "-f", str(it.config)]).stdout.split()
+    wait_until(lambda: not run(["pgrep", "-f", str(it.config)]).stdout.split(), f"all to end: {found}")
+
+
 def test_a_background_master_holds_nothing_of_its_callers(line):
     it = line(ControlMaster="auto", ControlPersist="60")
     read, write = os.pipe()

@@ -190,7 +190,6 @@ ssh-add k_dsa; ssh-add -l
 ssh-add k_ecdsa-cert.pub; echo $?
 ssh-keygen -Y sign -n x -f k_rsa.pub msg; ssh-add -q k_rsa; rm k_rsa; ssh-keygen -q -Y sign -n x -f k_rsa.pub msg; ls msg.sig
 ssh-add -q ca; ssh-keygen -Us ca.pub -I x k_rsa.pub; ssh-keygen -L -f k_rsa-cert.pub | grep -v Valid
-ssh-agent -a sock true; ls sock; echo $?
 ssh-agent -t 1 sh -c 'ssh-add -q k_rsa; sleep 1.5; ssh-add -l'
 ssh-agent sh -c 'exit 3'; echo $?
 cp k_rsa .ssh/id_rsa; cp k_ecdsa .ssh/id_ecdsa; cp k_ed25519 .ssh/id_ed25519; cp k_rsa.pub .ssh/id_rsa.pub; ssh-add; ssh-add -l; ssh-add -d; ssh-add -l

@@ -18,10 +18,9 @@ package enum LongName {
         let time =
             attributes.times.map { ListingTime.text(of: Int64($0.modification), now: now) } ?? ""
         let size = size ?? String(attributes.size ?? 0)
-        let sizeWidth = size == attributes.size.map({ String($0) }) ? 12 : 8
         let line =
             mode(attributes.permissions ?? 0) + " " + right(links, 4) + " " + left(user, 8) + " "
-            + left(group, 8) + " " + right(size, sizeWidth) + " " + time + " "
+            + left(group, 8) + " " + right(size, 8) + " " + time + " "
         return Array(line.utf8) + name
     }
 

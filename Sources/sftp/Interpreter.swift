@@ -30,7 +30,9 @@ struct Interpreter {
     /// Carries out one line; false when it failed.
     mutating func run(_ line: [UInt8]) throws(SessionFault) -> Bool {
         if line.first == UInt8(ascii: "!") {
-            return runShell(Array(line.dropFirst().drop { $0 == 32 || $0 == 9 }))
+            // What goes wrong here ends no batch.
+            _ = runShell(Array(line.dropFirst().drop { $0 == 32 || $0 == 9 }))
+            return true
         }
         let command: Command
         do throws(Command.Failure) {

@@ -42,7 +42,11 @@ extension Interpreter {
         var entries: [Entry] = []
         for match in matches {
             guard let attributes = match.attributes else { continue }
-            let mark: [UInt8] = attributes.isDirectory ? [RemotePath.slash] : []
+            var isDirectory = attributes.isDirectory
+            if attributes.isLink, let followed = try self.attributes(of: match.path) {
+                isDirectory = followed.isDirectory
+            }
+            let mark: [UInt8] = isDirectory ? [RemotePath.slash] : []
             entries.append(
                 Entry(
                     name: (isAbsolute ? match.path : relative(match.path)) + mark,
@@ -228,7 +232,7 @@ extension Interpreter {
             links: links,
             user: PrintableText.of(Array(user.utf8)),
             group: PrintableText.of(Array(group.utf8)),
-            size: size.map { LongName.right($0, 12) },
+            size: size,
             now: now
         )
         return shown(line)
@@ -277,7 +281,7 @@ struct UsageTable {
             }
             return "    Size     Used    Avail   (root)    %Capacity\n"
                 + texts.map { LongName.right($0, 8) }.joined(separator: " ")
-                + LongName.right(percent, 13) + "%"
+                + LongName.right(percent, 12) + "%"
         }
         let texts = values.map {
             String($0.multipliedReportingOverflow(by: unit).partialValue / 1024)
@@ -294,7 +298,7 @@ struct UsageTable {
         let texts = [usage.files, used, usage.availableFiles, usage.freeFiles].map { String($0) }
         return "     Inodes        Used       Avail      (root)    %Capacity\n"
             + texts.map { LongName.right($0, 11) }.joined(separator: " ")
-            + LongName.right(Self.percent(used, usage.files), 13) + "%"
+            + LongName.right(Self.percent(used, usage.files), 12) + "%"
     }
 
     private static func percent(_ part: UInt64, _ whole: UInt64) -> String {

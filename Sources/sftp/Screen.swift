@@ -60,8 +60,13 @@ final class Screen: CopyObserver {
     }
 
     func copyEnters(_ source: [UInt8]) {
+        // A tree that the user named has its mark, as where it is announced.
+        let isNamed = announcements[source] != nil && source.last != RemotePath.slash
         copyStarts(source, [])
-        note((isUpload ? "Entering " : "Retrieving ") + PrintableText.of(source))
+        // Also where little is to be said.
+        meter.makeRoom()
+        let mark = isUpload && isNamed ? "/" : ""
+        say((isUpload ? "Entering " : "Retrieving ") + PrintableText.of(source) + mark)
     }
 
     var isInterrupted: Bool {

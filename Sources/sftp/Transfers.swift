@@ -61,7 +61,12 @@ extension Interpreter {
         var isGood = true
         for match in matches {
             guard var attributes = match.attributes else { continue }
-            if attributes.isLink, let followed = try self.attributes(of: match.path) {
+            if attributes.isLink {
+                guard let followed = try self.attributes(of: match.path) else {
+                    screen.fail("stat remote: \(SystemError.reason(2))")
+                    isGood = false
+                    continue
+                }
                 attributes = followed
             }
             let name = RemotePath.name(of: match.path)

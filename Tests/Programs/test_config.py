@@ -711,3 +711,39 @@ def test_tokens_of_commands():
     result = run([OURS.ssh, "-G", "-F", "none", "-o", "RemoteCommand=%z", "a"])
     assert result.returncode == 255
     assert b"unknown key %z" in result.stderr
+
+
+# What 10.5's own tests ask and 9.2's do not
+
+
+def test_of_several_max_startups_the_first_counts(tmp_path, host_key):
+    (tmp_path / "c").write_text(f"HostKey {host_key}\nMaxStartups 1:2:3\nMaxStartups 4:5:6\n")
+    assert b"\nmaxstartups 1:2:3\n" in run([OURS.sshd, "-T", "-f", tmp_path / "c"]).stdout
+
+
+def test_tokens_in_values_of_set_env_and_what_else_takes_them(monkeypatch):
+    monkeypatch.setenv("NAMED", "value")
+    for option, line in [
+        ("SetEnv=HOST=%h-%n-%p%%", "setenv HOST=target-target-22%"),
+        ("SetEnv=%h=x", "setenv %h=x"),
+        ("SetEnv=A=${NAMED}", "setenv A=value"),
+        ("RevokedHostKeys=/r/%h /r/${NAMED}", "revokedhostkeys /r/target /r/value"),
+        ("User=u-%n-${NAMED}", "user u-target-value"),
+    ]:
+        shown = run([OURS.ssh, "-G", "-F", "none", "-o", option, "target"])
+        assert line in shown.stdout.decode().splitlines(), (option, shown)
+    # Of several lines of one variable the first counts; what is typed is not expanded.
+    shown = run([OURS.ssh, "-G", "-F", "none", "-o", "SetEnv=A=1 B=2", "-o", "SetEnv=A=3", "target"]).stdout.decode()
+    assert "setenv A=1\n" in shown and "A=3" not in shown
+    for words in (["-l", "%n", "target"], ["%n@target"]):
+        assert "user %n\n" in run([OURS.ssh, "-G", "-F", "none", *words]).stdout.decode()
+
+
+@pytest.mark.parametrize("lines,shown", [
+    ("ProxyJump a\nProxyCommand b\n", ["proxyjump a"]), ("ProxyCommand b\nProxyJump a\n", ["proxycommand b"]),
+    ("ProxyJump none\nProxyCommand b\n", ["proxycommand b"]), ("ProxyCommand none\nProxyJump a\n", []),
+])
+def test_of_a_jump_and_a_command_the_first_counts(lines, shown, tmp_path):
+    (tmp_path / "c").write_text(lines)
+    found = run([OURS.ssh, "-G", "-F", tmp_path / "c", "target"]).stdout.decode().splitlines()
+    assert [line for line in found if line.startswith(("proxyjump ", "proxycommand "))] == shown

@@ -113,6 +113,10 @@ def test_hosts_equiv_with_netgroups_users_and_negation(serve_with, etc, tmp_path
         ("+@ships -@friends\n+@ships friend\n", "friend", False),
         ("ship.example -friend\nship.example friend\n", "friend", False),
         ("# ship.example\n\n", name, False),
+        # A lone plus is no wildcard.
+        ("+\n", name, False),
+        ("+ +\n", name, False),
+        ("ship.example +\n", "friend", False),
         ("+@ships\n", name, True),
     ]
     peer = serve_with(UNDER_TEST, *[line.replace("IgnoreRhosts no", "IgnoreRhosts yes")
@@ -123,6 +127,10 @@ def test_hosts_equiv_with_netgroups_users_and_negation(serve_with, etc, tmp_path
             found = hostbased(peer, host_key, name, client_user=client_user)
             assert found == (name if allowed else None), (file, text, client_user, peer.log_text())
         (etc / file).unlink()
+        # What is no file is none.
+        (etc / file).mkdir()
+        assert hostbased(peer, host_key, name, client_user=name) is None
+        (etc / file).rmdir()
 
 
 # nologin(5)

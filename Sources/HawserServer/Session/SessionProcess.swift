@@ -204,16 +204,19 @@ package final class SessionProcess {
         guard let path = tokens.expand(pattern), path.hasPrefix("/") else {
             throw PrivilegeError(call: "chroot path does not begin at root", errno: 22)
         }
-        var part = path
-        while true {
-            guard let status = Files.status(part), status.isDirectory, status.uid == 0,
-                status.mode & 0o022 == 0
-            else {
-                log.fatal("bad ownership or modes for chroot directory component \"\(part)\"")
+        var parts = [path]
+        while let part = parts.last, part != "/" { parts.append(Files.parent(of: part)) }
+        for part in parts.reversed() {
+            guard let status = Files.status(part) else {
+                let reason = Files.reasonForAbsence(of: part) ?? "No such file or directory"
+                log.fatal("stat(\"\(part)\"): \(reason)")
+                throw PrivilegeError(call: "chroot \(path)", errno: 2)
+            }
+            guard status.isDirectory, status.uid == 0, status.mode & 0o022 == 0 else {
+                let what = part == path ? "\"\(path)\"" : "component \"\(part == "/" ? "" : part)/\""
+                log.fatal("bad ownership or modes for chroot directory \(what)")
                 throw PrivilegeError(call: "chroot \(path)", errno: 1)
             }
-            if part == "/" { break }
-            part = Files.parent(of: part)
         }
         try ChangeRoot.enter(path)
         log.info("Changed root directory to \"\(path)\"")

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who gets in and with what, keyword by keyword of sshd_config(5) and authorized_keys, of OpenSSH's server and of ours."""
+import os
+import pathlib
+import statistics
+import subprocess
+import time
+
+import pytest
+from conftest import OPENSSH, UNDER_TEST, make_key, run, wait_until
+from test_server_files import etc, serve_with  # noqa: F401
+from test_server_rows import own, person, public, ssh  # noqa: F401
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="accounts are root's")
+BOTH = pytest.mark.parametrize("suite", [UNDER_TEST, OPENSSH], ids=repr)
+
+
+@pytest.fixture
+def ready(person, key):
+    """(name, home), with the key in ~/.ssh/keys."""
+    name, home = person
+    own(name, home / ".ssh/keys", public(key), 0o600)
+    return name, home
+
+
+def in_home(home):
+    return f"AuthorizedKeysFile {home}/.ssh/keys"
+
+
+def by_password(peer, env, **changes):
+    config = peer.client_config(
+        None, name=f"p{time.monotonic_ns()}", BatchMode="no", NumberOfPasswordPrompts=1,
+        PreferredAuthentications="password", **changes)
+    return run([OPENSSH.ssh, "-F", config, "127.0.0.1", "echo in"], env=env)
+
+
+@BOTH
+@pytest.mark.parametrize("policy,line,key_in", [
+    ("yes", "{k}", True), ("no", "{k}", False), ("prohibit-password", "{k}", True), ("without-password", "{k}", True),
+    ("forced-commands-only", "{k}", False), ("forced-commands-only", 'command="echo in" {k}', True),
+])
+def test_root(suite, policy, line, key_in, serve, key):
+    peer = serve(suite, f"PermitRootLogin {policy}", user="root")
+    peer.authorized_keys.write_text(line.format(k=public(key)))
+    assert (ssh(peer, key, "echo in").stdout == b"in\n") == key_in, peer.log_text()
+
+
+@BOTH
+@pytest.mark.parametrize("word,wanted", [("yes", True), ("no", False)])
+def test_empty_passwords(suite, word, wanted, serve, ready, askpass):
+    name, _ = ready
+    before = subprocess.run(["getent", "shadow", name], capture_output=True, text=True).stdout.split(":")[1]
+    subprocess.run(["passwd", "-d", name], check=True, capture_output=True)
+    try:
+        peer = serve(suite, f"PermitEmptyPasswords {word}", "UsePAM no", user=name)
+        environment, _ = askpass("")
+        assert (by_password(peer, environment).stdout == b"in\n") == wanted, peer.log_text()
+        # Nor is anyone let in by the method none unless it is allowed.
+        config = peer.client_config(None, name="none", PreferredAuthentications="none")
+        assert (run([OPENSSH.ssh, "-F", config, "127.0.0.1", "echo in"]).stdout == b"in\n") == wanted
+    finally:
+        subprocess.run(["usermod", "-p", before, name], check=True)
+
+
+@BOTH
+@pytest.mark.parametrize("method", ["SHA512", "SHA256", "YESCRYPT", "MD5", "DES"])
+def test_the_systems_ways_to_keep_passwords(suite, method, serve, ready, askpass):
+    name, _ = ready
+    before = subprocess.run(["getent", "shadow", name], capture_output=True, text=True).stdout.split(":")[1]
+    # chpasswd without PAM uses crypt(3) with the method that it is told.
+    if run(["chpasswd", "-c", method], input=f"{name}:secret12\n".encode()).returncode != 0:
+        pytest.skip(f"no {method} here")
+    try:
+        peer = serve(suite, "UsePAM no", user=name)
+        for word, wanted in (("secret12", True), ("secret13", False)):
+            environment, _ = askpass(word)
+            assert (by_password(peer, environment).stdout == b"in\n") == wanted, peer.log_text()
+    finally:
+        subprocess.run(["usermod", "-p", before, name], check=True)
+
+
+@BOTH
+@pytest.mark.parametrize("lines,allowed", [
+    (["AllowGroups {g}"], True), (["AllowGroups nobody-s"], False), (["DenyGroups {g}"], False),
+    (["DenyGroups other"], True), (["AllowUsers {u}"], True), (["AllowUsers {u}@127.0.0.*"], True),
+    (["AllowUsers {u}@10.*"], False), (["AllowUsers {u}@127.0.0.0/8"], True), (["DenyUsers {u}@127.0.0.1"], False),
+    (["AllowUsers {u}", "DenyUsers {u}"], False), (["AllowUsers other", "AllowUsers {u}"], True),
+    (["AllowUsers !{u},*"], False), (["AllowUsers {u}", "AllowGroups other"], False), (["AllowGroups *"], True),
+])
+def test_allowed_and_denied(suite, lines, allowed, serve, ready, key):
+    name, home = ready
+    group = run(["id", "-gn", name]).stdout.decode().strip()
+    peer = serve(suite, in_home(home), *[line.format(u=name, g=group) for line in lines], user=name)
+    assert (ssh(peer, key, "echo in").stdout == b"in\n") == allowed, peer.log_text()
+
+
+@BOTH
+@pytest.mark.parametrize("tries", [1, 2, 4])
+def test_so_many_tries(suite, tries, serve, key, tmp_path, ready):
+    name, home = ready
+    peer = serve(suite, in_home(home), f"MaxAuthTries {tries}", user=name)
+    wrong = [make_key(tmp_path, f"wrong{index}") for index in range(4)]
+    for count in range(4):
+        config = peer.client_config(key, name=f"t{count}")
+        keys = "".join(f"    IdentityFile {one}\n" for one in wrong[:count])
+        config.write_text(config.read_text().replace("    IdentityFile", keys + "    IdentityFile", 1))
+        result = run([OPENSSH.ssh, "-F", config, "127.0.0.1", "echo in"])
+        assert (result.stdout == b"in\n") == (count < tries), (count, result.stderr)
+        if count >= tries:
+            assert b"Too many authentication failures" in result.stderr
+
+
+@BOTH
+@pytest.mark.parametrize("lines,option,pty", [
+    (["PermitTTY no"], "", False), (["PermitTTY yes"], "", True), ([], "restrict ", False), ([], "restrict,pty ", True),
+    (["PermitTTY no"], "restrict,pty ", False),
+])
+def test_terminals(suite, lines, option, pty, serve, key):
+    peer = serve(suite, *lines)
+    peer.authorized_keys.write_text(option + public(key))
+    result = ssh(peer, key, "tty || true", options=["-tt"])
+    assert (b"/dev/pts/" in result.stdout) == pty
+    assert (b"PTY allocation request failed" in result.stderr) != pty
+
+
+@BOTH
+@pytest.mark.parametrize("lines,option,runs", [
+    ([], "", True), (["PermitUserRC no"], "", False), ([], "no-user-rc ", False), ([], "restrict ", False),
+    ([], "restrict,user-rc ", True),
+])
+def test_whether_rc_runs(suite, lines, option, runs, serve, ready, key):
+    name, home = ready
+    own(name, home / ".ssh/rc", "echo rc\n", 0o600)
+    own(name, home / ".ssh/keys", option + public(key), 0o600)
+    peer = serve(suite, in_home(home), *lines, user=name)
+    assert ssh(peer, key, "echo in").stdout == (b"rc\nin\n" if runs else b"in\n")
+
+
+@BOTH
+def test_several_files_of_keys_with_tokens(suite, serve, ready, key, tmp_path):
+    name, home = ready
+    other = make_key(tmp_path, "other")
+    own(name, home / f"keys-{name}", public(other), 0o600)
+    peer = serve(suite, f"AuthorizedKeysFile /nonexistent %h/.ssh/keys {home}/keys-%u .ssh/more%%", user=name)
+    try:
+        for one in (key, other):
+            assert ssh(peer, one, "echo in").stdout == b"in\n", peer.log_text()
+        own(name, home / ".ssh/more%", public(make_key(tmp_path, "third")), 0o600)
+        assert ssh(peer, tmp_path / "third", "echo in").stdout == b"in\n"
+    finally:
+        (home / f"keys-{name}").unlink()
+
+
+def test_files_of_keys_by_pattern(serve, ready, key, tmp_path):
+    """OpenSSH 9.4 and later."""
+    name, home = ready
+    for index in range(3):
+        one = make_key(tmp_path, f"p{index}")
+        own(name, home / f".ssh/set_{index}", public(one), 0o600)
+    peer = serve(UNDER_TEST, "AuthorizedKeysFile .ssh/set_*", user=name)
+    for index in range(3):
+        assert ssh(peer, tmp_path / f"p{index}", "echo in").stdout == b"in\n", peer.log_text()
+    assert ssh(peer, key, "echo in").returncode == 255
+
+
+@BOTH
+@pytest.mark.parametrize("fault", ["foreign", "writable", "folder", "relative", None])
+def test_a_command_that_tells_keys(suite, fault, serve, ready, key):
+    name, _ = ready
+    place = pathlib.Path(f"/usr/local/hw{os.getpid()}")
+    place.mkdir(mode=0o755)
+    try:
+        program = place / "keys"
+        program.write_text(
+            f'#!/bin/sh\n[ "$1" = {name} ] && [ "$(id -un)" = nobody ] && [ "$PATH" != "" ] && [ -z "$SECRET" ] &&\n'
+            f"echo '{public(key).strip()}'\n")
+        program.chmod(0o755)
+        if fault == "foreign":
+            os.chown(program, 65534, 65534)
+        elif fault == "writable":
+            program.chmod(0o757)
+        elif fault == "folder":
+            place.chmod(0o777)
+        os.environ["SECRET"] = "1"
+        lines = [f"AuthorizedKeysCommand {'keys' if fault == 'relative' else program} %u", "AuthorizedKeysCommandUser nobody"]
+        if fault == "relative":
+            (place / "c").write_text("HostKey /dev/null\n" + "\n".join(lines) + "\n")
+            result = run([suite.sshd, "-t", "-f", place / "c"])
+            assert result.returncode == 255 and b"must be an absolute path" in result.stderr
+            return
+        peer = serve(suite, *lines, "AuthorizedKeysFile none", user=name)
+        assert (ssh(peer, key, "echo in").stdout == b"in\n") == (fault is None), peer.log_text()
+        if fault:
+            assert f'Unsafe AuthorizedKeysCommand "{program}"' in peer.log_text()
+    finally:
+        os.environ.pop("SECRET", None)
+        subprocess.run(["rm", "-rf", place])
+
+
+@BOTH
+def test_authentication_methods_in_turn(suite, serve, ready, account, key, askpass):
+    name, home = ready
+    peer = serve(suite, in_home(home), "AuthenticationMethods publickey,password", "UsePAM no", user=name)
+    assert ssh(peer, key, "echo in").returncode == 255
+    environment, _ = askpass(account[1])
+    assert by_password(peer, environment).returncode == 255
+    config = peer.client_config(key, name="both", BatchMode="no", NumberOfPasswordPrompts=1,
+                                PreferredAuthentications="publickey,password")
+    result = run([OPENSSH.ssh, "-v", "-F", config, "127.0.0.1", "echo in"], env=environment)
+    assert result.stdout == b"in\n" and b'partial success' in result.stderr
+
+
+@BOTH
+def test_what_a_program_may_learn_of_the_login(suite, serve, ready, key):
+    name, home = ready
+    peer = serve(suite, in_home(home), "ExposeAuthInfo yes", user=name)
+    said = ssh(peer, key, "cat $SSH_USER_AUTH; stat -c '%a %U' $SSH_USER_AUTH; echo $SSH_USER_AUTH").stdout.decode()
+    kind, blob = public(key).split()[:2]
+    lines = said.splitlines()
+    assert lines[:2] == [f"publickey {kind} {blob}", f"600 {name}"]
+    wait_until(lambda: not os.path.exists(lines[2]), "the file's end")
+
+
+@BOTH
+@pytest.mark.parametrize("fault", [None, "writable", "foreign", "missing"])
+def test_a_changed_root(suite, fault, serve, ready, key):
+    name, home = ready
+    place = pathlib.Path(f"/usr/local/hwroot{os.getpid()}")
+    place.mkdir(mode=0o755)
+    try:
+        for folder in ("bin", "lib", "lib64", "usr", "dev"):
+            (place / folder).mkdir()
+        script = f"for f in bin lib lib64 usr; do mount --bind $(realpath /$f) {place}/$f; done"
+        if fault == "writable":
+            place.chmod(0o775)
+        elif fault == "foreign":
+            os.chown(place, 65534, 0)
+        where = place / "not-there" if fault == "missing" else place
+        if fault is None:
+            subprocess.run(["sh", "-c", script], check=True)
+        peer = serve(suite, in_home(home), f"ChrootDirectory {where}", user=name)
+        result = ssh(peer, key, "pwd; ls /; echo $0")
+        if fault is None:
+            assert set(result.stdout.decode().split()) >= {"/", "bin", "usr"} and b"etc" not in result.stdout, peer.log_text()
+        else:
+            assert result.returncode == 255 and result.stdout == b""
+            text = {"missing": f'"{where}"'}.get(fault, f'bad ownership or modes for chroot directory "{place}"')
+            wait_until(lambda: text in peer.log_text(), text)
+    finally:
+        if fault is None:
+            subprocess.run(["sh", "-c", f"umount {place}/bin {place}/lib {place}/lib64 {place}/usr"])
+        assert not os.path.ismount(place / "usr")
+        subprocess.run(["rm", "-rf", "--one-file-system", place])
+
+
+def test_names_that_nobody_has_take_as_long(serve, account, askpass):
+    """The median of tries by password differs by less than what a network makes of it."""
+    name, _ = account
+    peer = serve(UNDER_TEST, "UsePAM no", "MaxAuthTries 100", "LoginGraceTime 0")
+    environment, _ = askpass("wrong")
+    import paramiko
+
+    def seconds(user):
+        transport = paramiko.Transport(("127.0.0.1", peer.port))
+        transport.start_client(timeout=20)
+        try:
+            start = time.monotonic()
+            with pytest.raises(paramiko.AuthenticationException):
+                transport.auth_password(user, "wrong", fallback=False)
+            return time.monotonic() - start
+        finally:
+            transport.close()
+
+    found = {name: [], "nobody-knows": []}
+    for _ in range(9):
+        for user in found:
+            found[user].append(seconds(user))
+    first, second = (statistics.median(times) for times in found.values())
+    assert 0.5 < first / second < 2, found
+
+
+@BOTH
+def test_the_name_of_the_service_for_pam(suite, serve_with, etc, ready, key):
+    name, home = ready
+    if suite is OPENSSH:
+        pytest.skip("PAMServiceName came with 10.0")
+    permit = "auth required pam_permit.so\naccount required {}.so\nsession required pam_permit.so\n"
+    (etc / "pam.d/hw-good").write_text(permit.format("pam_permit"))
+    (etc / "pam.d/hw-bad").write_text(permit.format("pam_deny"))
+    for service, allowed in (("hw-good", True), ("hw-bad", False)):
+        peer = serve_with(suite, in_home(home), "UsePAM yes", f"PAMServiceName {service}", user=name)
+        assert (ssh(peer, key, "echo in").stdout == b"in\n") == allowed, peer.log_text()

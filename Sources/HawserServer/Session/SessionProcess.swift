@@ -213,7 +213,8 @@ package final class SessionProcess {
                 throw PrivilegeError(call: "chroot \(path)", errno: 2)
             }
             guard status.isDirectory, status.uid == 0, status.mode & 0o022 == 0 else {
-                let what = part == path ? "\"\(path)\"" : "component \"\(part == "/" ? "" : part)/\""
+                let component = part == "/" ? part : part + "/"
+                let what = part == path ? "\"\(path)\"" : "component \"\(component)\""
                 log.fatal("bad ownership or modes for chroot directory \(what)")
                 throw PrivilegeError(call: "chroot \(path)", errno: 1)
             }

@@ -7,7 +7,7 @@ import Glibc
 /// (docs/decisions/0011-resting.md).
 enum Rest {
     /// What is left of a wait of `milliseconds` (-1: no bound) after a part of it, if it is worth
-    /// a rest: going to rest and waking up take about a tenth of a millisecond.
+    /// a rest: going to rest and waking up cost half a millisecond.
     static func left(of milliseconds: Int32, after nanoseconds: UInt64) -> Int32? {
         guard milliseconds >= 0 else { return -1 }
         let left = Int64(milliseconds) - Int64(clamping: nanoseconds / 1_000_000)

@@ -110,10 +110,13 @@ final class SFTPCopies {
         var status: Int32 = 0
         for match in matches {
             guard var attributes = match.attributes else { continue }
-            if attributes.isLink,
-                case .attributes(let followed) =
-                    try session.answer(to: session.client.request(.stat, match.path)).content
-            {
+            if attributes.isLink {
+                let reply = try session.answer(to: session.client.request(.stat, match.path))
+                guard case .attributes(let followed) = reply.content else {
+                    reporter.fail("scp: stat remote: \(reply.failureText)")
+                    status = 1
+                    continue
+                }
                 attributes = followed
             }
             guard
@@ -175,7 +178,18 @@ final class SFTPCopies {
         var isDirectory = false
         switch place {
         case .local:
-            isDirectory = FileCalls.status(target, followingLinks: true).1?.isDirectory == true
+            let status = FileCalls.status(target, followingLinks: true).1
+            isDirectory = status?.isDirectory == true
+            // Several go to a name that is not there: it becomes a directory.
+            if isMany, status == nil {
+                let result = FileCalls.makeDirectory(target, mode: 0o777)
+                guard result >= 0 else {
+                    let reason = SystemError.reason(Int32(-result))
+                    reporter.fail("scp: local mkdir \"\(shown(target))\": \(reason)")
+                    return nil
+                }
+                isDirectory = true
+            }
         case .remote(let session):
             let reply = try session.answer(to: session.client.request(.stat, target))
             if case .attributes(let attributes) = reply.content {

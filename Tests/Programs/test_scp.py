@@ -106,6 +106,24 @@ def test_wildcards_of_the_other_side(mode, here, there):
     assert sorted(p.name for p in here.iterdir()) == ["one.txt", "two.txt"]
 
 
+def test_several_make_a_directory_that_is_not_there(server, here, there):
+    for name in ("f1", "f2", "other"):
+        (there / name).write_text(name)
+    result = scp(here, "-D", server, f"h:{there}/f*", "new")
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in (here / "new").iterdir()) == ["f1", "f2"]
+    (here / "file").write_text("x")
+    result = scp(here, "-D", server, f"h:{there}/f*", "file")
+    assert result.returncode == 1 and b"is not a directory" in result.stderr
+
+
+def test_a_link_to_nowhere(server, here, there):
+    (there / "dangling").symlink_to("nowhere")
+    result = scp(here, "-D", server, f"h:{there}/dangling", ".")
+    assert result.returncode == 1
+    assert b"stat remote: No such file or directory" in result.stderr
+
+
 def test_what_is_not_there(mode, here, there):
     result = scp(here, *mode, f"host:{there}/nosuch", "copy")
     assert result.returncode == 1

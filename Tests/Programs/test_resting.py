@@ -143,6 +143,27 @@ def test_a_master_that_rests_serves(line):
     assert it.master_pid(OURS) == pid and it.logins() == 1
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="PAM on behalf of others needs root")
+def test_a_session_process_that_was_started_anew_rests(serve, key):
+    server = serve(OURS, "UsePAM yes")
+    config = server.client_config(key)
+    child = subprocess.Popen(
+        [OURS.ssh, "-F", config, "127.0.0.1", TALK],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout.readline() == b"open\n"
+    for word in (b"one", b"two"):
+        time.sleep(2.6)
+        child.stdin.write(word + b"\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"got " + word + b"\n"
+    time.sleep(1)
+    child.stdin.write(b"end\n")
+    child.stdin.flush()
+    assert child.wait(10) == 7
+
+
 def test_what_may_not_be_written_is_not_after_a_rest(command):
     """The pages that the dynamic linker protects (PT_GNU_RELRO) are protected again."""
     if not can_rest(OURS.ssh):

@@ -409,4 +409,6 @@ def test_fail2ban_finds_what_it_looks_for(suite, serve, person, askpass, key, tm
     assert found["normal"] >= 4, log.read_text()
     FOUND[suite.name] = found
     if len(FOUND) == 2:
-        assert FOUND["ours"] == FOUND["openssh"]
+        # But for how often somebody looked whether the server answers.
+        for mode in found:
+            assert abs(FOUND["ours"][mode] - FOUND["openssh"][mode]) <= 2, FOUND

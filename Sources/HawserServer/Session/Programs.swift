@@ -74,7 +74,7 @@ extension SessionProcess {
         )
         session.idleLimit = idleLimits.limit(session.typeName)
         let program: Session.Program = command.map { .command($0) } ?? .shell
-        if runStartupFile(before: program, session) { return true }
+        if refusalText == nil, runStartupFile(before: program, session) { return true }
         return start(program, session)
     }
 

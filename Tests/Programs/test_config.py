@@ -307,7 +307,7 @@ def test_what_a_file_says_cannot_steer_a_terminal(tmp_path):
     for command in ([OURS.ssh, "-G", "-F", file, "a"], [OURS.sshd, "-t", "-f", file]):
         result = run(command)
         assert result.returncode == 255
-        assert b"\x1b" not in result.stderr and b"\\033]0;title\\007" in result.stderr
+        assert b"\x1b" not in result.stderr and re.search(rb"\\033]0;title\\(007|a)", result.stderr)
 
 
 def test_included_folders_are_passed_over(tmp_path, host_key):
@@ -689,8 +689,8 @@ def identification(*options):
 
 def test_version_addendum():
     line = identification("-o", "VersionAddendum=for %h %%")
-    assert re.fullmatch(rb"SSH-2\.0-\S+ for 127\.0\.0\.1 %", line)
-    assert b" " not in identification("-o", "VersionAddendum=none")
+    plain = identification("-o", "VersionAddendum=none")
+    assert line == plain + b" for 127.0.0.1 %" and plain.startswith(b"SSH-2.0-")
 
 
 def test_log_to_one_place():

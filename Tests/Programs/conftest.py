@@ -301,7 +301,13 @@ def relay():
 def display(home):
     if not all(map(shutil.which, ["Xvfb", "xauth", "xdpyinfo"])):
         pytest.skip("needs Xvfb, xauth and xdpyinfo")
-    number = 100 + secrets.randbelow(400)
+    # What an X server left that was killed could be in the way.
+    free = [
+        number for number in range(100, 1000)
+        if not os.path.lexists(f"/tmp/.X{number}-lock")
+        and not os.path.lexists(f"/tmp/.X11-unix/X{number}")
+    ]
+    number = secrets.choice(free)
     authority = home / "authority"
     authority.touch()
     environment = dict(os.environ, XAUTHORITY=str(authority), DISPLAY=f":{number}")
@@ -317,7 +323,8 @@ def display(home):
         lambda: run(["xdpyinfo"], env=environment).returncode == 0, "the X server's answer"
     )
     yield environment
-    child.kill()
+    # It takes its files along.
+    child.terminate()
     child.wait()
 
 

@@ -242,7 +242,7 @@ package final class ControlClient {
             findsMaster: wantsTerminal
         )
         guard case .done = opened else { return opened }
-        switch receiveFromServer() {
+        switch receiveFromServer(isBounded: true) {
         case .sessionOpened?: break
         case .permissionDenied(_, let reason)?:
             log.error("Master refused session request: \(reason.visible)")
@@ -531,8 +531,9 @@ package final class ControlClient {
 
     /// An answer that the master can give only when its server has. It may take its time, but when it
     /// does the master is asked whether its server is there, and that answer may not.
-    private func receiveFromServer() -> MultiplexReply? {
+    private func receiveFromServer(isBounded: Bool = false) -> MultiplexReply? {
         guard isOurs, !asks else { return receive() }
+        let end = isBounded ? sessionSeconds.map { Clock.nanoseconds + $0 * 1_000_000_000 } : nil
         defer { deadline = nil }
         let step = min(
             sessionSeconds.map { $0 * 500_000_000 } ?? Self.patienceNanoseconds,
@@ -543,7 +544,8 @@ package final class ControlClient {
         while true {
             switch receive() {
             case .information(_, let health)?:
-                guard !health.hasPrefix("dead") else {
+                // A session that is not opened in ConnectTimeout is sought elsewhere.
+                guard !health.hasPrefix("dead"), end.map({ Clock.nanoseconds < $0 }) ?? true else {
                     isOverdue = true
                     return nil
                 }

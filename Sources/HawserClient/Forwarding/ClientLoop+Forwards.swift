@@ -172,7 +172,6 @@ extension ClientLoop {
         }
         guard let id = connection.openChannel(opening) else {
             log.error("too many channels: a forwarded connection is refused")
-            release(descriptor)
             return Descriptor.close(descriptor)
         }
         add(LocalConnection(id, kind: opening.typeName, socket: descriptor, socks: socks))

@@ -80,8 +80,6 @@ final class SOCKSConnection: Watcher {
     private let descriptor: Int32
     private let peer: SocketAddress
     private var negotiation = SOCKSNegotiation()
-    /// It has said where it wants to go, and waits for the channel like everyone else.
-    private var isOver = false
 
     init(_ descriptor: Int32, _ peer: SocketAddress) {
         self.descriptor = descriptor
@@ -93,17 +91,10 @@ final class SOCKSConnection: Watcher {
     }
 
     func fire(_ ready: DescriptorWatch.Ready, _ loop: ClientLoop) {
-        // It speaks before it has been told that it may: what it says waits in the socket.
-        if isOver { return loop.unwatch(descriptor) }
-        let transfer: Transfer
-        do {
-            var whole = loop.buffer.mutableRawBytes
-            var part = whole.prefix(SOCKSNegotiation.maximumBytes)
-            transfer = Descriptor.read(descriptor, into: &part)
-        }
-        switch transfer {
-        case .bytes(let count):
-            negotiation.append(loop.buffer.rawBytes.extracting(first: count))
+        var chunk = [UInt8](repeating: 0, count: SOCKSNegotiation.maximumBytes)
+        var span = chunk.mutableRawBytes
+        switch Descriptor.read(descriptor, into: &span) {
+        case .bytes(let count): negotiation.append(chunk.rawBytes.extracting(first: count))
         case .wouldBlock: return
         case .ended, .failed: return close(loop)
         }
@@ -115,7 +106,7 @@ final class SOCKSConnection: Watcher {
                 _ = Descriptor.write(descriptor, bytes.rawBytes)
                 return close(loop)
             case .connect(let host, let port):
-                isOver = true
+                loop.unwatch(descriptor)
                 loop.log.debug("dynamic request: connect to \(host.visible) port \(port)")
                 return loop.open(
                     .tcp(host: host, port: port),

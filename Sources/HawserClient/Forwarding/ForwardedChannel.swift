@@ -44,14 +44,11 @@ final class LocalConnection: ClientChannel {
             let answer = socks.reply(outcome)
             _ = Descriptor.write(socket, answer.rawBytes)
         }
-        loop.release(socket)
         close()
     }
 
     override func finished(_ loop: ClientLoop) {
         detach(loop)
-        // One that came with SOCKS is watched before its channel is open.
-        loop.release(socket)
         close()
     }
 

@@ -46,6 +46,12 @@ package enum Files {
         let device: UInt64
         let inode: UInt64
         let modified: Int64
+
+        /// Whether it is the same file, changed in between or not: someone may touch a socket so
+        /// that no cleaner takes it for forgotten.
+        package func isSameFile(as other: Identity) -> Bool {
+            device == other.device && inode == other.inode
+        }
     }
 
     /// What is at `path`, links not followed; nil for nothing.

@@ -396,10 +396,13 @@ def test_fail2ban_finds_what_it_looks_for(suite, serve, person, askpass, key, tm
         run([OPENSSH.ssh, "-F", config, "127.0.0.1", "true"], env=environment)
     assert ssh(peer, key, "true").returncode == 0
     peer.stop()
-    # As syslog would write them.
+    # As syslog would write them; but who only looked whether the server answers is none of them, and
+    # how often that was depends on the machine.
     stamp = time.strftime("%b %d %H:%M:%S")
     log = tmp_path / "auth.log"
-    log.write_text("".join(f"{stamp} host sshd[123]: {line.rstrip()}\n" for line in peer.log_text().splitlines()))
+    probes = re.compile(r"kex_exchange_identification|^Connection (closed|reset) by \S+ port \d+\s*$")
+    lines = [line.rstrip() for line in peer.log_text().splitlines() if not probes.search(line)]
+    log.write_text("".join(f"{stamp} host sshd[123]: {line}\n" for line in lines))
     found = {}
     for mode in ("normal", "aggressive"):
         result = run(["fail2ban-regex", log, f"sshd[mode={mode}]"])
@@ -409,6 +412,4 @@ def test_fail2ban_finds_what_it_looks_for(suite, serve, person, askpass, key, tm
     assert found["normal"] >= 4, log.read_text()
     FOUND[suite.name] = found
     if len(FOUND) == 2:
-        # But for how often somebody looked whether the server answers.
-        for mode in found:
-            assert abs(FOUND["ours"][mode] - FOUND["openssh"][mode]) <= 2, FOUND
+        assert FOUND["ours"] == FOUND["openssh"]

@@ -108,7 +108,10 @@ package final class ControlMaster: Watcher {
     }
 
     /// The file at the path is ours.
-    private var isThere: Bool { identity != nil && Files.identity(path) == identity }
+    private var isThere: Bool {
+        guard let identity, let found = Files.identity(path) else { return false }
+        return found.isSameFile(as: identity)
+    }
 
     /// Whoever has asked for nothing after a while, or does not read, is let go.
     private func sweepLater(_ loop: ClientLoop) {

@@ -80,7 +80,9 @@ final class Scan {
                 return true
             } catch {
                 Descriptor.close(made)
-                log.error("connect (`\(host.address)'): \(error.reason)")
+                let text = "connect (`\(host.address)'): \(error.reason)"
+                // ECONNREFUSED: nobody is there, as where it is known only later.
+                error.number == 111 ? log.debug(text) : log.error(text)
             }
         }
         return false

@@ -97,7 +97,8 @@ def test_one_that_rests_can_be_stopped(command):
         text = pathlib.Path(f"/proc/{child.pid}/stat").read_text()
         return text.rsplit(")", 1)[1].split()[0]
 
-    child, beginning = opened([*command, TALK])
+    # A group of its own, with a parent outside it: no orphan may be stopped so.
+    child, beginning = opened([*command, TALK], process_group=0)
     rests(child.pid, beginning)
     child.send_signal(signal.SIGTSTP)
     wait_until(lambda: state() == "T", "the process to stop")

@@ -82,6 +82,18 @@ def make_key(folder, name="id", kind="ed25519", passphrase="", suite=OPENSSH, bi
     return path
 
 
+def mounted(suite, script, mounts):
+    """`suite` with an sshd in a mount namespace of its own, where the shell has run `mounts`; `script` starts it."""
+    script.write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{mounts} && exec {suite.sshd} \"$@\"' sh \"$@\"\n")
+    script.chmod(0o755)
+
+    class Wrapped:
+        prefix = suite.prefix
+        sshd = str(script)
+
+    return Wrapped
+
+
 class Server:
     """An sshd of a suite on its own port."""
 

@@ -11,7 +11,7 @@ import time
 
 import pexpect
 import pytest
-from conftest import OPENSSH, OURS, UNDER_TEST, Server, make_key, run, wait_until
+from conftest import OPENSSH, OURS, UNDER_TEST, Server, make_key, mounted, run, wait_until
 from test_server_files import etc, serve_with  # noqa: F401
 from test_server_rows import own, person, public, ssh  # noqa: F401
 
@@ -48,19 +48,9 @@ def recorded(tmp_path, key):
         (place / "log").mkdir()
         for name in ("run/utmp", "log/wtmp", "log/btmp", "log/lastlog"):
             (place / name).touch(mode=0o660 if "btmp" in name else 0o664)
-        script = tmp_path / f"sshd{len(servers)}"
-        script.write_text(
-            "#!/bin/sh\nexec unshare --mount sh -c '"
-            f'{also} && mount --bind {place}/run /run && mount --bind {place}/log /var/log && exec {suite.sshd} "$@"\' sh "$@"\n'
-        )
-        script.chmod(0o755)
-
-        class Wrapped:
-            prefix = suite.prefix
-            sshd = str(script)
-
+        mounts = f"{also} && mount --bind {place}/run /run && mount --bind {place}/log /var/log"
         peer = Server(suite, tmp_path / f"server{len(servers)}", user, extra=lines, arguments=words)
-        peer.suite = Wrapped
+        peer.suite = mounted(suite, tmp_path / f"sshd{len(servers)}", mounts)
         peer.allow(key)
         servers.append(peer)
         return peer.start(), place
@@ -400,7 +390,7 @@ def test_fail2ban_finds_what_it_looks_for(suite, serve, person, askpass, key, tm
     # how often that was depends on the machine.
     stamp = time.strftime("%b %d %H:%M:%S")
     log = tmp_path / "auth.log"
-    probes = re.compile(r"kex_exchange_identification|^Connection (closed|reset) by \S+ port \d+\s*$")
+    probes = re.compile(r"kex_exchange_identification|^Connection (closed|reset) by \S+ port \d+( \[preauth\])?\s*$")
     lines = [line.rstrip() for line in peer.log_text().splitlines() if not probes.search(line)]
     log.write_text("".join(f"{stamp} host sshd[123]: {line}\n" for line in lines))
     found = {}

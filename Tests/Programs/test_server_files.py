@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import OPENSSH, UNDER_TEST, Server, make_key, run
+from conftest import OPENSSH, UNDER_TEST, Server, make_key, mounted, run
 from test_server_hostbased import OPTIONS, known, login as hostbased, put, visitor  # noqa: F401
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="mounting is root's")
@@ -29,19 +29,8 @@ def serve_with(etc, tmp_path, me, key):
     servers = []
 
     def start(suite, *lines, user=None):
-        script = tmp_path / f"sshd{len(servers)}"
-        script.write_text(
-            "#!/bin/sh\nexec unshare --mount sh -c '"
-            f'mount --bind {etc} /etc && exec {suite.sshd} "$@"\' sh "$@"\n'
-        )
-        script.chmod(0o755)
-
-        class Wrapped:
-            prefix = suite.prefix
-            sshd = str(script)
-
         peer = Server(suite, tmp_path / f"server{len(servers)}", user or me, extra=lines)
-        peer.suite = Wrapped
+        peer.suite = mounted(suite, tmp_path / f"sshd{len(servers)}", f"mount --bind {etc} /etc")
         peer.allow(key)
         servers.append(peer)
         return peer.start()

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-
 /// The libraries that know accounts, nsswitch.conf(5).
 package enum NameServices {
     /// Loads them, without asking any of them anything: copies of this process share what loading
-    /// has written, and need not do it themselves. C: `dlopen`.
+    /// has written, and need not do it themselves.
     package static func load() {
-        guard let file = try? Descriptor.open("/etc/nsswitch.conf", 0) else { return }
-        defer { Descriptor.close(file) }
-        let text = Descriptor.readAll(file, limit: 64 << 10) ?? []
+        guard let text = try? Files.read("/etc/nsswitch.conf", limit: 64 << 10) else { return }
         for name in names(in: String(decoding: text, as: UTF8.self)) {
             // Kept for good; nothing is called in it but by the C library.
-            _ = unsafe dlopen("libnss_\(name).so.2", RTLD_NOW)
+            _ = DynamicLibrary("libnss_\(name).so.2")
         }
     }
 

@@ -60,21 +60,19 @@ package final class LineEditor {
 
     /// Nil when the library is not there.
     package init?(program: String, prompt: String) {
-        // SAFETY: the symbols are those of editline(3), whose C types are the ones above; the
-        // library stays open.
+        // SAFETY: the symbols are those of editline(3), whose C types are the ones above.
         guard
-            let library = unsafe dlopen("libedit.so.2", RTLD_NOW)
-                ?? dlopen("libedit.so.0", RTLD_NOW),
-            let initialize = unsafe dlsym(library, "el_init"),
-            let set = unsafe dlsym(library, "el_set"),
-            let getLine = unsafe dlsym(library, "el_gets"),
-            let insert = unsafe dlsym(library, "el_insertstr"),
-            let currentLine = unsafe dlsym(library, "el_line"),
-            let finish = unsafe dlsym(library, "el_end"),
-            let makeHistory = unsafe dlsym(library, "history_init"),
-            let historyFunction = unsafe dlsym(library, "history"),
-            let history = unsafe unsafeBitCast(makeHistory, to: MakeHistory.self)(),
-            let editor = unsafe unsafeBitCast(initialize, to: Initialize.self)(
+            let library = DynamicLibrary("libedit.so.2", "libedit.so.0"),
+            let initialize = unsafe library.function("el_init", Initialize.self),
+            let set = unsafe library.function("el_set", UnsafeMutableRawPointer.self),
+            let getLine = unsafe library.function("el_gets", GetLine.self),
+            let insert = unsafe library.function("el_insertstr", Insert.self),
+            let currentLine = unsafe library.function("el_line", CurrentLine.self),
+            let finish = unsafe library.function("el_end", End.self),
+            let makeHistory = unsafe library.function("history_init", MakeHistory.self),
+            let historyFunction = unsafe library.function("history", UnsafeMutableRawPointer.self),
+            let history = unsafe makeHistory(),
+            let editor = unsafe initialize(
                 program,
                 hawser_standard_stream(0),
                 hawser_standard_stream(1),
@@ -83,10 +81,10 @@ package final class LineEditor {
         else { return nil }
         unsafe self.editor = editor
         unsafe self.set = set
-        unsafe self.getLine = unsafeBitCast(getLine, to: GetLine.self)
-        unsafe self.insert = unsafeBitCast(insert, to: Insert.self)
-        unsafe self.currentLine = unsafeBitCast(currentLine, to: CurrentLine.self)
-        unsafe self.finish = unsafeBitCast(finish, to: End.self)
+        unsafe self.getLine = unsafe getLine
+        unsafe self.insert = unsafe insert
+        unsafe self.currentLine = unsafe currentLine
+        unsafe self.finish = unsafe finish
         unsafe self.historyFunction = historyFunction
         unsafe self.history = history
         unsafe self.prompt = strdup(prompt)

@@ -61,21 +61,15 @@ package enum CopyRecord: Equatable, Sendable {
     }
 
     private static func times(_ rest: ArraySlice<UInt8>) throws(Failure) -> CopyRecord {
-        let parts = rest.split(separator: 32, omittingEmptySubsequences: false)
-        guard parts.count == 4, let modification = number(parts[0]) else {
-            throw .malformed("mtime.sec not present")
-        }
-        guard let microseconds = number(parts[1]), microseconds < 1_000_000 else {
-            throw .malformed("mtime.usec not delimited")
-        }
-        guard let access = number(parts[2]) else { throw .malformed("atime.sec not delimited") }
-        guard let rest = number(parts[3]), rest < 1_000_000 else {
+        var fields = Fields(rest)
+        let modification = try fields.seconds("mtime")
+        guard let microseconds = fields.number(), microseconds < 1_000_000, fields.passSpace()
+        else { throw .malformed("mtime.usec not delimited") }
+        let access = try fields.seconds("atime")
+        guard (fields.number() ?? 0) < 1_000_000, fields.isAtEnd else {
             throw .malformed("atime.usec not delimited")
         }
-        return .times(
-            modification: Int64(clamping: modification),
-            access: Int64(clamping: access)
-        )
+        return .times(modification: modification, access: access)
     }
 
     private static func entry(
@@ -83,20 +77,21 @@ package enum CopyRecord: Equatable, Sendable {
     ) throws(Failure) -> (
         UInt32, UInt64, [UInt8]
     ) {
-        let parts = rest.split(separator: 32, maxSplits: 2, omittingEmptySubsequences: false)
-        guard let digits = parts.first, (1...6).contains(digits.count),
-            let mode = UInt32(String(decoding: digits, as: UTF8.self), radix: 8)
-        else { throw .malformed("bad mode") }
-        guard parts.count == 3 else { throw .malformed("mode not delimited") }
-        guard let size = number(parts[1]) else { throw .malformed("size not delimited") }
-        let name = Array(parts[2])
+        guard let mode = Self.mode(rest.prefix(4)) else { throw .malformed("bad mode") }
+        var fields = Fields(rest.dropFirst(4))
+        guard fields.passSpace() else { throw .malformed("mode not delimited") }
+        guard let size = fields.number() else { throw .malformed("size not present") }
+        guard fields.passSpace() else { throw .malformed("size not delimited") }
+        guard size <= UInt64(Int64.max) else { throw .malformed("size out of range") }
+        let name = Array(fields.rest)
         guard RemotePath.isSafe(name: name) else { throw .unsafeName(name) }
-        return (mode & 0o7777, size, name)
+        return (mode, size, name)
     }
 
-    private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
-        guard !digits.isEmpty, digits.allSatisfy({ (48...57).contains($0) }) else { return nil }
-        return UInt64(String(decoding: digits, as: UTF8.self))
+    /// Four octal digits.
+    private static func mode(_ digits: ArraySlice<UInt8>) -> UInt32? {
+        guard digits.count == 4, digits.allSatisfy({ (48...55).contains($0) }) else { return nil }
+        return digits.reduce(0) { $0 << 3 | UInt32($1 - 48) }
     }
 
     private static func octal(_ mode: UInt32) -> String {
@@ -107,6 +102,35 @@ package enum CopyRecord: Equatable, Sendable {
     /// A line end in a name would end the record.
     private static func oneLine(_ text: [UInt8]) -> [UInt8] {
         text.contains(10) ? text.flatMap { $0 == 10 ? Array("\\^J".utf8) : [$0] } : text
+    }
+}
+
+/// The numbers of a record's line.
+private struct Fields {
+    private(set) var rest: ArraySlice<UInt8>
+
+    init(_ rest: ArraySlice<UInt8>) { self.rest = rest }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    /// The digits that come next, the largest number where they say more; nil when there are none.
+    mutating func number() -> UInt64? {
+        let digits = rest.prefix { (48...57).contains($0) }
+        guard !digits.isEmpty else { return nil }
+        rest = rest.dropFirst(digits.count)
+        return UInt64(String(decoding: digits, as: UTF8.self)) ?? .max
+    }
+
+    mutating func passSpace() -> Bool {
+        guard rest.first == 32 else { return false }
+        rest = rest.dropFirst()
+        return true
+    }
+
+    mutating func seconds(_ what: String) throws(CopyRecord.Failure) -> Int64 {
+        guard let seconds = number() else { throw .malformed("\(what).sec not present") }
+        guard passSpace() else { throw .malformed("\(what).sec not delimited") }
+        return Int64(clamping: seconds)
     }
 }
 

@@ -16,6 +16,8 @@ struct SCPCommandLine {
         "-x", "-oPermitLocalCommand=no", "-oClearAllForwardings=yes", "-oRemoteCommand=none",
         "-oRequestTTY=no",
     ]
+    /// What ssh gets for a login from one host to the other (`-R`).
+    var directArguments = ["-x", "-oClearAllForwardings=yes", "-n"]
     /// What the far scp gets in the old protocol.
     var remoteFlags = ""
     var usesLegacy = false
@@ -69,14 +71,20 @@ struct SCPCommandLine {
         if printsJSON { showsProgress = false }
     }
 
+    /// Notes what every ssh gets.
+    private mutating func pass(_ words: [String]) {
+        sshArguments += words
+        directArguments += words
+    }
+
     private mutating func set(_ letter: Character) throws(Failure) {
         switch letter {
-        case "1": throw .leave("\(name): SSH protocol v.1 is no longer supported\n", 255)
+        case "1": throw .leave("\(name): SSH protocol v.1 is no longer supported\r\n", 255)
         case "2": break
         case "3": isDirectBetweenHosts = false
         case "R": isDirectBetweenHosts = true
-        case "4", "6", "A", "C": sshArguments.append("-\(letter)")
-        case "B": sshArguments.append("-oBatchmode=yes")
+        case "4", "6", "A", "C": pass(["-\(letter)"])
+        case "B": pass(["-oBatchmode=yes"])
         case "O": usesLegacy = true
         case "s": usesLegacy = false
         case "T": checksNames = false
@@ -87,10 +95,10 @@ struct SCPCommandLine {
         case "q":
             showsProgress = false
             isQuiet = true
-            sshArguments.append("-q")
+            pass(["-q"])
         case "v":
             verbosity += 1
-            sshArguments.append("-v")
+            pass(["-v"])
         case "d": targetIsDirectory = true
         case "f": role = .source
         case "t": role = .sink
@@ -100,14 +108,14 @@ struct SCPCommandLine {
 
     private mutating func set(_ letter: Character, _ value: String) throws(Failure) {
         switch letter {
-        case "c", "i", "J", "F", "o": sshArguments += ["-\(letter)", value]
+        case "c", "i", "J", "F", "o": pass(["-\(letter)", value])
         case "D": directServer = value
         case "M":
             guard value == "scp" || value == "sftp" else { throw .leave(usage, 1) }
             usesLegacy = value == "scp"
         case "P":
             guard let number = UInt16(value), number > 0 else {
-                throw .leave("\(name): bad port \"\(value)\"\n\n", 255)
+                throw .leave("\(name): bad port \"\(value)\"\n\r\n", 255)
             }
             port = value
         case "S": ssh.path = value
@@ -118,18 +126,18 @@ struct SCPCommandLine {
             options.kilobitsPerSecond = limit
         default:
             if let fault = TransferTuning.apply(value, to: &options) {
-                throw .leave("\(name): \(fault)\n", 255)
+                throw .leave("\(name): \(fault)\r\n", 255)
             }
         }
     }
 
-    /// The command of the far scp, without its files.
-    func remoteCommand(_ end: String, targetIsDirectory: Bool = false) -> String {
+    /// The command of the far scp, without its files; `isMany`: they go to one target.
+    func remoteCommand(_ end: String, isMany: Bool) -> String {
         var command = "scp"
         if verbosity > 0 { command += " -v" }
         if isRecursive { command += " -r" }
         command += remoteFlags
-        if targetIsDirectory { command += " -d" }
+        if isMany || targetIsDirectory { command += " -d" }
         return command + (end.isEmpty ? "" : " " + end)
     }
 

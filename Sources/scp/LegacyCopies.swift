@@ -37,20 +37,22 @@ extension Program {
         return copy.failures == 0 ? 0 : 1
     }
 
-    func sendLegacy(_ from: [UInt8], _ to: RemoteDestination, isMany: Bool) -> Int32 {
+    /// All go by one connection.
+    func sendLegacy(_ from: [[UInt8]], _ to: RemoteDestination, isMany: Bool) -> Int32 {
         guard isGoodUser(to) else { return 1 }
         let command =
-            Array(line.remoteCommand("-t", targetIsDirectory: isMany).utf8) + [32]
+            Array(line.remoteCommand("-t", isMany: isMany).utf8) + [32]
             + protected(path(of: to))
         return run(to, command, legacyOptions) { (copy) throws(LegacyEnd) in
-            try copy.send([from])
+            try copy.send(from)
         }
     }
 
     func fetchLegacy(_ from: RemoteDestination, _ to: [UInt8], isMany: Bool) -> Int32 {
         guard isGoodUser(from) else { return 1 }
         let wanted = path(of: from)
-        let command = Array(line.remoteCommand("-f").utf8) + [32] + protected(wanted)
+        let command =
+            Array(line.remoteCommand("-f", isMany: isMany).utf8) + [32] + protected(wanted)
         var options = legacyOptions
         options.targetIsDirectory = isMany
         if line.checksNames, !line.isRecursive {
@@ -83,7 +85,7 @@ extension Program {
         do throws(SystemError) {
             pipes = try ProgramPipes.start(line.ssh.path, words, lastArgument: command)
         } catch {
-            reporter.fail("\(line.ssh.path): \(error.reason)")
+            reporter.fail("\(line.ssh.path): \(error.reason)", plain: true)
             return 255
         }
         let copy = LegacyCopy(
@@ -93,14 +95,14 @@ extension Program {
             observer: reporter
         )
         var hasFailed = false
-        reporter.prefix = ""
+        reporter.isVerbatim = true
         do throws(LegacyEnd) {
             try body(copy)
         } catch {
             hasFailed = true
             switch error {
             case .lostConnection: reporter.fail("lost connection")
-            case .over(let text): reporter.fail(text.isEmpty ? "" : "scp: " + text)
+            case .over(let text): reporter.fail(text)
             }
         }
         Descriptor.close(pipes.writer)
@@ -118,14 +120,15 @@ extension Program {
             FileCalls.setPipeBytes(forth.write, 1 << 20)
             let source = try spawn(
                 from,
-                Array(line.remoteCommand("-f").utf8) + [32] + protected(path(of: from)),
+                Array(line.remoteCommand("-f", isMany: isMany).utf8) + [32]
+                    + protected(path(of: from)),
                 [],
                 input: back.read,
                 output: forth.write
             )
             let sink = try spawn(
                 to,
-                Array(line.remoteCommand("-t", targetIsDirectory: isMany).utf8) + [32]
+                Array(line.remoteCommand("-t", isMany: isMany).utf8) + [32]
                     + protected(path(of: to)),
                 ["-oBatchMode=yes"],
                 input: forth.read,

@@ -40,7 +40,7 @@ struct Program {
         guard let target = sources.popLast() else { return 1 }
         for (place, word) in zip(sources + [target], line.operands) {
             if case .remote(let destination) = place, destination.host.isEmpty {
-                reporter.fail("\(PrintableText.of(word)): invalid uri")
+                reporter.fail("\(PrintableText.of(word)): invalid uri", plain: true)
                 return 1
             }
         }
@@ -53,16 +53,52 @@ struct Program {
         if sources.count > 1 || line.targetIsDirectory, case .local(let path) = target,
             let refusal = directoryRefusal(path)
         {
-            reporter.fail("\(PrintableText.of(path)): \(refusal)")
+            reporter.fail("\(PrintableText.of(path)): \(refusal)", plain: true)
             return 1
         }
-        for source in sources {
-            let result = copy(source, target, copies, isMany: sources.count > 1)
+        let isMany = sources.count > 1
+        for step in steps(sources, target) {
+            let result = copy(step, target, copies, isMany: isMany)
             // What went wrong once stays wrong; a lost connection weighs most.
             if result != 0 { status = max(status, result) }
             if result == 255 || reporter.endingSignal != nil { break }
         }
         return status
+    }
+
+    /// What is copied at once: a source, or files from here that the old protocol sends together.
+    private enum Step {
+        case one(Location)
+        case sent([[UInt8]], RemoteDestination)
+    }
+
+    private func steps(_ sources: [Location], _ target: Location) -> [Step] {
+        var steps: [Step] = []
+        for source in sources {
+            guard line.usesLegacy, case .local(let path) = source, case .remote(let to) = target
+            else {
+                steps.append(.one(source))
+                continue
+            }
+            if case .sent(let paths, _)? = steps.last {
+                steps[steps.count - 1] = .sent(paths + [path], to)
+            } else {
+                steps.append(.sent([path], to))
+            }
+        }
+        return steps
+    }
+
+    private func copy(
+        _ step: Step,
+        _ target: Location,
+        _ copies: SFTPCopies,
+        isMany: Bool
+    ) -> Int32 {
+        switch step {
+        case .one(let source): copy(source, target, copies, isMany: isMany)
+        case .sent(let paths, let to): sendLegacy(paths, to, isMany: isMany)
+        }
     }
 
     private func copy(
@@ -74,14 +110,12 @@ struct Program {
         switch (source, target) {
         case (.local(let from), .local(let to)): return copyHere(from, to)
         case (.remote(let from), .remote(let to)):
-            if line.isDirectBetweenHosts { return copyBetweenHosts(from, to, target) }
+            if line.isDirectBetweenHosts { return copyBetweenHosts(from, to, isMany: isMany) }
             return line.usesLegacy
                 ? relayLegacy(from, to, isMany: isMany)
                 : copies.copy(from, to, isMany: isMany)
         case (.local(let from), .remote(let to)):
-            return line.usesLegacy
-                ? sendLegacy(from, to, isMany: isMany)
-                : copies.send(from, to, isMany: isMany)
+            return copies.send(from, to, isMany: isMany)
         case (.remote(let from), .local(let to)):
             return line.usesLegacy
                 ? fetchLegacy(from, to, isMany: isMany)
@@ -122,20 +156,21 @@ struct Program {
     private func copyBetweenHosts(
         _ from: RemoteDestination,
         _ to: RemoteDestination,
-        _ target: Location
+        isMany: Bool
     ) -> Int32 {
         guard to.port == nil || to.port == "22" else {
             reporter.fail("scp: target port not supported with two remote hosts and the -R option")
             return 1
         }
-        var words = ["-x", "-oClearAllForwardings=yes", "-n"]
-        if line.verbosity > 0 { words.append("-v") }
+        var words = line.directArguments
         if let port = from.port { words += ["-p", port] }
         if let user = from.user { words += ["-l", user] }
         let path = from.path.flatMap { $0.isEmpty ? nil : $0 } ?? [46]
-        let name = to.text + ":" + String(decoding: to.path ?? [46], as: UTF8.self)
+        let targetPath = to.path.flatMap { $0.isEmpty ? nil : $0 } ?? [46]
+        let name = to.text + ":" + String(decoding: targetPath, as: UTF8.self)
         words += [
-            "--", from.host, line.remoteCommand(""), String(decoding: path, as: UTF8.self), name,
+            "--", from.host, line.remoteCommand("", isMany: isMany),
+            String(decoding: path, as: UTF8.self), name,
         ]
         var spawn = Spawn(line.ssh.path, [line.ssh.path] + words)
         spawn.searchesPath = true

@@ -29,26 +29,31 @@ final class Reporter: CopyObserver {
         if verbosity > 0 { printError(text + "\n") }
     }
 
-    /// A failure of scp itself.
-    func fail(_ text: String) {
+    /// A failure of scp itself. It ends as messages of the log do, and those of ssh; a `plain` one,
+    /// as all of the old protocol, as those of system calls.
+    func fail(_ text: String, plain: Bool = false) {
         guard !text.isEmpty else { return }
         meter.abandon()
         if printsJSON { emit("error", [("message", .text(text))]) }
-        printError(called(text) + "\n")
+        printError(called(text) + (plain || isVerbatim ? "\n" : "\r\n"))
     }
 
     /// A message with the name that the program was called by in place of its own.
     private func called(_ text: String) -> String {
-        guard text.hasPrefix(Self.own) else { return text }
+        guard !isVerbatim, text.hasPrefix(Self.own) else { return text }
         return name + ": " + text.dropFirst(Self.own.count)
     }
 
     private static let own = "scp: "
 
-    func copyNotes(_ text: String) { printError(called(Self.own + text) + "\n") }
+    func copyNotes(_ text: String) { printError(called(Self.own + text) + "\r\n") }
 
-    var prefix = "scp: "
-    func copyFails(_ text: String) { fail(text.hasPrefix("scp: ") ? text : prefix + text) }
+    /// The old protocol's messages are the other side's, or have no name before them.
+    var isVerbatim = false
+
+    func copyFails(_ text: String) {
+        fail(isVerbatim || text.hasPrefix(Self.own) ? text : Self.own + text)
+    }
 
     func copyStarts(_ source: [UInt8], _ target: [UInt8]) {
         if verbosity > 0 {

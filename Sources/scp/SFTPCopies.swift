@@ -277,7 +277,7 @@ final class SFTPCopies {
         do throws(SystemError) {
             session = try start(program, words)
         } catch {
-            reporter.fail("\(program): \(error.reason)")
+            reporter.fail("\(program): \(error.reason)", plain: true)
             reporter.fail("scp: Connection closed")
             return nil
         }

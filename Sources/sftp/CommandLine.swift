@@ -63,7 +63,7 @@ struct SFTPCommandLine {
             isQuiet = true
             showsProgress = false
             sshArguments.append("-q")
-        case "1": throw .leave("SSH protocol v.1 is no longer supported\n", 255)
+        case "1": throw .leave("SSH protocol v.1 is no longer supported\r\n", 255)
         case "2": break
         case "a": options.resumes = true
         case "f": options.synchronizes = true
@@ -79,26 +79,26 @@ struct SFTPCommandLine {
         case "F", "J", "c", "i", "o": sshArguments += ["-\(letter)", value]
         case "P":
             guard let number = UInt16(value), number > 0 else {
-                throw .leave("Bad port \"\(value)\"\n\n", 255)
+                throw .leave("Bad port \"\(value)\"\n\r\n", 255)
             }
             port = value
         case "D": directCommand = value
         case "S": ssh.path = value
         case "s": subsystem = value
         case "b":
-            guard batchFile == nil else { throw .leave("Batch file already specified.\n", 255) }
+            guard batchFile == nil else { throw .leave("Batch file already specified.\r\n", 255) }
             batchFile = value
             isQuiet = true
             showsProgress = false
             sshArguments.append("-obatchmode yes")
         case "B":
             guard let bytes = Int(value), bytes > 0 else {
-                throw .leave("Invalid buffer size \"\(value)\"\n", 255)
+                throw .leave("Invalid buffer size \"\(value)\"\r\n", 255)
             }
             options.blockBytes = bytes
         case "R":
             guard let count = Int(value), count > 0 else {
-                throw .leave("Invalid number of requests \"\(value)\"\n", 255)
+                throw .leave("Invalid number of requests \"\(value)\"\r\n", 255)
             }
             options.requests = count
         case "l":
@@ -108,7 +108,7 @@ struct SFTPCommandLine {
             options.kilobitsPerSecond = limit
         default:
             if let fault = TransferTuning.apply(value, to: &options) {
-                throw .leave("\(fault)\n", 255)
+                throw .leave("\(fault)\r\n", 255)
             }
         }
     }

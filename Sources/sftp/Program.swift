@@ -35,7 +35,7 @@ struct Program {
         let destination = self.destination
         if let destination, destination.host.isEmpty {
             if RemoteDestination.uri(line.destination, scheme: "sftp") == nil {
-                screen.fail("Missing hostname")
+                printError("Missing hostname\n")
             }
             printError(usage)
             return 1
@@ -52,9 +52,9 @@ struct Program {
                 if Signals.take().contains(2) { Signals.raise(2) }
             }
             if let command = line.directCommand {
-                if !line.isQuiet { screen.fail("Attached to \(command).") }
+                if !line.isQuiet { printError("Attached to \(command).\n") }
             } else if !line.isQuiet {
-                screen.fail("Connected to \(destination?.host ?? "").")
+                printError("Connected to \(destination?.host ?? "").\n")
             }
             status = try converse(session, destination, input)
         } catch {
@@ -111,7 +111,7 @@ struct Program {
             return try start(line.ssh.path, sshArguments(destination))
         } catch {
             let program = line.directCommand?.split(separator: " ").first.map { String($0) }
-            screen.fail("exec: \(program ?? line.ssh.path): \(error.reason)")
+            printError("exec: \(program ?? line.ssh.path): \(error.reason)\n")
             screen.fail("Connection closed")
             return nil
         }

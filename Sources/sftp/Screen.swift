@@ -34,7 +34,8 @@ final class Screen: CopyObserver {
         say(text)
     }
 
-    func fail(_ text: String) { printError(text + (Descriptor.isTerminal(2) ? "\r\n" : "\n")) }
+    /// Failures end as messages of the log do, and those of ssh.
+    func fail(_ text: String) { printError(text + "\r\n") }
 
     func copyNotes(_ text: String) { fail(text) }
 

@@ -1221,7 +1221,9 @@ def outcome(suite, case, contents, place):
 
 
 def alike(output, path):
-    text = output.decode("utf-8", "backslashreplace").replace("\r", "")
+    text = output.decode("utf-8", "backslashreplace")
+    if os.path.basename(path) not in ("scp", "sftp"):
+        text = text.replace("\r", "")
     text = text.replace(path, "PROGRAM")
     # Usage and lists of algorithms are those of 10.5.
     text = re.sub(r"(?im)^usage:.*", "USAGE", text, flags=re.S)
@@ -1229,7 +1231,7 @@ def alike(output, path):
     # A name is hashed with a salt of its own.
     text = re.sub(r"\|1\|[^|]+\|\S+", "|1|HASH", text)
     # What a signal handler of sftp 9.2 says when it runs in time; "Connection closed" follows anyway.
-    text = re.sub(r"(?m)^Connection closed\.  \n", "", text)
+    text = re.sub(r"(?m)^\r?Connection closed\.  \n", "", text)
     # A proxy that ends at once: what is noticed first, in either suite.
     text = text.replace(
         "banner exchange: Connection to UNKNOWN port 65535: Broken pipe\n",

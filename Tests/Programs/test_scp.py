@@ -228,6 +228,58 @@ def test_a_hostile_source(here, wrapper, attack):
         assert b"hello from a shell" in result.stderr
 
 
+@pytest.mark.parametrize("mode", ["scp", "scp-to-openssh"], indirect=True)
+@pytest.mark.parametrize("direction", ["to us", "from us"])
+def test_what_cannot_be_written_is_refused_and_the_rest_copied(mode, direction, here, there):
+    (here / "tree" / "inner").mkdir(parents=True)
+    (here / "tree" / "inner" / "file").write_text("inner")
+    for number in range(400):
+        (here / "tree" / f"f{number}").write_bytes(os.urandom(number * 11))
+    refused = "f200"
+    target = there / "copy" / "tree"
+    (target / refused).mkdir(parents=True)
+    (target / "inner").write_text("a file where a directory should go")
+    if direction == "to us":
+        result = scp(here, *mode, "-r", f"host:{here}/tree", there / "copy", timeout=60)
+    else:
+        result = scp(here, *mode, "-r", "tree", f"host:{there}/copy", timeout=60)
+    assert result.returncode == 1
+    assert result.stderr.count(b"Is a directory") == 1, result.stderr
+    assert result.stderr.count(b"Not a directory") == 1, result.stderr
+    (target / refused).rmdir()
+    (target / "inner").unlink()
+    (here / "tree" / refused).unlink()
+    (here / "tree" / "inner" / "file").unlink()
+    (here / "tree" / "inner").rmdir()
+    assert same(here / "tree", target)
+
+
+HASTY_SOURCE = """
+import os, sys
+def answer():
+    assert os.read(0, 65536)[:1] == bytes(1)
+def out(data):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+answer()
+for number in range(5):
+    out(b"C0644 6 file%d\\n" % number)
+    answer()
+    out(b"text %d" % number + bytes(1))
+    answer()
+"""
+
+
+def test_a_source_that_throws_early_answers_away(here, tmp_path):
+    """It reads all that is there and takes it for one answer, as the programs of some devices do."""
+    program = tmp_path / "ssh"
+    program.write_text(f"#!/bin/sh\nexec python3 -c '{HASTY_SOURCE}'\n")
+    program.chmod(0o755)
+    result = scp(here, "-O", "-T", "-S", program, "host:file*", ".", timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert [(here / f"file{n}").read_text() for n in range(5)] == [f"text {n}" for n in range(5)]
+
+
 def test_an_unasked_name_can_be_let_in(here, wrapper):
     program = wrapper(answer=b"C0644 2 other\nx\n\0")
     assert scp(here, "-O", "-T", "-S", program, "host:file", ".").returncode == 0
@@ -386,10 +438,12 @@ def test_a_long_path_costs_its_delay_once(serve, key, here, there, relay):
     for words in [
         ["-r", "many", f"127.0.0.1:{there}/copy"],
         ["-r", f"127.0.0.1:{there}/copy", "back"],
+        ["-O", "-r", f"127.0.0.1:{there}/copy", "old"],
     ]:
         result = run([OURS.scp, "-F", config, *words], cwd=here, timeout=12)
         assert result.returncode == 0, result.stderr
     assert same(here / "many", here / "back")
+    assert same(here / "many", here / "old")
 
 
 def test_a_cut_connection_is_an_error(serve, key, here, there, relay):

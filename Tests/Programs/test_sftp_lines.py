@@ -159,7 +159,7 @@ def outcome(suite, line, made, place):
     )
     after = files(place)
     changed = {name: after.get(name) for name in before | after if before.get(name) != after.get(name)}
-    text = [re.sub(r"\d\d:\d\d", "TIME", output.decode()).replace("\r", "")
+    text = [re.sub(r"\d\d:\d\d", "TIME", output.decode())
             for output in (result.stdout, result.stderr)]
     return result.returncode, *text, changed
 

@@ -7,7 +7,7 @@ internal import HawserSystem
 ///
 /// A source waits for each of them, and a long path would cost its delay twice for every file. The
 /// user's own sink takes whatever comes and tells the user itself what it could not write; so it
-/// gives its answers before they are due, from the second file on, and the source never waits. (One
+/// gives its answers before they are due, from the second record on, and the source never waits. (One
 /// file alone is copied step by step.) The far sink must answer truthfully, and does not do this.
 ///
 /// A source that throws such early bytes away would wait for ever; when nothing more comes, it gets
@@ -16,7 +16,7 @@ struct LegacyAnswers {
     private let channel: LegacyChannel
     private let mayRunAhead: Bool
     private var isAhead = false
-    private var files = 0
+    private var entries = 0
     /// Answers that were given and are not due yet.
     private var early = 0
     private var patienceMilliseconds: Int32 = 2000
@@ -28,10 +28,10 @@ struct LegacyAnswers {
         self.mayRunAhead = mayRunAhead
     }
 
-    /// To be called once for each record of a file.
-    mutating func noteFile() {
-        files += 1
-        guard mayRunAhead, files == 2 else { return }
+    /// To be called once for each record of a file or directory.
+    mutating func noteEntry() {
+        entries += 1
+        guard mayRunAhead, entries == 2 else { return }
         isAhead = true
         hasRunAhead = true
     }

@@ -44,7 +44,7 @@ extension LegacyCopy {
                 try answers.accept()
             case .file(let mode, let size, let name):
                 try check(name, depth)
-                answers.noteFile()
+                answers.noteEntry()
                 if let path = place(name) {
                     try receiveFile(path, mode, size, times)
                 } else {
@@ -60,6 +60,7 @@ extension LegacyCopy {
                     throw try end("protocol error: directory too deep")
                 }
                 try check(name, depth)
+                answers.noteEntry()
                 if let path = place(name) {
                     try receiveDirectory(path, mode, times, depth)
                 } else {
@@ -210,7 +211,9 @@ extension LegacyCopy {
         switch make(path, mode) {
         case .failure(let text):
             tell(text)
-            if answers.hasRunAhead { try receive(into: nil, depth: depth + 1) } else {
+            if answers.hasRunAhead {
+                try receive(into: nil, depth: depth + 1)
+            } else {
                 _ = try answers.refuse(text)
             }
             return
@@ -224,7 +227,9 @@ extension LegacyCopy {
                 modification: times.modification,
                 followingLinks: true
             )
-            if result < 0 { tell("\(shown(path)): set times: \(SystemError.reason(Int32(-result)))") }
+            if result < 0 {
+                tell("\(shown(path)): set times: \(SystemError.reason(Int32(-result)))")
+            }
         }
         if setsMode {
             _ = FileCalls.setMode(

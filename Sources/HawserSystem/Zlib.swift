@@ -3,9 +3,10 @@
 import CHawserSystem
 package import HawserWire
 
-/// zlib streams (RFC 1950), one in each direction, made when first used.
+/// The compression `zlib` of RFC 4253 §6.2: streams of RFC 1950, one in each direction, made when
+/// first used.
 @safe
-package final class Zlib {
+package final class Zlib: PacketCompression {
     private var deflater: UnsafeMutablePointer<z_stream>?
     private var inflater: UnsafeMutablePointer<z_stream>?
 
@@ -23,19 +24,18 @@ package final class Zlib {
         }
     }
 
-    /// Bytes that were compressed, and what they became.
-    package var compressed: (from: UInt64, to: UInt64) {
+    /// Bytes that were compressed, and what they became on the wire.
+    package var compressed: (plain: UInt64, wire: UInt64) {
         guard let stream = unsafe deflater else { return (0, 0) }
         return unsafe (UInt64(stream.pointee.total_in), UInt64(stream.pointee.total_out))
     }
 
     /// Bytes that came compressed, and what they had been.
-    package var decompressed: (from: UInt64, to: UInt64) {
+    package var decompressed: (plain: UInt64, wire: UInt64) {
         guard let stream = unsafe inflater else { return (0, 0) }
         return unsafe (UInt64(stream.pointee.total_in), UInt64(stream.pointee.total_out))
     }
 
-    /// Appends the compressed form of `payload`, flushed so that the peer can read all of it.
     package func compress(_ payload: RawSpan, into output: inout ByteQueue) {
         let stream = unsafe deflater ?? makeDeflater()
         unsafe payload.withUnsafeBytes { input in
@@ -61,8 +61,6 @@ package final class Zlib {
         }
     }
 
-    /// Appends what `payload` was before, at most `limitBytes` bytes. False when it is not valid or
-    /// would be longer.
     package func decompress(
         _ payload: RawSpan,
         into output: inout ByteQueue,

@@ -4,12 +4,12 @@ internal import HawserCrypto
 internal import HawserProtocol
 internal import HawserSystem
 
-/// The compressions of a connection, so that one can tell what they save.
+/// The compressions of a connection (zlib@openssh.com), so that one can tell what they save.
 final class Compressions {
-    private(set) var made: [ZlibCompression] = []
+    private(set) var made: [Zlib] = []
 
-    func make() -> ZlibCompression {
-        let one = ZlibCompression()
+    func make() -> Zlib {
+        let one = Zlib()
         made.append(one)
         return one
     }
@@ -65,13 +65,14 @@ extension ClientLoop {
 
     private var savings: [(String, String)] {
         guard !compressions.made.isEmpty else { return [] }
-        func sum(_ ways: [(wire: UInt64, plain: UInt64)]) -> String {
+        func sum(_ ways: [(plain: UInt64, wire: UInt64)]) -> String {
             let wire = ways.reduce(0) { $0 &+ $1.wire }
             let plain = ways.reduce(0) { $0 &+ $1.plain }
             return "\(Self.size(plain)) to \(Self.size(wire))"
         }
-        let made = compressions.made
-        return [("compressed", "\(sum(made.map(\.received))) in, \(sum(made.map(\.sent))) out")]
+        let received = sum(compressions.made.map(\.decompressed))
+        let sent = sum(compressions.made.map(\.compressed))
+        return [("compressed", "\(received) in, \(sent) out")]
     }
 
     private static func size(_ bytes: UInt64) -> String {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HawserLog
+package import HawserWire
 
 /// When keys are renewed besides the bounds of the ciphers (RFC 4253 §9; `RekeyLimit`).
 package struct RekeyLimit: Equatable, Sendable {

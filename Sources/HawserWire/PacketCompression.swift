@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import HawserWire
-
 /// The compression of payloads (RFC 4253 §6.2), which the program supplies: the core links no zlib.
 package protocol PacketCompression: AnyObject {
     /// Appends the compressed form of `payload`, flushed so that the peer can read all of it.

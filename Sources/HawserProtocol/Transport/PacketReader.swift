@@ -9,12 +9,7 @@ struct PacketReader: ~Copyable {
     var input = ByteQueue(capacityBytes: 32 << 10)
     var opener: any PacketOpener = plainOpener()
     var decompression: (any PacketCompression)?
-    private(set) var sequenceNumber: UInt32 = 0
-    /// Packets and bytes under the current key.
-    private(set) var packets: UInt64 = 0
-    private(set) var bytes: UInt64 = 0
-    /// Under those before it.
-    private var earlier = Traffic()
+    private(set) var counter = PacketCounter()
 
     /// packet_length of the packet at the front, once its head has been opened.
     private var length: Int?
@@ -43,7 +38,7 @@ struct PacketReader: ~Copyable {
     }
 
     /// The number of the current packet, for SSH_MSG_UNIMPLEMENTED.
-    var currentSequenceNumber: UInt32 { sequenceNumber &- 1 }
+    var currentSequenceNumber: UInt32 { counter.sequenceNumber &- 1 }
 
     /// Opens the next packet; false when more bytes are needed.
     mutating func next() throws(ProtocolError) -> Bool {
@@ -61,27 +56,15 @@ struct PacketReader: ~Copyable {
         }
         self.length = nil
         currentBytes = total
-        sequenceNumber &+= 1
-        packets += 1
-        bytes += UInt64(total)
+        counter.count(total)
         try findPayload(length)
         return true
-    }
-
-    /// Under all keys.
-    var traffic: Traffic {
-        var sum = earlier
-        sum.add(packets: packets, bytes: bytes)
-        return sum
     }
 
     /// Switches to another key; with strict key exchange the numbers start anew.
     mutating func setKey(_ opener: any PacketOpener, resetsSequenceNumber: Bool) {
         self.opener = opener
-        earlier = traffic
-        packets = 0
-        bytes = 0
-        if resetsSequenceNumber { sequenceNumber = 0 }
+        counter.changeKey(resetsSequenceNumber: resetsSequenceNumber)
     }
 
     /// Forgets the current packet, so that what is left is what has not been read.
@@ -99,7 +82,7 @@ struct PacketReader: ~Copyable {
     private mutating func openLength() throws(ProtocolError) -> Int? {
         if let length { return length }
         let opener = opener
-        let number = sequenceNumber
+        let number = counter.sequenceNumber
         guard input.count >= opener.headBytes else { return nil }
         var head = input.mutableBytes
         let announced = opener.openLength(&head, sequenceNumber: number)
@@ -126,7 +109,7 @@ struct PacketReader: ~Copyable {
 
     private mutating func open(_ total: Int) throws(ProtocolError) {
         let opener = opener
-        let number = sequenceNumber
+        let number = counter.sequenceNumber
         do throws(CryptoError) {
             var packet = input.mutableBytes
             var exact = packet.prefix(total)
@@ -184,9 +167,7 @@ struct PacketReader: ~Copyable {
     /// What a process must know to go on reading.
     func write(to writer: inout WireWriter) {
         opener.state.write(to: &writer)
-        writer.write(uint32: sequenceNumber)
-        writer.write(uint64: packets)
-        writer.write(uint64: bytes)
+        counter.write(to: &writer)
         writer.write(string: input.bytes.extracting(droppingFirst: currentBytes))
     }
 
@@ -196,9 +177,7 @@ struct PacketReader: ~Copyable {
         let state = try PacketCipherState(from: &reader)
         guard let opener = try? PacketProtection.opener(from: state) else { throw .badName }
         self.opener = opener
-        sequenceNumber = try reader.readUInt32()
-        packets = try reader.readUInt64()
-        bytes = try reader.readUInt64()
+        counter = try PacketCounter(from: &reader)
         input.append(try reader.readString())
     }
 }

@@ -9,12 +9,7 @@ struct PacketWriter: ~Copyable {
     var output = ByteQueue(capacityBytes: 32 << 10)
     var sealer: any PacketSealer = plainSealer()
     var compression: (any PacketCompression)?
-    private(set) var sequenceNumber: UInt32 = 0
-    /// Packets and bytes under the current key.
-    private(set) var packets: UInt64 = 0
-    private(set) var bytes: UInt64 = 0
-    /// Under those before it.
-    private var earlier = Traffic()
+    private(set) var counter = PacketCounter()
 
     /// Where in the output the packet that is being written begins.
     private var start = 0
@@ -85,7 +80,7 @@ struct PacketWriter: ~Copyable {
         output.appendUninitialized(sealer.tagBytes)
 
         let sealer = sealer
-        let number = sequenceNumber
+        let number = counter.sequenceNumber
         let start = start
         var queued = output.mutableBytes
         var packet = queued.suffix(from: start)
@@ -94,25 +89,13 @@ struct PacketWriter: ~Copyable {
         packet[byteAt: 4] = UInt8(paddingBytes)
         let total = packet.byteCount
         sealer.seal(&packet, sequenceNumber: number)
-        sequenceNumber &+= 1
-        packets += 1
-        bytes += UInt64(total)
-    }
-
-    /// Under all keys.
-    var traffic: Traffic {
-        var sum = earlier
-        sum.add(packets: packets, bytes: bytes)
-        return sum
+        counter.count(total)
     }
 
     /// Switches to another key; with strict key exchange the numbers start anew.
     mutating func setKey(_ sealer: any PacketSealer, resetsSequenceNumber: Bool) {
         self.sealer = sealer
-        earlier = traffic
-        packets = 0
-        bytes = 0
-        if resetsSequenceNumber { sequenceNumber = 0 }
+        counter.changeKey(resetsSequenceNumber: resetsSequenceNumber)
     }
 
     // MARK: Handover
@@ -120,9 +103,7 @@ struct PacketWriter: ~Copyable {
     /// What a process must know to go on writing; what is in the output must have been sent.
     func write(to writer: inout WireWriter) {
         sealer.state.write(to: &writer)
-        writer.write(uint32: sequenceNumber)
-        writer.write(uint64: packets)
-        writer.write(uint64: bytes)
+        counter.write(to: &writer)
         writer.write(string: output.bytes)
     }
 
@@ -131,9 +112,7 @@ struct PacketWriter: ~Copyable {
         let state = try PacketCipherState(from: &reader)
         guard let sealer = try? PacketProtection.sealer(from: state) else { throw .badName }
         self.sealer = sealer
-        sequenceNumber = try reader.readUInt32()
-        packets = try reader.readUInt64()
-        bytes = try reader.readUInt64()
+        counter = try PacketCounter(from: &reader)
         output.append(try reader.readString())
     }
 }

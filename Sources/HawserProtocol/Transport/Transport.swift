@@ -24,8 +24,8 @@ package struct Transport: ~Copyable {
     package internal(set) var sessionIdentifier: [UInt8] = []
     /// What the current keys were agreed to be.
     package internal(set) var negotiated: Negotiated?
-    package var received: Traffic { reader.traffic }
-    package var sent: Traffic { writer.traffic }
+    package var received: Traffic { reader.counter.all }
+    package var sent: Traffic { writer.counter.all }
     /// What the exchange that runs has agreed on.
     var pending: Negotiated?
     var ourKexInit: [UInt8] = []
@@ -420,10 +420,11 @@ package struct Transport: ~Copyable {
         if let interval = options.rekeyLimit.interval, now >= lastExchange + interval {
             return true
         }
-        if max(reader.packets, writer.packets) >= Limits.packetsPerKey { return true }
+        let (opened, sealed) = (reader.counter.underKey, writer.counter.underKey)
+        if max(opened.packets, sealed.packets) >= Limits.packetsPerKey { return true }
         let small = min(reader.opener.blockBytes, writer.sealer.blockBytes) < 16
         let own = small ? Limits.bytesPerKeySmallBlocks : Limits.bytesPerKey
         let bound = min(own, options.rekeyLimit.bytes ?? own)
-        return max(reader.bytes, writer.bytes) >= bound
+        return max(opened.bytes, sealed.bytes) >= bound
     }
 }

@@ -275,13 +275,13 @@ struct KeyExchangeTests {
         var pair = try TransportPair()
         try pair.runToSession()
         // One EXT_INFO each way.
-        #expect(pair.client.reader.sequenceNumber == 1)
-        #expect(pair.server.reader.sequenceNumber == 1)
+        #expect(pair.client.reader.counter.sequenceNumber == 1)
+        #expect(pair.server.reader.counter.sequenceNumber == 1)
         pair.client.send([94, 1])
         pair.client.rekey()
         try pair.run()
-        #expect(pair.client.reader.sequenceNumber == 0)
-        #expect(pair.server.reader.sequenceNumber == 0)
+        #expect(pair.client.reader.counter.sequenceNumber == 0)
+        #expect(pair.server.reader.counter.sequenceNumber == 0)
     }
 
     @Test(
@@ -433,7 +433,7 @@ struct KeyExchangeTests {
         try pair.runToSession()
         var state = WireWriter()
         pair.client.writer.sealer.state.write(to: &state)
-        state.write(uint32: pair.client.writer.sequenceNumber)
+        state.write(uint32: pair.client.writer.counter.sequenceNumber)
         state.write(uint64: Limits.packetsPerKey - 1)
         state.write(uint64: 0)
         state.write(string: [])

@@ -90,7 +90,7 @@ class ClientChannel: Watcher {
     /// A direction is over. A socket's channel is closed when both are.
     func directionEnded(_ loop: ClientLoop) {
         guard isSocket, inputHasEnded, outputIsOver || outputIsBroken else { return }
-        loop.connection.closeChannel(id)
+        loop.connection.closeChannel(id, isUrgent: false)
     }
 
     /// Nobody reads the output any more.
@@ -104,12 +104,14 @@ class ClientChannel: Watcher {
     /// Whether the connection holds data for an output that is to come.
     private var hasOutput: Bool { output >= 0 || error >= 0 }
 
-    /// Lets data flow from here on. Terminals stay as they are: others use them too.
+    /// Lets data flow from here on. Terminals stay as they are: others use them too. What has probably
+    /// come already is read without asking whether it has.
     func attach(
         input: Int32,
         output: Int32,
         error: Int32 = -1,
         isSocket: Bool = false,
+        mayHaveInput: Bool = false,
         _ loop: ClientLoop
     ) {
         self.input = input
@@ -124,6 +126,7 @@ class ClientChannel: Watcher {
         }
         if !pendingOutput.isEmpty { writePending(isError: false, loop) }
         if peerHasEnded { finishOutput(loop) }
+        if mayHaveInput { read(loop) }
         watch(loop)
     }
 
@@ -208,9 +211,7 @@ class ClientChannel: Watcher {
             loop.connection.awaitRoom(on: id)
             return
         }
-        if loop.buffer.isEmpty {
-            loop.buffer = [UInt8](repeating: 0, count: ClientLoop.bufferBytes)
-        }
+        loop.fillBuffer()
         let transfer: Transfer
         do {
             var whole = loop.buffer.mutableRawBytes

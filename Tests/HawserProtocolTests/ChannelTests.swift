@@ -132,6 +132,50 @@ struct ChannelTests {
         #expect(pair.serverProgram.events.last == "channelClosed(0)")
     }
 
+    @Test("A close without a hurry goes with the next message, or by itself after a moment")
+    func heldClose() throws {
+        var pair = try ConnectionPair.authenticated()
+        let first = try pair.openSession()
+        pair.client.sendEOF(on: first.client)
+        pair.server.sendEOF(on: first.server)
+        try pair.run()
+        // Too early: not all that the client has to say has been said.
+        let second = try pair.openSession()
+        pair.client.closeChannel(second.client, isUrgent: false)
+        var isSilent = pair.client.output.isEmpty
+        #expect(!isSilent)
+        try pair.run()
+
+        pair.client.closeChannel(first.client, isUrgent: false)
+        isSilent = pair.client.output.isEmpty
+        #expect(isSilent)
+        pair.server.closeChannel(first.server)
+        try pair.run()
+        // Gone here, its number free again; there not yet.
+        #expect(pair.channelCounts == [0, 1])
+        let third = try opened(pair.client.openChannel(.session))
+        try pair.run(server: { server, event in
+            if case .channelOpenRequested(let id, _) = event { server.confirmChannel(id) }
+        })
+        #expect(pair.channelCounts == [1, 1])
+        let open = pair.client.openChannels
+        #expect(open == [third])
+
+        let last = pair.server.openChannels[0]
+        pair.client.sendEOF(on: third)
+        pair.server.sendEOF(on: last)
+        try pair.run()
+        pair.client.closeChannel(third, isUrgent: false)
+        pair.server.closeChannel(last)
+        try pair.run()
+        #expect(pair.channelCounts == [0, 1])
+        let deadline = pair.client.deadline ?? pair.now
+        #expect(deadline > pair.now && deadline <= pair.now + .milliseconds(200))
+        pair.now = deadline
+        try pair.run()
+        #expect(pair.channelCounts == [0, 0])
+    }
+
     @Test("A refused channel says why")
     func refused() throws {
         var pair = try ConnectionPair.authenticated()

@@ -181,6 +181,35 @@ def test_socks(server, direction, version, host, serve, echo, ssh):
     assert exchange(peer, b"through") == b"through<end>"
 
 
+@pytest.mark.parametrize("pause", [0, 0.3, 2.5], ids=["at once", "a rest", "a long rest"])
+def test_socks_however_a_request_is_cut(pause, serve, echo, ssh):
+    """Requests of single bytes and ones that more follows, also after the loop has rested."""
+    service = echo()
+    port = free_port()
+    ssh(serve(), f"-D{port}", "-N", "127.0.0.1")
+    where = struct.pack(">H", int(service.target.split(":")[1]))
+    address = socket.inet_aton("127.0.0.1")
+    version4 = b"\4\1" + where + address + b"u" * 400 + b"\0"
+    version5 = b"\5\1\0\5\1\0\1" + address + where
+    for request, answer in ((version4, 8), (version5, 12)):
+        for is_cut in (False, True):
+            time.sleep(pause)
+            peer = dial(port)
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if is_cut:
+                for index in range(0, len(request)):
+                    peer.sendall(request[index : index + 1])
+                time.sleep(pause)
+            else:
+                # It speaks before it knows that it may.
+                peer.sendall(request + b"early ")
+                time.sleep(0.05)
+            told = peer.recv(answer, socket.MSG_WAITALL)
+            assert len(told) == answer
+            early = b"" if is_cut else b"early "
+            assert exchange(peer, b"through") == early + b"through<end>"
+
+
 def test_socks_tells_of_a_refused_connection(serve, ssh):
     port = free_port()
     ssh(serve(), f"-D{port}", "-N", "127.0.0.1")

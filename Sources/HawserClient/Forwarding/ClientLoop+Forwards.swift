@@ -172,9 +172,17 @@ extension ClientLoop {
         }
         guard let id = connection.openChannel(opening) else {
             log.error("too many channels: a forwarded connection is refused")
+            release(descriptor)
             return Descriptor.close(descriptor)
         }
-        add(LocalConnection(id, kind: opening.typeName, socket: descriptor, socks: socks))
+        let channel = LocalConnection(
+            id,
+            kind: opening.typeName,
+            socket: descriptor,
+            socks: socks
+        )
+        add(channel)
+        if socks != nil { handOver(descriptor, to: channel) }
     }
 
     // MARK: Listening there

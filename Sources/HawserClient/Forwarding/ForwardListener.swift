@@ -59,7 +59,7 @@ final class ForwardListener: Watcher {
                 + "\(forward.connect?.place ?? "socks port 0") requested."
         )
         guard let target = forward.connect else {
-            return SOCKSConnection(fd, peer).start(loop)
+            return SOCKSConnection(fd, peer).begin(loop)
         }
         loop.open(target, for: fd, from: peer)
     }
@@ -86,40 +86,53 @@ final class SOCKSConnection: Watcher {
         self.peer = peer
     }
 
-    func start(_ loop: ClientLoop) {
-        loop.watch(descriptor, read: true, write: false, self)
+    /// What it wants has often come before we have.
+    func begin(_ loop: ClientLoop) {
+        if read(loop) { loop.watch(descriptor, read: true, write: false, self) }
     }
 
-    func fire(_ ready: DescriptorWatch.Ready, _ loop: ClientLoop) {
-        var chunk = [UInt8](repeating: 0, count: SOCKSNegotiation.maximumBytes)
-        var span = chunk.mutableRawBytes
-        switch Descriptor.read(descriptor, into: &span) {
-        case .bytes(let count): negotiation.append(chunk.rawBytes.extracting(first: count))
-        case .wouldBlock: return
-        case .ended, .failed: return close(loop)
+    func fire(_ ready: DescriptorWatch.Ready, _ loop: ClientLoop) { _ = read(loop) }
+
+    /// True while it has more to say. The channel that goes on with it is watched as it is.
+    private func read(_ loop: ClientLoop) -> Bool {
+        loop.fillBuffer()
+        let transfer: Transfer
+        do {
+            var whole = loop.buffer.mutableRawBytes
+            var part = whole.prefix(SOCKSNegotiation.maximumBytes)
+            transfer = Descriptor.read(descriptor, into: &part)
+        }
+        switch transfer {
+        case .bytes(let count):
+            negotiation.append(loop.buffer.rawBytes.extracting(first: count))
+        case .wouldBlock: return true
+        case .ended, .failed:
+            close(loop)
+            return false
         }
         while true {
             switch negotiation.next() {
-            case .needsMore: return
+            case .needsMore: return true
             case .answer(let bytes): _ = Descriptor.write(descriptor, bytes.rawBytes)
             case .refuse(let bytes):
                 _ = Descriptor.write(descriptor, bytes.rawBytes)
-                return close(loop)
+                close(loop)
+                return false
             case .connect(let host, let port):
-                loop.unwatch(descriptor)
                 loop.log.debug("dynamic request: connect to \(host.visible) port \(port)")
-                return loop.open(
+                loop.open(
                     .tcp(host: host, port: port),
                     for: descriptor,
                     from: peer,
                     socks: negotiation
                 )
+                return false
             }
         }
     }
 
     private func close(_ loop: ClientLoop) {
-        loop.unwatch(descriptor)
+        loop.release(descriptor)
         Descriptor.close(descriptor)
     }
 }

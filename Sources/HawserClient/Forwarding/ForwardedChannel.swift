@@ -21,12 +21,26 @@ final class LocalConnection: ClientChannel {
 
     override func opened(_ loop: ClientLoop) {
         markOpen()
+        // Who came with SOCKS waits for the answer before it says more.
+        let speaksFirst = socks == nil
         if let socks {
             showBytes(socks.reply(.connected), loop)
             if !socks.rest.isEmpty { send(socks.rest.rawBytes, loop) }
             self.socks = nil
         }
-        attach(input: socket, output: socket, isSocket: true, loop)
+        attach(
+            input: socket,
+            output: socket,
+            isSocket: true,
+            mayHaveInput: speaksFirst,
+            loop
+        )
+    }
+
+    /// It speaks before it has been told that it may: that waits in the socket.
+    override func fire(_ ready: DescriptorWatch.Ready, _ loop: ClientLoop) {
+        guard isOpen else { return loop.watch(socket, read: false, write: false, self) }
+        super.fire(ready, loop)
     }
 
     override func openFailed(
@@ -44,15 +58,17 @@ final class LocalConnection: ClientChannel {
             let answer = socks.reply(outcome)
             _ = Descriptor.write(socket, answer.rawBytes)
         }
-        close()
+        close(loop)
     }
 
     override func finished(_ loop: ClientLoop) {
         detach(loop)
-        close()
+        close(loop)
     }
 
-    private func close() {
+    /// One that came with SOCKS is watched before its channel is open.
+    private func close(_ loop: ClientLoop) {
+        loop.release(socket)
         Descriptor.close(socket)
         socket = -1
     }

@@ -28,6 +28,12 @@ extension ClientLoop {
         descriptors.set(fd, read: read, write: write)
     }
 
+    /// Has another learn what comes of a descriptor, if someone is waiting for it.
+    func handOver(_ fd: Int32, to watcher: any Watcher) {
+        guard fd >= 0, Int(fd) < watchers.count, watchers[Int(fd)] != nil else { return }
+        watchers[Int(fd)] = watcher
+    }
+
     /// Takes a descriptor out, before it is closed.
     func unwatch(_ fd: Int32) {
         guard fd >= 0 else { return }
@@ -40,6 +46,12 @@ extension ClientLoop {
         guard fd >= 0 else { return }
         if Int(fd) < watchers.count { watchers[Int(fd)] = nil }
         descriptors.release(fd)
+    }
+
+    /// Makes room for what is read next.
+    func fillBuffer() {
+        guard buffer.isEmpty else { return }
+        buffer = [UInt8](repeating: 0, count: Self.bufferBytes)
     }
 
     // MARK: One turn

@@ -147,12 +147,24 @@ extension ConnectionCore {
 
     /// Ends the channel; what the peer still sends is dropped. `channelClosed` tells when the peer
     /// has ended it too. A channel that was not open yet is closed as soon as it is.
-    mutating func closeChannel(_ id: ChannelID) {
+    ///
+    /// Without a hurry the close of a channel on which both ends have sent all their data waits a
+    /// moment for something to go with: a packet less, at both ends, where one connection follows
+    /// another.
+    mutating func closeChannel(_ id: ChannelID, isUrgent: Bool = true) {
         guard let index = channels.index(of: id), !channels[index].hasSentClose,
             channels[index].phase != .offered
         else { return }
         channels[index].hasSentClose = true
-        if channels[index].phase == .open { send(.channelClose, to: channels[index].peerNumber) }
+        if channels[index].phase == .open {
+            let peerNumber = channels[index].peerNumber
+            if isUrgent || !channels[index].hasSentEOF || !channels[index].hasReceivedEOF {
+                send(.channelClose, to: peerNumber)
+            } else {
+                heldCloses.append(peerNumber)
+                if closesDue == nil { closesDue = now + ConnectionLimits.heldClose }
+            }
+        }
         if channels[index].hasReceivedClose {
             channels.remove(at: index)
             waitingEvents.append(.channelClosed(id))
@@ -205,8 +217,17 @@ extension ConnectionCore {
 }
 
 extension ConnectionCore {
+    /// Sends the closes that were held, before anything else: a number of ours may be in use again.
+    mutating func sendHeldCloses() {
+        closesDue = nil
+        let numbers = heldCloses
+        heldCloses.removeAll(keepingCapacity: true)
+        for number in numbers { send(.channelClose, to: number) }
+    }
+
     /// The whole of a channel message that has no further field.
     mutating func send(_ number: MessageNumber, to recipientChannel: UInt32) {
+        if !heldCloses.isEmpty { sendHeldCloses() }
         if early != nil {
             var writer = WireWriter(reserving: 5)
             writer.write(byte: number.rawValue)
@@ -219,6 +240,7 @@ extension ConnectionCore {
     }
 
     mutating func sendWindowAdjust(_ bytesToAdd: UInt32, to recipientChannel: UInt32) {
+        if !heldCloses.isEmpty { sendHeldCloses() }
         transport.beginMessage(.channelWindowAdjust, byteCount: 9)
         transport.write(uint32: recipientChannel)
         transport.write(uint32: bytesToAdd)
@@ -232,6 +254,7 @@ extension ConnectionCore {
         to recipientChannel: UInt32,
         extendedType: UInt32?
     ) {
+        if !heldCloses.isEmpty { sendHeldCloses() }
         if early != nil {
             var writer = WireWriter(reserving: 9 + data.byteCount)
             writer.write(byte: MessageNumber.channelData.rawValue)
@@ -253,6 +276,7 @@ extension ConnectionCore {
     }
 
     mutating func send(payload: [UInt8]) {
+        if !heldCloses.isEmpty { sendHeldCloses() }
         if early != nil { return sendEarly(payload) }
         transport.send(payload.rawBytes)
     }

@@ -38,7 +38,10 @@ extension Connection where Self: ~Copyable {
     }
 
     /// When to call `nextEvent` even if nothing has arrived.
-    package var deadline: Instant? { core.transport.deadline }
+    package var deadline: Instant? {
+        guard let closes = core.closesDue else { return core.transport.deadline }
+        return core.transport.deadline.map { min($0, closes) } ?? closes
+    }
 
     // MARK: Transport
 
@@ -158,8 +161,11 @@ extension Connection where Self: ~Copyable {
     }
 
     /// Ends the channel; data that still comes is dropped. `channelClosed` follows.
-    package mutating func closeChannel(_ id: ChannelID) {
-        core.closeChannel(id)
+    ///
+    /// Without a hurry a channel that is over in both directions is closed with the next message, or
+    /// after `ConnectionLimits.heldClose`.
+    package mutating func closeChannel(_ id: ChannelID, isUrgent: Bool = true) {
+        core.closeChannel(id, isUrgent: isUrgent)
     }
 
     /// Leaves the channel open for our requests when the peer closes it: `channelPeerClosed` comes

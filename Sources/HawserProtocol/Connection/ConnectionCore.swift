@@ -24,6 +24,10 @@ package struct ConnectionCore: ~Copyable {
     var receivedBytes = 0
     /// Events that commands caused, oldest first.
     var waitingEvents: [ConnectionEvent] = []
+    /// The peer's numbers of channels whose close nobody is in a hurry for: it goes before the next
+    /// message, or when `closesDue` comes.
+    var heldCloses: [UInt32] = []
+    var closesDue: Instant?
     /// Channels that wait for room in the output, the longest waiting first.
     var interactiveQueue = ChannelQueue()
     var bulkQueue = ChannelQueue()
@@ -69,6 +73,7 @@ package struct ConnectionCore: ~Copyable {
     /// An event that needs no message of the peer.
     mutating func nextOwnEvent() -> ConnectionEvent? {
         receivedBytes = 0
+        if let closesDue, now >= closesDue { sendHeldCloses() }
         if !waitingEvents.isEmpty { return waitingEvents.removeFirst() }
         if hasOutputRoom(interactive: true), let id = interactiveQueue.takeFirst(in: &channels) {
             return .channelWritable(id)

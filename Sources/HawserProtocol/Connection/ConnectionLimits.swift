@@ -41,6 +41,12 @@ package enum ConnectionLimits {
     /// packets.
     package static let inputBytes = 1 << 20
 
+    // MARK: Times
+
+    /// How long the close of a channel that is over waits for a message to go with: far longer than
+    /// from one connection to the next of a busy client, and the peer keeps a number in use.
+    static let heldClose = Duration.milliseconds(200)
+
     // MARK: Counts
 
     /// Channels at a time: each costs some 200 bytes.

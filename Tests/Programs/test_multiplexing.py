@@ -443,6 +443,28 @@ def test_a_master_whose_server_is_gone_says_so_and_steps_aside(line):
                 pass
 
 
+@pytest.mark.parametrize("mode", ["auto", "no"])
+@pytest.mark.parametrize("master", [OURS, OPENSSH], ids=lambda suite: suite.name)
+def test_a_stopped_master_is_left_and_holds_nothing(master, mode, line):
+    it = line(ControlMaster="auto", ControlPersist="60")
+    assert it.ssh(master, "127.0.0.1", "true").returncode == 0
+    pid = wait_until(lambda: it.master_pid(master), "the master")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        # Its output is a pipe, which we read to its end.
+        result = it.ssh(OURS, f"-oControlMaster={mode}", "-oControlPersist=1", "127.0.0.1", "echo in")
+        assert (result.stdout, result.returncode) == (b"in\n", 0), result.stderr
+        assert time.monotonic() - start < 10
+        start = time.monotonic()
+        result = it.ssh(OURS, f"-oControlMaster={mode}", "127.0.0.1", "echo in")
+        assert (result.stdout, result.returncode) == (b"in\n", 0), result.stderr
+        # Who leads has taken its place.
+        assert time.monotonic() - start < (2 if mode == "auto" else 10)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
 def started(it, config, *words):
     return subprocess.Popen(
         [OURS.ssh, "-F", config, *words, "127.0.0.1", "echo in"],

@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 from conftest import OPENSSH, OURS, free_port, run, wait_until
@@ -643,3 +644,94 @@ def test_clients_whose_session_is_refused_connect_themselves(answer, fake):
     ]
     assert said[0] == said[1]
     assert said[0][0][2].endswith(b"Connection refused\r\n")
+
+
+# MARK: Masters that say nothing
+
+
+class SilentMaster(Master):
+    """Greets, and opens no session until it is told to; `health` is what it says of its server."""
+
+    def __init__(self, path, extensions=b"", health=None):
+        self.health = health
+        self.may_open = threading.Event()
+        super().__init__(path, extensions)
+
+    def run(self):
+        def serve(peer):
+            with peer:
+                try:
+                    self.serve(peer)
+                except (OSError, ValueError):
+                    pass
+
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(peer,), daemon=True).start()
+
+    def serve(self, peer):
+        peer.sendall(string(numbers(HELLO, 4) + self.extensions))
+        while size := peer.recv(4, socket.MSG_WAITALL):
+            message = peer.recv(int.from_bytes(size), socket.MSG_WAITALL)
+            kind, identifier = int.from_bytes(message[:4]), message[4:8]
+            self.heard.append(kind)
+            if kind == 0x20000001 and self.health:
+                peer.sendall(string(numbers(0x90000001) + identifier + string(self.health)))
+            elif kind == NEW_SESSION:
+                lent = [socket.recv_fds(peer, 1, 1)[1][0] for _ in range(3)]
+                if self.may_open.wait(30):
+                    peer.sendall(string(numbers(0x80000006) + identifier + numbers(3)))
+                    os.write(lent[1], b"out\n")
+                    peer.sendall(string(numbers(0x80000004, 3, 42)))
+                for each in lent:
+                    os.close(each)
+                return
+
+
+HEALTH = string("health@hawser") + string("")
+SILENT = {
+    # Extensions, what it says of its server, options, after how many seconds we are elsewhere.
+    "ours that is stopped": (HEALTH, None, [], (5, 12)),
+    "ours that is stopped, in a hurry": (HEALTH, None, ["-oConnectTimeout=2"], (1, 5)),
+    "ours that opens nothing": (HEALTH, "alive 100", ["-oConnectTimeout=2"], (1.5, 6)),
+    "OpenSSH's that opens nothing": (b"", None, [], (9, 20)),
+    "OpenSSH's that opens nothing, in a hurry": (b"", None, ["-oConnectTimeout=2"], (1.5, 6)),
+}
+
+
+@pytest.mark.parametrize("extensions,health,options,seconds", SILENT.values(), ids=SILENT)
+def test_a_session_that_a_silent_master_does_not_open(extensions, health, options, seconds, home):
+    path = home / "m"
+    master = SilentMaster(path, extensions, health)
+    begin = time.monotonic()
+    words = ["-F", "none", "-S", path, "-p", "1", "-oHostName=127.0.0.1", *options, "h", "true"]
+    # A master that has been lent a pipe may hold it.
+    with open(home / "error", "w+b") as error:
+        child = subprocess.run([OURS.ssh, *words], stdin=subprocess.DEVNULL, stdout=error,
+                               stderr=error, timeout=60)
+        took = time.monotonic() - begin
+        error.seek(0)
+        assert error.read().endswith(b"Connection refused\r\n")
+    master.close()
+    assert child.returncode == 255
+    assert seconds[0] <= took < seconds[1]
+    assert NEW_SESSION in master.heard
+
+
+def test_a_person_may_take_their_time(home):
+    path = home / "m"
+    master = SilentMaster(path, HEALTH + string("asks@hawser") + string(""), "alive 100")
+    child = subprocess.Popen(
+        [OURS.ssh, "-F", "none", "-S", path, "-p", "1", "-oHostName=127.0.0.1",
+         "-oConnectTimeout=1", "h", "true"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )
+    wait_until(lambda: master.heard.count(0x20000001) >= 4, "the questions whether it is there")
+    assert child.poll() is None
+    master.may_open.set()
+    output, error = child.communicate(timeout=20)
+    master.close()
+    assert (child.returncode, output, error) == (42, b"out\n", b"")

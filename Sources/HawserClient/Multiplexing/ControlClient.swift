@@ -28,6 +28,7 @@ package final class ControlClient {
     }
 
     private let descriptor: Int32
+    private let path: String
     private let log: Log
     private var framing = MultiplexFraming()
     /// The master's process, to be told of a new window size; 0 when it is not known.
@@ -48,8 +49,16 @@ package final class ControlClient {
     /// After how long without a word memory is given back, in nanoseconds.
     private static let rest: UInt64 = 200_000_000
 
-    private init(_ descriptor: Int32, log: Log) {
+    /// How long a session may take to be opened where nothing says more (`ConnectTimeout`), by a master
+    /// that is there.
+    private static let sessionNanoseconds: UInt64 = 10_000_000_000
+
+    /// How long a person may take to answer a master that is not one of ours, and silent meanwhile.
+    private static let personNanoseconds: UInt64 = 60_000_000_000
+
+    private init(_ descriptor: Int32, _ path: String, log: Log) {
         self.descriptor = descriptor
+        self.path = path
         self.log = log
         Descriptor.setNonblocking(descriptor, false)
         deadline = Clock.nanoseconds + Self.patienceNanoseconds
@@ -73,7 +82,7 @@ package final class ControlClient {
                 Descriptor.close(descriptor)
                 throw SystemError("connect", path, number: 1)
             }
-            return ControlClient(descriptor, log: log)
+            return ControlClient(descriptor, path, log: log)
         } catch {
             failure(error)
             return nil
@@ -149,7 +158,7 @@ package final class ControlClient {
     /// Has a master whose server does not answer take no further sessions. It may be stopped itself.
     package static func retire(_ path: String, log: Log) {
         guard let descriptor = try? UnixSocket.connect(path) else { return }
-        let client = ControlClient(descriptor, log: .none)
+        let client = ControlClient(descriptor, path, log: .none)
         let request = MultiplexRequest.stopListening(id: 1).frame
         client.deadline = Clock.nanoseconds + 200_000_000
         guard client.greet(with: request), client.receiveHello() else { return }
@@ -323,8 +332,8 @@ package final class ControlClient {
         }
     }
 
-    /// Asks for a channel between descriptors of ours. Greeting, request and descriptors go out at
-    /// once where nothing has to be answered in between.
+    /// Asks for a channel between descriptors of ours. Greeting and request go out at once where
+    /// nothing has to be answered in between.
     private func start(
         _ request: MultiplexRequest,
         _ descriptors: [Int32],
@@ -358,12 +367,16 @@ package final class ControlClient {
         let question = findsMaster ? MultiplexRequest.aliveCheck(id: 0).frame : []
         let words = (greetsFirst ? [] : hello) + question + request.frame
         guard Descriptor.writeAll(descriptor, words) else { return .vanished }
+        // Not before the master has shown that it runs: in the queue of one that is stopped they would
+        // be held open, and whoever reads our output would wait for its end.
+        guard greetsFirst || receiveHello() else { return lost }
         for fd in descriptors {
             guard (try? UnixSocket.send([fd], over: descriptor)) != nil else { return .vanished }
         }
-        guard greetsFirst || receiveHello() else { return lost }
         if findsMaster {
-            guard case .alive(_, let master)? = receive() else { return lost }
+            guard case .alive(_, let master)? = receiveFromServer(isBounded: true) else {
+                return lost
+            }
             pid = Int32(exactly: master) ?? 0
         }
         return .done(0)
@@ -529,38 +542,69 @@ package final class ControlClient {
         deadline = Clock.nanoseconds + min(UInt64(seconds) * 500_000_000, Self.patienceNanoseconds)
     }
 
-    /// An answer that the master can give only when its server has. It may take its time, but when it
-    /// does the master is asked whether its server is there, and that answer may not.
+    /// An answer that the master can give only when its server has, and perhaps a person. It may take
+    /// its time, but when it does the master is asked whether it and its server are there, and that
+    /// answer may not. A session that a living master does not open is sought elsewhere in the end.
     private func receiveFromServer(isBounded: Bool = false) -> MultiplexReply? {
-        guard isOurs, !asks else { return receive() }
-        let end = isBounded ? sessionSeconds.map { Clock.nanoseconds + $0 * 1_000_000_000 } : nil
         defer { deadline = nil }
-        let step = min(
-            sessionSeconds.map { $0 * 500_000_000 } ?? Self.patienceNanoseconds,
-            Self.patienceNanoseconds
-        )
-        var hasAsked = false
-        deadline = Clock.nanoseconds + step
+        let begin = Clock.nanoseconds
+        let bound = sessionSeconds.map { $0 * 1_000_000_000 } ?? Self.sessionNanoseconds
+        let step = min(bound / 2, Self.patienceNanoseconds)
         while true {
-            switch receive() {
-            case .information(_, let health)?:
-                // A session that is not opened in ConnectTimeout is sought elsewhere.
-                guard !health.hasPrefix("dead"), end.map({ Clock.nanoseconds < $0 }) ?? true else {
-                    isOverdue = true
-                    return nil
-                }
-                hasAsked = false
-                deadline = Clock.nanoseconds + step
-            case let reply?: return reply
-            case nil:
-                guard isOverdue, !hasAsked else { return nil }
-                let question = MultiplexRequest.information(id: nextID, "health")
-                nextID &+= 1
-                guard Descriptor.writeAll(descriptor, question.frame) else { return nil }
-                isOverdue = false
-                hasAsked = true
-                deadline = Clock.nanoseconds + max(step / 2, 500_000_000)
+            deadline = Clock.nanoseconds + step
+            if let reply = receive() { return reply }
+            guard isOverdue else { return nil }
+            let waited = Clock.nanoseconds - begin
+            let limit: UInt64
+            switch liveliness(within: max(step / 2, 500_000_000)) {
+            case .reply(let reply): return reply
+            case .gone: return nil
+            case .alive: limit = isBounded ? bound : .max
+            case .asking: limit = .max
+            case .silent where isOurs: return nil
+            // It says nothing while it asks, so that it looks like one that is stopped.
+            case .silent: limit = max(bound, Self.personNanoseconds)
             }
+            guard waited < limit else { return nil }
+            isOverdue = false
+        }
+    }
+
+    private enum Liveliness {
+        /// What was waited for came instead.
+        case reply(MultiplexReply)
+        /// The connection to the master is over.
+        case gone
+        /// The master answers, and its server as far as we can know.
+        case alive
+        /// The master answers; what holds us up may be a person.
+        case asking
+        case silent
+    }
+
+    /// Whether the master is there. One that asks hears only others meanwhile.
+    private func liveliness(within nanoseconds: UInt64) -> Liveliness {
+        guard isOurs, !asks else {
+            guard let other = Self.connect(path, log: .none, failure: { _ in }) else {
+                return .silent
+            }
+            other.deadline = Clock.nanoseconds + nanoseconds
+            guard other.greet(), other.receiveHello() else { return .silent }
+            guard isOurs else { return .alive }
+            other.deadline = Clock.nanoseconds + Self.patienceNanoseconds
+            return other.ask("health")?.hasPrefix("dead") == false ? .asking : .silent
+        }
+        let question = MultiplexRequest.information(id: nextID, "health")
+        nextID &+= 1
+        isOverdue = false
+        guard Descriptor.writeAll(descriptor, question.frame) else { return .gone }
+        deadline = Clock.nanoseconds + nanoseconds
+        switch receive() {
+        case .information(_, let health)?:
+            isOverdue = true
+            return health.hasPrefix("dead") ? .silent : .alive
+        case let reply?: return .reply(reply)
+        case nil: return isOverdue ? .silent : .gone
         }
     }
 

@@ -114,7 +114,7 @@ let package = Package(
             "ssh-keygen",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserAgent",
-                "HawserAgentClient", "HawserConfig", "HawserSystem", "HawserTool",
+                "HawserAgentClient", "HawserSystem", "HawserTool",
             ]
         ),
         program(
@@ -135,14 +135,14 @@ let package = Package(
             "ssh-agent",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserAgent",
-                "HawserAgentClient", "HawserConfig", "HawserSystem", "HawserTool",
+                "HawserAgentClient", "HawserSystem", "HawserTool",
             ]
         ),
         program(
             "ssh-add",
             uses: [
                 "HawserWire", "HawserLog", "HawserCrypto", "HawserKeys", "HawserAgent",
-                "HawserAgentClient", "HawserConfig", "HawserSystem", "HawserTool",
+                "HawserAgentClient", "HawserSystem", "HawserTool",
             ]
         ),
         program(

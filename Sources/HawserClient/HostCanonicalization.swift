@@ -2,6 +2,7 @@
 
 package import HawserConfig
 internal import HawserSystem
+internal import HawserWire
 
 /// `CanonicalizeHostname` and its companions: a short name becomes the full one that the resolver
 /// knows under one of the domains.
@@ -20,7 +21,7 @@ package struct HostCanonicalization {
         let isProxied = options.proxyCommand != nil || options.proxyJump != nil
         let name = HostSpelling.plain(host, options)
         guard mode == .always || (mode == .yes && !isProxied),
-            AddressPatterns.bytes(of: host) == nil
+            NumericAddress.bytes(of: host) == nil
         else { return name }
         if let found = try foundUnderDomains(name) { return found }
         // As a last resort the resolver's own search finds what the name is an alias of.

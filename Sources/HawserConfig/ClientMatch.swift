@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The criteria of a `Match` line of ssh_config(5).
 struct ClientMatch {
     private let reader: ClientConfigReader
@@ -82,7 +84,7 @@ struct ClientMatch {
         case "sessiontype": return matches(sessionType)
         case "localnetwork":
             let networks = argument.split(separator: ",").map(String.init)
-            if let bad = networks.first(where: { AddressPatterns.bytes(ofNetwork: $0) == nil }) {
+            if let bad = networks.first(where: { NumericAddress.bytes(ofNetwork: $0) == nil }) {
                 throw ValueMistake("Invalid network \"\(bad)\"")
             }
             return isNeeded && reader.source.hasAddress(within: networks)

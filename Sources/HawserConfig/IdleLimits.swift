@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// `ChannelTimeout`: how long nothing may move on channels of a type, and when to look next. Times
 /// are nanoseconds of `Clock`.
 package struct IdleLimits: Equatable, Sendable {
@@ -18,7 +20,7 @@ package struct IdleLimits: Equatable, Sendable {
     package init(_ words: [String]) {
         for word in words {
             guard let equals = word.lastIndex(of: "="),
-                let seconds = Syntax.seconds(String(word[word.index(after: equals)...]))
+                let seconds = TimeSpan.seconds(String(word[word.index(after: equals)...]))
             else { continue }
             let pattern = String(word[..<equals])
             // `seconds` knows no more than 2³¹ of them.

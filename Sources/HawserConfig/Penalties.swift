@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The value of `PerSourcePenalties`: how long sources that misbehave are refused.
 package enum Penalties {
     /// The keywords, their defaults, and whether the value is a time.
@@ -45,7 +47,7 @@ package enum Penalties {
     private static func canonical(_ text: String, _ kind: Kind) -> String? {
         switch kind {
         case .time:
-            if let seconds = Syntax.seconds(text) { return "\(seconds)" }
+            if let seconds = TimeSpan.seconds(text) { return "\(seconds)" }
             let digits = text.hasSuffix("s") ? text.dropLast() : text[...]
             let sides = digits.split(separator: ".", omittingEmptySubsequences: false)
             guard sides.count == 2, !sides[1].isEmpty,

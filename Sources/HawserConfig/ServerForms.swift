@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The forms of sshd_config(5) alone.
 extension ValueForm {
     func serverValues(
@@ -257,7 +259,7 @@ extension ValueForm {
         for entry in word.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
         {
             let text = String(Substring(entry))
-            guard !text.isEmpty, !AddressPatterns.isInconsistent(text) else {
+            guard !text.isEmpty, !NumericAddress.isInconsistent(text) else {
                 throw ValueMistake("Invalid \(row.name) argument")
             }
         }
@@ -337,6 +339,6 @@ extension ValueForm {
         guard !word.isEmpty else { return false }
         guard let at = word.lastIndex(of: "@") else { return true }
         let host = String(word[word.index(after: at)...])
-        return !host.isEmpty && !AddressPatterns.isInconsistent(host)
+        return !host.isEmpty && !NumericAddress.isInconsistent(host)
     }
 }

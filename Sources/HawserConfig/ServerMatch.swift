@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// Whom a `Match` block is asked about; nil criteria match nothing.
 package struct ServerMatchSubject: Sendable {
     package var user: String?
@@ -95,7 +97,7 @@ enum ServerCriterion: Sendable {
             }
             self = .localPort(port)
         default:
-            if let bad = list.first(where: AddressPatterns.isInconsistent) {
+            if let bad = list.first(where: NumericAddress.isInconsistent) {
                 throw ValueMistake("Invalid Match address argument '\(bad)'")
             }
             self = name == "address" ? .address(list) : .localAddress(list)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The forms that one keyword has for itself, in alphabetical order.
 extension ValueForm {
     /// `yes`, `no`, `ask`, `confirm [time]`, or a time.
@@ -8,14 +10,14 @@ extension ValueForm {
     ) throws(ValueMistake) -> String {
         guard let word = line.take(), !word.isEmpty else { throw ValueMistake("missing argument.") }
         let time = line.take()
-        if time == nil, let seconds = Syntax.seconds(word) { return "\(seconds)" }
+        if time == nil, let seconds = TimeSpan.seconds(word) { return "\(seconds)" }
         switch (word.lowercased(), time) {
         case ("yes", nil), ("true", nil): return "true"
         case ("no", nil), ("false", nil): return "false"
         case ("ask", nil): return "ask"
         case ("confirm", nil): return "confirm"
         case ("confirm", let time?):
-            guard let seconds = Syntax.seconds(time) else {
+            guard let seconds = TimeSpan.seconds(time) else {
                 throw ValueMistake("invalid time value.")
             }
             return "confirm \(seconds)"
@@ -123,7 +125,7 @@ extension ValueForm {
                 omittingEmptySubsequences: false
             )
             guard parts.count == 2, !parts[0].isEmpty,
-                Syntax.seconds(String(Substring(parts[1]))) != nil
+                TimeSpan.seconds(String(Substring(parts[1]))) != nil
             else { throw ValueMistake("invalid channel timeout \(word)") }
         }
         return words
@@ -137,7 +139,7 @@ extension ValueForm {
             throw ValueMistake("Missing ControlPersist argument.")
         }
         if let flag = Syntax.flag(word) { return flag ? "yes" : "no" }
-        guard let seconds = Syntax.seconds(word) else {
+        guard let seconds = TimeSpan.seconds(word) else {
             throw ValueMistake("Bad ControlPersist argument.")
         }
         return seconds == 0 ? "yes" : "\(seconds)"
@@ -270,7 +272,7 @@ extension ValueForm {
             bytes = number
         }
         guard let time = line.take(), time != "none" else { return "\(bytes) 0" }
-        guard let seconds = Syntax.seconds(time) else { throw ValueMistake("invalid time value.") }
+        guard let seconds = TimeSpan.seconds(time) else { throw ValueMistake("invalid time value.") }
         return "\(bytes) \(seconds)"
     }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The families of algorithms that a keyword may list.
 package enum AlgorithmFamily: Sendable {
     case ciphers, macs, keyExchange, publicKey, certificateAuthority
@@ -286,7 +288,7 @@ extension ValueForm {
         }
         // sshd knows no `none` but where it shows one.
         if word == "none", !context.isServer || none == "none" { return none }
-        guard let seconds = Syntax.seconds(word) else { throw ValueMistake("invalid time value.") }
+        guard let seconds = TimeSpan.seconds(word) else { throw ValueMistake("invalid time value.") }
         // An idle time of nothing is no limit.
         return context.isServer && none == "none" && seconds == 0 ? none : "\(seconds)"
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserConfig
+internal import HawserWire
 
 /// The network that an address belongs to, as far as limits of one source go
 /// (`PerSourceNetBlockSize`).
@@ -12,7 +13,7 @@ package struct SourceBlock: Hashable, Sendable {
     /// Nil for what is no address.
     package init?(_ address: String, ipv4Bits: Int, ipv6Bits: Int) {
         let text = address.prefix { $0 != "%" }
-        guard var bytes = AddressPatterns.bytes(of: String(text)) else { return nil }
+        guard var bytes = NumericAddress.bytes(of: String(text)) else { return nil }
         bits = max(0, min(bytes.count * 8, bytes.count == 4 ? ipv4Bits : ipv6Bits))
         for index in bytes.indices {
             let kept = max(0, min(8, bits - index * 8))
@@ -106,7 +107,7 @@ package struct PenaltyRules: Equatable, Sendable {
 extension PenaltyRules {
     /// Seconds, which may have a fraction, or a time of sshd_config(5).
     private static func time(_ text: String) -> Int? {
-        if let seconds = Syntax.seconds(text) { return min(seconds, 1 << 31) * 1000 }
+        if let seconds = TimeSpan.seconds(text) { return min(seconds, 1 << 31) * 1000 }
         let digits = text.hasSuffix("s") ? String(text.dropLast()) : text
         return Double(digits).flatMap { Int(exactly: ($0 * 1000).rounded()) }
     }

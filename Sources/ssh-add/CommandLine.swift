@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HawserConfig
 internal import HawserKeys
 internal import HawserLog
 internal import HawserTool
+internal import HawserWire
 
 /// What the command line asked for.
 struct Arguments {
@@ -105,7 +105,7 @@ struct Arguments {
         case "S": securityKeyProvider = value
         case "s": addedProvider = value
         default:
-            guard let seconds = Syntax.seconds(value), seconds >= 0 else {
+            guard let seconds = TimeSpan.seconds(value), seconds >= 0 else {
                 printError("Invalid lifetime\n")
                 World.exit(1)
             }

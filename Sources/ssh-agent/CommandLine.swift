@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HawserConfig
 internal import HawserKeys
 internal import HawserTool
+internal import HawserWire
 
 /// What the command line asked for.
 struct Arguments {
@@ -101,7 +101,7 @@ struct Arguments {
             }
             allowedProviders = value
         default:
-            guard let seconds = Syntax.seconds(value), seconds >= 0 else {
+            guard let seconds = TimeSpan.seconds(value), seconds >= 0 else {
                 throw Problem(text: "Invalid lifetime", showsUsage: true, status: 1)
             }
             lifetimeSeconds = UInt32(clamping: seconds)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HawserConfig
 internal import HawserCrypto
 internal import HawserKeys
 internal import HawserWire
@@ -225,11 +224,11 @@ private struct CertificateOptionWords {
                     "addr_match_cidr_list: list entry \"\(entry)\" contains invalid characters"
                 )
             }
-            if !isClean || AddressPatterns.bytes(of: String(address)) == nil
+            if !isClean || NumericAddress.bytes(of: String(address)) == nil
                 || entry.hasSuffix("/")
             {
                 World.error("Invalid network entry \"\(entry)\"")
-            } else if AddressPatterns.isInconsistent(entry) {
+            } else if NumericAddress.isInconsistent(entry) {
                 World.error("Inconsistent mask length for network \"\(entry)\"")
             } else {
                 continue

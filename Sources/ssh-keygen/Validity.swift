@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import HawserConfig
 internal import HawserKeys
+internal import HawserWire
 
 /// When a certificate is valid, in seconds since 1970, as `-V` says it and `-L` shows it.
 struct Validity {
@@ -65,7 +65,7 @@ struct Validity {
     }
 
     private static func seconds(_ text: Substring) -> UInt64? {
-        Syntax.seconds(String(text)).flatMap { UInt64(exactly: $0) }
+        TimeSpan.seconds(String(text)).flatMap { UInt64(exactly: $0) }
     }
 
     private static func sum(_ now: UInt64, _ seconds: UInt64) -> UInt64 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HawserWire
 import Testing
 
 @testable import HawserConfig
@@ -80,7 +81,7 @@ struct ClientConfigReaderTests {
         ] as [(String, Int?)]
     )
     func times(text: String, seconds: Int?) {
-        #expect(Syntax.seconds(text) == seconds)
+        #expect(TimeSpan.seconds(text) == seconds)
     }
 
     @Test("Sizes have units and a limit")

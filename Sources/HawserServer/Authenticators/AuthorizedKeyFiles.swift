@@ -4,6 +4,7 @@ internal import HawserConfig
 internal import HawserKeys
 internal import HawserLog
 internal import HawserSystem
+internal import HawserWire
 
 /// Whether a user's files let a key in: authorized_keys (`AuthorizedKeysFile`) and principals
 /// (`AuthorizedPrincipalsFile`), under `StrictModes`.
@@ -154,7 +155,7 @@ struct AuthorizedKeyFiles {
         guard let ofCertificate = valid.options else { return nil }
         if let networks = ofCertificate.sourceAddresses,
             AddressPatterns.verdict(networks, peer.address) != true
-                || networks.contains(where: AddressPatterns.isInconsistent)
+                || networks.contains(where: NumericAddress.isInconsistent)
         {
             log.info(
                 "cert: Authentication tried for \(user.name) with valid certificate but not "

@@ -327,7 +327,7 @@ extension Monitor {
                 user: login.name,
                 terminal: "ssh:notty",
                 host: hostName ?? start.peer.address,
-                address: AddressPatterns.bytes(of: start.peer.address) ?? [],
+                address: NumericAddress.bytes(of: start.peer.address) ?? [],
                 processID: Daemon.processID
             )
         )

@@ -509,7 +509,7 @@ package final class Monitor {
                 user: login.user.name,
                 terminal: terminal.path,
                 host: recordedHost,
-                address: AddressPatterns.bytes(of: start.peer.address) ?? [],
+                address: NumericAddress.bytes(of: start.peer.address) ?? [],
                 processID: Daemon.processID
             )
             if Identity.isPrivileged {

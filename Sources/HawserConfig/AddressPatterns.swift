@@ -20,13 +20,16 @@ package enum AddressPatterns {
 
     private static func matches(_ pattern: String, _ address: String) -> Bool {
         guard let slash = pattern.firstIndex(of: "/") else {
-            if let wanted = NumericAddress.bytes(of: pattern), let actual = NumericAddress.bytes(of: address) {
+            if let wanted = NumericAddress.bytes(of: pattern),
+                let actual = NumericAddress.bytes(of: address)
+            {
                 return wanted == actual
             }
             return Patterns.matches(pattern.lowercased(), address.lowercased())
         }
         guard let bits = Int(pattern[pattern.index(after: slash)...]),
-            let network = NumericAddress.bytes(of: String(pattern[..<slash])), let actual = NumericAddress.bytes(of: address),
+            let network = NumericAddress.bytes(of: String(pattern[..<slash])),
+            let actual = NumericAddress.bytes(of: address),
             network.count == actual.count, (0...network.count * 8).contains(bits)
         else { return false }
         return (0..<bits).allSatisfy { bit in

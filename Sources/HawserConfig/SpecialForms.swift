@@ -272,7 +272,9 @@ extension ValueForm {
             bytes = number
         }
         guard let time = line.take(), time != "none" else { return "\(bytes) 0" }
-        guard let seconds = TimeSpan.seconds(time) else { throw ValueMistake("invalid time value.") }
+        guard let seconds = TimeSpan.seconds(time) else {
+            throw ValueMistake("invalid time value.")
+        }
         return "\(bytes) \(seconds)"
     }
 

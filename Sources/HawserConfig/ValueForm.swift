@@ -288,7 +288,9 @@ extension ValueForm {
         }
         // sshd knows no `none` but where it shows one.
         if word == "none", !context.isServer || none == "none" { return none }
-        guard let seconds = TimeSpan.seconds(word) else { throw ValueMistake("invalid time value.") }
+        guard let seconds = TimeSpan.seconds(word) else {
+            throw ValueMistake("invalid time value.")
+        }
         // An idle time of nothing is no limit.
         return context.isServer && none == "none" && seconds == 0 ? none : "\(seconds)"
     }

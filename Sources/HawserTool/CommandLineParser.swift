@@ -19,8 +19,13 @@ package struct CommandLineParser {
 
     /// `specification` as getopt's: letters, each followed by a colon when it takes a value.
     package init(_ words: [String], _ specification: String) {
+        self.init(words, Array(specification.utf8))
+    }
+
+    /// `specification` as getopt's, in ASCII.
+    package init(_ words: [String], _ specification: [UInt8]) {
         self.words = words[...]
-        self.specification = Array(specification.utf8)
+        self.specification = specification
     }
 
     private enum Kind { case flag, withValue, unknown }
@@ -37,12 +42,14 @@ package struct CommandLineParser {
     /// The next option, or nil at the first operand or after `--`.
     package mutating func next() -> Step? {
         if group.isEmpty {
-            guard let word = words.first, word.hasPrefix("-"), word != "-" else { return nil }
+            guard let word = words.first, word.utf8.first == UInt8(ascii: "-"),
+                word.utf8.count > 1
+            else { return nil }
             words.removeFirst()
             if word == "--" { return nil }
-            group = word.dropFirst()
+            group = word[word.utf8.index(after: word.startIndex)...]
         }
-        let letter = group.removeFirst()
+        let letter = takeLetter()
         switch kind(of: letter) {
         case .flag: return .flag(letter)
         case .unknown: return .unknown(letter)
@@ -54,6 +61,14 @@ package struct CommandLineParser {
         }
         guard let value = words.popFirst() else { return .missingValue(letter) }
         return .option(letter, value)
+    }
+
+    /// The next of a group that has some. By bytes, as getopt(3): an accent does not belong to the
+    /// letter before it.
+    private mutating func takeLetter() -> Character {
+        guard let byte = group.utf8.first, byte < 0x80 else { return group.removeFirst() }
+        group = group[group.utf8.index(after: group.startIndex)...]
+        return Character(Unicode.Scalar(byte))
     }
 
     /// Takes one operand out, so that options behind it can be read as well.

@@ -27,3 +27,18 @@ extension [String] {
         return String(decoding: result, as: UTF8.self)
     }
 }
+
+extension [UInt8] {
+    /// Appends the digits of a number, a negative one's with a sign before them.
+    package mutating func append(decimal number: Int) {
+        if number < 0 { append(UInt8(ascii: "-")) }
+        let first = endIndex
+        var rest = number.magnitude
+        repeat {
+            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+            append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
+            rest = quotient
+        } while rest > 0
+        self[first...].reverse()
+    }
+}

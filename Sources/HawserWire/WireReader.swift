@@ -83,8 +83,12 @@ package struct WireReader: ~Escapable {
     @_lifetime(self: copy self)
     package mutating func readText(limit: Int = .max) throws(WireError) -> String {
         let bytes = try readBytes(limit: limit)
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw .badText }
-        return text
+        do {
+            // Not String(validating:as:), which makes metadata of generic types at its first call.
+            return String(copying: try UTF8Span(validating: bytes.span))
+        } catch {
+            throw .badText
+        }
     }
 
     /// `name-list`, its names in order; an empty list has none (RFC 4251 §5, §6).

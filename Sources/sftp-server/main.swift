@@ -13,7 +13,7 @@ guard let user = User.current else {
     printError("No user found for uid\n")
     Daemon.exit(1)
 }
-switch ServerCommandLine.parse(Array(CommandLine.arguments.dropFirst()), user: user) {
+switch ServerCommandLine.parse(Array(RawArguments.texts.dropFirst()), user: user) {
 case .end(let text, let isError, let status):
     isError ? printError(text) : printOutput(text)
     Daemon.exit(status)

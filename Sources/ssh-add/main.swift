@@ -12,7 +12,7 @@ Signals.ignore([13])  // SIGPIPE
 
 do throws(AgentConnection.Failure) {
     let agent = try AgentConnection.fromEnvironment()
-    var arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
+    var arguments = Arguments(Array(RawArguments.texts.dropFirst()))
     if arguments.securityKeyProvider == nil {
         arguments.securityKeyProvider = Environment.value("SSH_SK_PROVIDER") ?? "internal"
     }

@@ -15,7 +15,7 @@ do {
 SecretProcess.hide()
 
 do throws(Arguments.Problem) {
-    let arguments = try Arguments(Array(CommandLine.arguments.dropFirst()))
+    let arguments = try Arguments(Array(RawArguments.texts.dropFirst()))
     let program = Program(arguments: arguments, loginShell: Environment.value("SHELL"))
     Daemon.exit(program.run())
 } catch {

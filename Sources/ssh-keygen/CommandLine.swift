@@ -80,18 +80,18 @@ struct Arguments {
             case value((inout Arguments, String) -> Void)
         }
 
-        let letter: Character
+        let letter: Unicode.Scalar
         let effect: Effect
 
         /// A letter alone.
-        init(_ letter: Character, _ apply: @escaping (inout Arguments) -> Void) {
+        init(_ letter: Unicode.Scalar, _ apply: @escaping (inout Arguments) -> Void) {
             self.letter = letter
             effect = .flag(apply)
         }
 
         /// A letter with a value.
         init(
-            _ letter: Character,
+            _ letter: Unicode.Scalar,
             value apply: @escaping (inout Arguments, String) -> Void
         ) {
             self.letter = letter
@@ -100,13 +100,14 @@ struct Arguments {
     }
 
     /// The rows as getopt(3) has them.
-    private static func specification(_ rows: [Row]) -> String {
-        var text = ""
+    private static func specification(_ rows: [Row]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(2 * rows.count)
         for row in rows {
-            text.append(row.letter)
-            if case .value = row.effect { text.append(":") }
+            bytes.append(UInt8(ascii: row.letter))
+            if case .value = row.effect { bytes.append(UInt8(ascii: ":")) }
         }
-        return text
+        return bytes
     }
 
     private static var rows: [Row] {
@@ -161,16 +162,18 @@ struct Arguments {
     /// Reads the words after the program's name; leaves the program when they make no sense.
     init(_ words: [String]) {
         let rows = Self.rows
+        func effect(of letter: Character) -> Row.Effect? {
+            let scalar = letter.unicodeScalars.first
+            return rows.first { $0.letter == scalar }?.effect
+        }
         var parser = CommandLineParser(words, Self.specification(rows))
         while let step = parser.next() {
             switch step {
             case .flag(let letter):
-                guard case .flag(let apply)? = rows.first(where: { $0.letter == letter })?.effect
-                else { continue }
+                guard case .flag(let apply)? = effect(of: letter) else { continue }
                 apply(&self)
             case .option(let letter, let value):
-                guard case .value(let apply)? = rows.first(where: { $0.letter == letter })?.effect
-                else { continue }
+                guard case .value(let apply)? = effect(of: letter) else { continue }
                 apply(&self, value)
             case .unknown(let letter): fatal("unknown option -- \(letter)", usage: true)
             case .missingValue(let letter):

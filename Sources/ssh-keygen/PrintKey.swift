@@ -88,7 +88,17 @@ private func printDigest(of key: PublicKey, _ comment: String, _ arguments: Argu
     let digest =
         arguments.printsBubbleBabble
         ? BubbleBabble.encode(Fingerprint(of: key, .sha1).digest) : key.fingerprint(hash)
-    World.print("\(key.bits) \(digest) \(printable(comment)) (\(key.type.shortName))")
+    // As bytes: the standard library makes and ends a long String with more types than all else here has.
+    var line: [UInt8] = []
+    line.append(decimal: key.bits)
+    line += " ".utf8
+    line += digest.utf8
+    line += " ".utf8
+    line += printable(comment).utf8
+    line += " (".utf8
+    line += key.type.shortName.utf8
+    line += ")\n".utf8
+    World.write(line)
     if arguments.verbosity > 0 { World.print(Randomart.picture(of: key, hash)) }
 }
 

@@ -10,7 +10,7 @@ internal import HawserWire
 enum World {
     static let configurationFolder = "/etc/ssh"
 
-    static var arguments: [String] { Array(CommandLine.arguments.dropFirst()) }
+    static var arguments: [String] { Array(RawArguments.texts.dropFirst()) }
 
     static func exit(_ status: Int32) -> Never { Daemon.exit(status) }
 

@@ -16,7 +16,7 @@ Signals.ignore([13])  // SIGPIPE
 var level = LogLevel.error
 /// Whether the person in front may be asked for PINs: a client of ours says so, an agent never.
 let mayAsk = Environment.value("HAWSER_HELPER_MAY_ASK") == "1"
-var parser = CommandLineParser(Array(CommandLine.arguments.dropFirst()), "v")
+var parser = CommandLineParser(Array(RawArguments.texts.dropFirst()), "v")
 while let step = parser.next() {
     switch step {
     case .flag("v"): level = level < .debug1 ? .debug1 : level == .debug1 ? .debug2 : .debug3

@@ -13,7 +13,7 @@ Signals.dieOnCrash()
 SecretProcess.hide()
 Signals.ignore([13])  // SIGPIPE
 var level = LogLevel.error
-var parser = CommandLineParser(Array(CommandLine.arguments.dropFirst()), "v")
+var parser = CommandLineParser(Array(RawArguments.texts.dropFirst()), "v")
 while let step = parser.next() {
     guard case .flag("v") = step else {
         printError("usage: ssh-sk-helper [-v]\n")

@@ -8,6 +8,6 @@ Descriptor.closeAll(from: 3)  // so that a master holds nothing of its caller's
 Memory.returnsLargeBuffers()
 Signals.ignore([13])  // PIPE: a write says so itself
 
-let words = Swift.CommandLine.arguments
+let words = RawArguments.texts
 let program = Program(name: words.first ?? "ssh")
 Daemon.exit(program.run(Array(words.dropFirst())))

@@ -5,7 +5,7 @@ import HawserSystem
 
 Signals.dieOnCrash()
 Memory.returnsLargeBuffers()
-let arguments = CommandLine.arguments
+let arguments = RawArguments.texts
 if arguments.count > 1, let role = ServerRole(rawValue: arguments[1]) {
     Daemon.exit(ServerProgram.run(role, Array(arguments[2...])))
 }

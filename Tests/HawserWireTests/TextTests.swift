@@ -17,4 +17,14 @@ struct TextTests {
         #expect(text.contains(part) == expected)
         #expect(Substring(text).contains(part) == expected)
     }
+
+    @Test(
+        "a number's digits are the standard library's",
+        arguments: [0, 7, -7, 10, 256, .max, .min]
+    )
+    func decimal(_ number: Int) {
+        var bytes: [UInt8] = [0x20]
+        bytes.append(decimal: number)
+        #expect(String(decoding: bytes, as: UTF8.self) == " \(number)")
+    }
 }

@@ -1,2 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nothing is called from Swift: see start.c.
+#pragma once
+
+/// The words of the command line, the program's name first, and how many there are.
+char **hawser_arguments(int *count);

@@ -1,13 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The words of the command line as the kernel has them: bytes that need not be UTF-8.
+internal import CHawserStart
+
+/// The words of the command line, the program's name first. What `CommandLine` gives is made by the standard
+/// library in its own places of memory: two more pages at each start (docs/decisions/0009-start.md).
 package enum RawArguments {
+    /// As the kernel has them: bytes that need not be UTF-8.
     package static var all: [[UInt8]] {
-        let list = unsafe CommandLine.unsafeArgv
-        return (0..<Int(CommandLine.argc)).compactMap { index in
-            // SAFETY: each of the `argc` entries is a string that lives as long as the process.
+        var count: Int32 = 0
+        // SAFETY: each of the `count` entries is a string that lives as long as the process.
+        guard let list = unsafe hawser_arguments(&count) else { return [] }
+        return (0..<Int(count)).compactMap { index in
             guard let word = unsafe list[index] else { return nil }
             return unsafe FileCalls.bytes(of: word)
         }
+    }
+
+    /// As text; what is not UTF-8 is replaced.
+    package static var texts: [String] {
+        var count: Int32 = 0
+        // SAFETY: as above.
+        guard let list = unsafe hawser_arguments(&count) else { return [] }
+        var texts: [String] = []
+        texts.reserveCapacity(Int(count))
+        for index in 0..<Int(count) {
+            guard let word = unsafe list[index] else { continue }
+            unsafe texts.append(String(cString: word))
+        }
+        return texts
     }
 }

@@ -33,10 +33,11 @@ package final class CopyEngine {
     private var dataRequests = 0
     private var window = 64
     private var limit: RateLimit
-    // As the limits of the servers are.
+    // As the limits of the servers are; until they are known nothing but a first file is opened.
+    private var knowsLimits = false
     private var blockBytes = PacketLimits.cautiousDataBytes
     private var mostRequests = 64
-    private var mostFiles = 64
+    private var mostFiles = 1
     private var set = PollSet()
     private var copied: [FileCopy] = []
 
@@ -53,9 +54,17 @@ package final class CopyEngine {
         limit = RateLimit(kilobitsPerSecond: options.kilobitsPerSecond)
     }
 
-    private func learnLimits() throws(SessionFault) {
+    private func awaitLimits() throws(SessionFault) {
         try source.session?.awaitLimits()
         try target.session?.awaitLimits()
+        _ = learnLimits()
+    }
+
+    /// Takes over what the servers have told of their limits; whether that is news.
+    private func learnLimits() -> Bool {
+        let isAwaited = [source, target].contains { $0.session?.awaitsLimits == true }
+        guard !knowsLimits, !isAwaited else { return false }
+        knowsLimits = true
         var most = PacketLimits.dataBytes
         if let session = source.session {
             most = min(most, Int(clamping: session.limits.readBytes))
@@ -76,11 +85,34 @@ package final class CopyEngine {
             }
         }
         mostFiles = options.resumes || options.requests == 1 ? 1 : handles
+        return true
     }
 
-    /// Adds one file.
-    package func add(file source: [UInt8], to target: [UInt8], _ attributes: Attributes) {
-        files.append(FileCopy(source, target, attributes, in: nil))
+    /// Whether a file of this name can be opened at a server while it is being asked whether the name
+    /// is a directory's, so that a long path is gone once for both: where the name does not say it
+    /// already, and where an open that fails does nothing, as with OpenSSH's server and ours.
+    package static func mayGuess(
+        _ name: [UInt8],
+        _ session: RemoteSession,
+        _ options: CopyOptions
+    ) -> Bool {
+        let last = RemotePath.name(of: name)
+        return name.last != RemotePath.slash && last != [46] && last != [46, 46]
+            && !options.resumes && !options.isAtomic
+            && session.supports("lsetstat@openssh.com")
+            && session.supports("expand-path@openssh.com")
+    }
+
+    /// Adds one file; `isGuess`: it goes into `target` if that turns out to be a directory.
+    package func add(
+        file source: [UInt8],
+        to target: [UInt8],
+        _ attributes: Attributes,
+        isGuess: Bool = false
+    ) {
+        let file = FileCopy(source, target, attributes, in: nil)
+        file.isGuess = isGuess
+        files.append(file)
     }
 
     /// Adds a directory with all that is in it.
@@ -99,8 +131,9 @@ package final class CopyEngine {
     }
 
     private func copyAll() throws(SessionFault) -> Bool {
-        try learnLimits()
+        if options.resumes { try awaitLimits() }
         while !isIdle {
+            _ = learnLimits()
             try advance()
             var progressed = false
             if let session = source.session { progressed = try take(session, isSource: true) }
@@ -109,10 +142,11 @@ package final class CopyEngine {
             }
             if observer.isInterrupted { stop() }
             if let stopDeadline, Clock.nanoseconds >= stopDeadline { throw .interrupted }
-            if progressed || isIdle { continue }
+            if learnLimits() || progressed || isIdle { continue }
             try wait()
         }
         if options.verifies, !wasInterrupted {
+            try awaitLimits()
             for file in copied where !file.hasFailed { try verify(file) }
         }
         return !hasFailed && !wasInterrupted
@@ -202,7 +236,8 @@ package final class CopyEngine {
     }
 
     private var mayAsk: Bool {
-        dataRequests < min(window, mostRequests) && outputHasRoom && limit.delay == 0
+        knowsLimits && dataRequests < min(window, mostRequests) && outputHasRoom
+            && limit.delay == 0
     }
 
     /// Reads or asks for one block of a file; false when there is nothing more to ask for now.
@@ -279,7 +314,7 @@ package final class CopyEngine {
     // MARK: Files
 
     private func start(_ file: FileCopy) throws(SessionFault) {
-        observer.copyStarts(file.source, file.finalTarget)
+        if !file.isGuess { observer.copyStarts(file.source, file.finalTarget) }
         file.targetIsNew = file.directory?.isNew ?? false
         if options.isAtomic {
             let name = RemotePath.name(of: file.target)
@@ -293,16 +328,12 @@ package final class CopyEngine {
         if options.resumes, try !prepareResume(file) {
             return settle(file)
         }
-        observer.copyBegins(
-            file.source,
-            file.finalTarget,
-            bytes: file.size,
-            from: file.startOffset
-        )
+        if !file.isGuess { begin(file) }
         switch source {
         case .local:
             let descriptor = FileCalls.open(file.source, [.readOnly, .nonblocking])
             guard descriptor >= 0 else {
+                if file.isGuess { announceGuess(file) }
                 return fail(
                     file,
                     "open local \"\(shown(file.source))\": "
@@ -325,6 +356,21 @@ package final class CopyEngine {
         }
     }
 
+    private func announceGuess(_ file: FileCopy) {
+        file.isGuess = false
+        observer.copyStarts(file.source, file.finalTarget)
+        begin(file)
+    }
+
+    private func begin(_ file: FileCopy) {
+        observer.copyBegins(
+            file.source,
+            file.finalTarget,
+            bytes: file.size,
+            from: file.startOffset
+        )
+    }
+
     private func openTarget(_ file: FileCopy) {
         switch target {
         case .local:
@@ -342,6 +388,11 @@ package final class CopyEngine {
             file.targetFile = Int32(descriptor)
             ready.append(file)
         case .remote(let session):
+            if file.isGuess, !file.awaitsStatus {
+                fromTarget[session.client.request(.stat, file.target)] = .checkTarget(file)
+                file.outstanding += 1
+                file.awaitsStatus = true
+            }
             var flags: OpenFlags = [.write, .create]
             let isFresh = file.startOffset == 0 && (!options.isInPlace || file.targetIsNew)
             if options.isAtomic {
@@ -581,12 +632,10 @@ package final class CopyEngine {
             openTarget(file)
         case .openTarget(let file):
             file.outstanding -= 1
-            guard case .handle(let handle) = reply.content else {
-                return fail(file, "dest open \"\(shown(file.target))\": \(why(reply))")
-            }
-            file.targetHandle = handle
-            if file.hasFailed { return settleIfDone(file) }
-            ready.append(file)
+            if file.awaitsStatus { file.openAnswer = reply } else { opened(file, reply, session) }
+        case .checkTarget(let file):
+            file.outstanding -= 1
+            checkedTarget(file, reply, session)
         case .read(let file, let offset, let count):
             dataRequests -= 1
             file.blocks -= 1
@@ -642,6 +691,36 @@ package final class CopyEngine {
             }
             directoryIsDone(directory)
         }
+    }
+
+    private func opened(_ file: FileCopy, _ reply: Reply, _ session: RemoteSession) {
+        guard case .handle(let handle) = reply.content else {
+            return fail(file, "dest open \"\(shown(file.target))\": \(why(reply))")
+        }
+        file.targetHandle = handle
+        if file.hasFailed { return settleIfDone(file) }
+        ready.append(file)
+    }
+
+    /// Whether the name that was opened at the same time is a directory's.
+    private func checkedTarget(_ file: FileCopy, _ reply: Reply, _ session: RemoteSession) {
+        file.awaitsStatus = false
+        guard !file.hasFailed, case .attributes(let attributes) = reply.content,
+            attributes.isDirectory
+        else {
+            if !file.hasFailed { announceGuess(file) }
+            if let answer = file.openAnswer { opened(file, answer, session) }
+            return settleIfDone(file)
+        }
+        file.enterTarget()
+        announceGuess(file)
+        // The answer to the first open is of no interest: directories cannot be opened.
+        if let request = fromTarget.first(where: { $0.value.opens(file) }) {
+            fromTarget[request.key] = nil
+            session.forget(request.key)
+            file.outstanding -= 1
+        }
+        openTarget(file)
     }
 
     /// More may be under way when answers come in.

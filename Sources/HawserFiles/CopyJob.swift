@@ -45,7 +45,7 @@ final class FileCopy {
     let source: [UInt8]
     /// Where it is written; with `isAtomic` the final name is `finalTarget`.
     var target: [UInt8]
-    let finalTarget: [UInt8]
+    private(set) var finalTarget: [UInt8]
     let directory: DirectoryCopy?
     /// What is known of the source.
     var attributes: Attributes
@@ -77,6 +77,12 @@ final class FileCopy {
     /// A second try, after an early close came too early.
     var isCareful = false
     var targetIsNew = false
+    /// The target may turn out to be a directory, into which the file then goes.
+    var isGuess = false
+    /// That has been asked and not been answered.
+    var awaitsStatus = false
+    /// The answer to the open, when it came first.
+    var openAnswer: Reply?
 
     init(
         _ source: [UInt8],
@@ -89,6 +95,12 @@ final class FileCopy {
         self.finalTarget = target
         self.attributes = attributes
         self.directory = directory
+    }
+
+    /// The target is a directory: the file goes into it.
+    func enterTarget() {
+        target = RemotePath.join(target, RemotePath.name(of: source))
+        finalTarget = target
     }
 
     var size: UInt64? { attributes.size }
@@ -131,6 +143,8 @@ final class DirectoryCopy {
 enum PendingRequest {
     case openSource(FileCopy)
     case openTarget(FileCopy)
+    /// Whether the target is a directory.
+    case checkTarget(FileCopy)
     case read(FileCopy, offset: UInt64, count: Int)
     case write(FileCopy, count: Int)
     /// A last step of a file; what it is, for the message of a failure.
@@ -143,6 +157,10 @@ enum PendingRequest {
     case closeDirectory(DirectoryCopy)
     case followLink(DirectoryCopy, name: [UInt8])
     case setDirectory(DirectoryCopy)
+
+    func opens(_ file: FileCopy) -> Bool {
+        if case .openTarget(let other) = self { other === file } else { false }
+    }
 }
 
 /// What a copy tells the one who asked for it.

@@ -93,6 +93,9 @@ package final class RemoteSession {
         }
     }
 
+    /// The limits have been asked for and have not come.
+    var awaitsLimits: Bool { limitsRequest != nil }
+
     /// Waits for the limits, if they have been asked for and have not come.
     func awaitLimits() throws(SessionFault) {
         while limitsRequest != nil {

@@ -34,15 +34,19 @@ final class SFTPCopies {
                 )
                 return 255
             }
-            guard
-                let place = try place(
+            let isGuess =
+                !isMany && status.isRegular && CopyEngine.mayGuess(target, session, line.options)
+            let found =
+                isGuess
+                ? target
+                : try place(
                     for: from,
                     at: target,
                     .remote(session),
                     isMany: isMany,
                     needsDirectory: isMany
                 )
-            else { return 255 }
+            guard let place = found else { return 255 }
             let engine = CopyEngine(
                 from: .local,
                 to: .remote(session),
@@ -54,6 +58,7 @@ final class SFTPCopies {
                 to: place,
                 Attributes(status),
                 engine,
+                isGuess: isGuess,
                 refusal: [
                     "scp: local \"\(shown(from))\" is not a regular file",
                     "scp: failed to upload file \(shown(from)) to \(shown(target))",
@@ -146,13 +151,14 @@ final class SFTPCopies {
         to place: [UInt8],
         _ attributes: Attributes,
         _ engine: CopyEngine,
+        isGuess: Bool,
         refusal: [String],
         failure: String
     ) throws(SessionFault) -> Int32 {
         if attributes.isDirectory, line.isRecursive {
             engine.add(tree: from, to: place, attributes)
         } else if attributes.isRegular {
-            engine.add(file: from, to: place, attributes)
+            engine.add(file: from, to: place, attributes, isGuess: isGuess)
         } else {
             for text in refusal { reporter.fail(text) }
             return 1

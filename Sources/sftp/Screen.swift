@@ -15,8 +15,8 @@ final class Screen: CopyObserver {
     }
     /// Whether the copy goes to the server.
     var isUpload = false
-    /// Lines to print when the turn of a file comes.
-    var announcements: [[UInt8]: String] = [:]
+    /// What is said of a source when its turn comes, before the place that it goes to.
+    var announcements: [[UInt8]: (words: String, place: [UInt8])] = [:]
     private var meter = CopyMeter()
     private var wasInterrupted = false
     /// Signals that end the program once what it has begun is cleared away; empty: at once.
@@ -45,7 +45,8 @@ final class Screen: CopyObserver {
     }
 
     func copyStarts(_ source: [UInt8], _ target: [UInt8]) {
-        if let text = announcements.removeValue(forKey: source) { note(text) }
+        guard let (words, place) = announcements.removeValue(forKey: source) else { return }
+        note(words + PrintableText.of(target.isEmpty ? place : target))
     }
 
     func copyBegins(_ source: [UInt8], _ target: [UInt8], bytes: UInt64?, from offset: UInt64) {

@@ -77,15 +77,15 @@ extension Interpreter {
             }
             let mark = attributes.isDirectory && match.path.last != RemotePath.slash ? "/" : ""
             let word = options.resumes ? "Resuming" : "Fetching"
-            let text = "\(word) \(shown(match.path))\(mark) to \(shown(place))"
+            let words = "\(word) \(shown(match.path))\(mark) to "
             if attributes.isDirectory, isTree {
-                screen.announcements[match.path] = text
+                screen.announcements[match.path] = (words, place)
                 engine.add(tree: match.path, to: place, attributes)
             } else if attributes.isRegular || attributes.permissions == nil {
-                screen.announcements[match.path] = text
+                screen.announcements[match.path] = (words, place)
                 engine.add(file: match.path, to: place, attributes)
             } else {
-                screen.note(text)
+                screen.note(words + shown(place))
                 screen.fail("download \(shown(match.path))\(mark): not a regular file")
                 isGood = false
             }
@@ -109,7 +109,10 @@ extension Interpreter {
         }
         let target = command.paths.count > 1 ? absolute(Words.plain(command.paths[1])) : nil
         var targetIsDirectory = false
-        if let target { targetIsDirectory = try attributes(of: target)?.isDirectory == true }
+        let isGuess = target.map { mayGuess(matches, $0, options) } ?? false
+        if let target, !isGuess {
+            targetIsDirectory = try attributes(of: target)?.isDirectory == true
+        }
         if matches.count > 1, let target, !targetIsDirectory {
             screen.fail(
                 "Multiple paths match, but destination \"\(shown(target))\" is not a directory"
@@ -133,21 +136,32 @@ extension Interpreter {
             }
             let mark = status.isDirectory && match.path.last != RemotePath.slash ? "/" : ""
             let word = options.resumes ? "Resuming upload of" : "Uploading"
-            let text = "\(word) \(shown(match.path))\(mark) to \(shown(place))"
+            let words = "\(word) \(shown(match.path))\(mark) to "
             if status.isDirectory, isTree {
-                screen.announcements[match.path] = text
+                screen.announcements[match.path] = (words, place)
                 engine.add(tree: match.path, to: place, Attributes(status))
             } else if status.isRegular {
-                screen.announcements[match.path] = text
-                engine.add(file: match.path, to: place, Attributes(status))
+                screen.announcements[match.path] = (words, place)
+                engine.add(file: match.path, to: place, Attributes(status), isGuess: isGuess)
             } else {
-                screen.note(text)
+                screen.note(words + shown(place))
                 screen.fail("local \"\(shown(match.path))\(mark)\" is not a regular file")
                 isGood = false
             }
         }
         isGood = try finish(engine) && isGood
         return isGood
+    }
+
+    /// Whether the engine itself finds out if the target is a directory.
+    private func mayGuess(
+        _ matches: [Glob.Match],
+        _ target: [UInt8],
+        _ options: CopyOptions
+    ) -> Bool {
+        guard matches.count == 1, let match = matches.first else { return false }
+        return FileCalls.status(match.path, followingLinks: true).1?.isRegular == true
+            && CopyEngine.mayGuess(target, session, options)
     }
 
     private func finish(_ engine: CopyEngine) throws(SessionFault) -> Bool {

@@ -60,6 +60,18 @@ package enum CopyRecord: Equatable, Sendable {
         }
     }
 
+    /// The line of a file's record whose size begins with a zero, which changes nothing for who does
+    /// not know what it means (docs/protocol/scp.md).
+    package static func asking(mode: UInt32, size: UInt64, name: [UInt8]) -> [UInt8] {
+        Array("C\(octal(mode)) 0\(size) ".utf8) + oneLine(name) + [10]
+    }
+
+    /// Whether a line is such a record.
+    package static func isAsking(_ line: [UInt8]) -> Bool {
+        line.count > 7 && line[0] == UInt8(ascii: "C") && line[6] == UInt8(ascii: "0")
+            && (48...57).contains(line[7])
+    }
+
     private static func times(_ rest: ArraySlice<UInt8>) throws(Failure) -> CopyRecord {
         var fields = Fields(rest)
         let modification = try fields.seconds("mtime")

@@ -95,9 +95,13 @@ extension Program {
             observer: reporter
         )
         var hasFailed = false
+        var isOpen = true
         reporter.isVerbatim = true
         do throws(LegacyEnd) {
             try body(copy)
+            Descriptor.close(pipes.writer)
+            isOpen = false
+            try copy.awaitEnd()
         } catch {
             hasFailed = true
             switch error {
@@ -105,7 +109,7 @@ extension Program {
             case .over(let text): reporter.fail(text)
             }
         }
-        Descriptor.close(pipes.writer)
+        if isOpen { Descriptor.close(pipes.writer) }
         Descriptor.close(pipes.reader)
         let end = Child.wait(pipes.program)
         return hasFailed || copy.failures > 0 || end != .exited(0) ? 1 : 0

@@ -52,6 +52,44 @@ struct CopyRecordTests {
         #expect(throws: CopyRecord.Failure.self) { try read(line) }
     }
 
+    @Test("A record that asks for early answers says the same as one that does not")
+    func asking() throws {
+        for size: UInt64 in [0, 4096] {
+            let plain = CopyRecord.file(mode: 0o644, size: size, name: Array("f 0".utf8))
+            let line = Array(
+                CopyRecord.asking(mode: 0o644, size: size, name: Array("f 0".utf8)).dropLast()
+            )
+            #expect(try CopyRecord(line) == plain)
+            #expect(CopyRecord.isAsking(line))
+            #expect(!CopyRecord.isAsking(Array(plain.bytes.dropLast())))
+        }
+        #expect(!CopyRecord.isAsking(Array("C0644 0".utf8)))
+    }
+
+    @Test(
+        "The faults of records have OpenSSH's names (9.2, observed)",
+        arguments: [
+            ("C0644", "mode not delimited"), ("C0648 1 f", "bad mode"), ("C 1 f", "bad mode"),
+            ("C06444 12 f", "mode not delimited"), ("C0644 12", "size not delimited"),
+            ("C0644 -1 f", "size not present"),
+            ("C0644 9223372036854775808 f", "size out of range"),
+            ("T", "mtime.sec not present"), ("T1", "mtime.sec not delimited"),
+            ("T1 ", "mtime.usec not delimited"), ("T1 0 ", "atime.sec not present"),
+            ("T1 0 1", "atime.sec not delimited"), ("T1 0 1 x", "atime.usec not delimited"),
+        ]
+    )
+    func faults(line: String, name: String) {
+        #expect {
+            try read(line)
+        } throws: { error in
+            if case .malformed(let text)? = error as? CopyRecord.Failure {
+                text == name
+            } else {
+                false
+            }
+        }
+    }
+
     @Test("A line end in a name does not end the record")
     func lineEnd() {
         let record = CopyRecord.file(mode: 0o600, size: 0, name: Array("a\nb".utf8))

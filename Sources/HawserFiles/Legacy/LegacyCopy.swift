@@ -26,6 +26,10 @@ package final class LegacyCopy {
     /// What the modes of new files are cut by, where they are not kept.
     let mask: UInt32
     var answers: LegacyAnswers
+    /// Files that a source has announced.
+    var announcedFiles = 0
+    /// The sink's answers come before they are due, and failures anywhere between them.
+    private var isAnsweredEarly = false
     /// How often something went wrong.
     package internal(set) var failures = 0
 
@@ -42,7 +46,7 @@ package final class LegacyCopy {
             writer: writer,
             kilobitsPerSecond: options.kilobitsPerSecond
         )
-        answers = LegacyAnswers(channel, mayRunAhead: !options.isRemote)
+        answers = LegacyAnswers(channel, isRemote: options.isRemote)
         mask = Daemon.setFileMask(0)
         if !options.preserves { _ = Daemon.setFileMask(mask) }
     }
@@ -63,12 +67,33 @@ package final class LegacyCopy {
 
     /// Waits for the other side's yes to a record; false when it could not do what was asked.
     func isAccepted() throws(LegacyEnd) -> Bool {
-        guard let answer = try channel.byte() else { throw .lostConnection }
-        if answer == 0 { return true }
+        while let answer = try channel.byte() {
+            if answer == 0 { return true }
+            if answer == Self.earlyAnswersFollow, announcedFiles > 1 {
+                isAnsweredEarly = true
+                return true
+            }
+            try takeFailure(answer)
+            if !isAnsweredEarly { return false }
+        }
+        throw .lostConnection
+    }
+
+    /// A sink says with this that its further answers come before they are due.
+    static let earlyAnswersFollow: UInt8 = 3
+
+    private func takeFailure(_ answer: UInt8) throws(LegacyEnd) {
         var text = try channel.line(from: answer)
         if answer == 1 || answer == 2 { text.removeFirst() }
         tell(PrintableText.of(text))
-        if answer == 1 { return false }
-        throw .over("")
+        if answer != 1 { throw .over("") }
+    }
+
+    /// A source that was answered early, and has told the sink its end, hears of the last failures.
+    package func awaitEnd() throws(LegacyEnd) {
+        guard isAnsweredEarly else { return }
+        while let answer = try channel.byte() {
+            if answer != 0 { try takeFailure(answer) }
+        }
     }
 }

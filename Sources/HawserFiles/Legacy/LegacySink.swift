@@ -17,12 +17,12 @@ extension LegacyCopy {
                 throw try end("\(shown(target)): \(SystemError.reason(reason))")
             }
         }
-        try receive(into: target, depth: 0)
+        try answers.accept()
+        try receiveRecords(target, depth: 0)
     }
 
     /// Receives the records of one directory; into nil: they are let pass.
-    private func receive(into target: [UInt8]?, depth: Int) throws(LegacyEnd) {
-        try answers.accept()
+    private func receiveRecords(_ target: [UInt8]?, depth: Int) throws(LegacyEnd) {
         let targetIsDirectory =
             target.map { FileCalls.status($0, followingLinks: true).1?.isDirectory == true }
             ?? false
@@ -31,7 +31,7 @@ extension LegacyCopy {
         }
         var times: Times?
         var isFirst = depth == 0
-        while let record = try nextRecord(isFirst: isFirst) {
+        while let (record, isAsking) = try nextRecord(isFirst: isFirst) {
             isFirst = false
             switch record {
             case .warning(let text): tell(PrintableText.of(text))
@@ -44,7 +44,7 @@ extension LegacyCopy {
                 try answers.accept()
             case .file(let mode, let size, let name):
                 try check(name, depth)
-                answers.noteEntry()
+                answers.noteEntry(isAsking: isAsking)
                 if let path = place(name) {
                     try receiveFile(path, mode, size, times)
                 } else {
@@ -60,11 +60,12 @@ extension LegacyCopy {
                     throw try end("protocol error: directory too deep")
                 }
                 try check(name, depth)
-                answers.noteEntry()
+                answers.noteEntry(isAsking: false)
                 if let path = place(name) {
                     try receiveDirectory(path, mode, times, depth)
                 } else {
-                    try receive(into: nil, depth: depth + 1)
+                    try answers.accept()
+                    try receiveRecords(nil, depth: depth + 1)
                 }
                 times = nil
             }
@@ -72,14 +73,16 @@ extension LegacyCopy {
     }
 
     /// What the source says next; nil at its end.
-    private func nextRecord(isFirst: Bool) throws(LegacyEnd) -> CopyRecord? {
-        try answers.awaitRecord()
+    private func nextRecord(
+        isFirst: Bool
+    ) throws(LegacyEnd) -> (CopyRecord, isAsking: Bool)? {
+        answers.awaitRecord()
         guard let first = try channel.byte() else { return nil }
         if observer.isInterrupted { throw .over("") }
         guard first != 10 else { throw try end("protocol error: unexpected <newline>") }
         let line = try channel.line(from: first)
         do throws(CopyRecord.Failure) {
-            return try CopyRecord(line)
+            return (try CopyRecord(line), CopyRecord.isAsking(line))
         } catch {
             switch error {
             case .notARecord where isFirst:
@@ -211,15 +214,12 @@ extension LegacyCopy {
         switch make(path, mode) {
         case .failure(let text):
             tell(text)
-            if answers.hasRunAhead {
-                try receive(into: nil, depth: depth + 1)
-            } else {
-                _ = try answers.refuse(text)
-            }
-            return
+            if try answers.refuse(text) { return }
+            return try receiveRecords(nil, depth: depth + 1)
         case .success(let isNew): setsMode = isNew || options.preserves
         }
-        try receive(into: path, depth: depth + 1)
+        try answers.accept()
+        try receiveRecords(path, depth: depth + 1)
         if let times {
             let result = FileCalls.setTimes(
                 path,

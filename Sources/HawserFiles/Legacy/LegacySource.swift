@@ -37,7 +37,14 @@ extension LegacyCopy {
         }
         let name = RemotePath.name(of: path)
         let mode = status.mode & 0o7777
-        try channel.send(CopyRecord.file(mode: mode, size: status.bytes, name: name).bytes)
+        announcedFiles += 1
+        // From the second file on the far sink may answer early; the ends of a copy between two
+        // hosts go step by step.
+        let record =
+            announcedFiles == 2 && !options.isRemote
+            ? CopyRecord.asking(mode: mode, size: status.bytes, name: name)
+            : CopyRecord.file(mode: mode, size: status.bytes, name: name).bytes
+        try channel.send(record)
         guard try isAccepted() else { return }
         observer.copyStarts(path, name)
         observer.copyBegins(path, name, bytes: status.bytes, from: 0)

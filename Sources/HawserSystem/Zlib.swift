@@ -33,7 +33,7 @@ package final class Zlib: PacketCompression {
     /// Bytes that came compressed, and what they had been.
     package var decompressed: (plain: UInt64, wire: UInt64) {
         guard let stream = unsafe inflater else { return (0, 0) }
-        return unsafe (UInt64(stream.pointee.total_in), UInt64(stream.pointee.total_out))
+        return unsafe (UInt64(stream.pointee.total_out), UInt64(stream.pointee.total_in))
     }
 
     package func compress(_ payload: RawSpan, into output: inout ByteQueue) {

@@ -140,6 +140,53 @@ def test_tcp_and_unix_sockets_in_every_combination(
         assert os.stat(place).st_mode & 0o777 == 0o600
 
 
+class Parting:
+    """A service that says its word, ends that direction at once, and keeps what it gets after it."""
+
+    def __init__(self, path=None):
+        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self.listener.bind(str(path) if path else ("127.0.0.1", 0))
+        self.listener.listen()
+        self.target = str(path or "127.0.0.1:%d" % self.listener.getsockname()[1])
+        self.got = b""
+        self.is_over = threading.Event()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        peer, _ = self.listener.accept()
+        with peer:
+            peer.sendall(b"last word")
+            peer.shutdown(socket.SHUT_WR)
+            while data := peer.recv(65536):
+                self.got += data
+        self.listener.close()
+        self.is_over.set()
+
+
+@servers
+@pytest.mark.parametrize("direction", ["L", "R", "D"])
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_the_far_end_may_be_the_first_to_end(server, direction, kind, serve, ssh, home):
+    is_socket = kind == "unix" and direction != "D"
+    service = Parting(home / "service" if is_socket else None)
+    place = home / "listen" if is_socket else free_port()
+    target = "" if direction == "D" else f":{service.target}"
+    ssh(serve(server), f"-{direction}{place}{target}", "-N", "127.0.0.1")
+    peer = dial(place)
+    if direction == "D":
+        assert socks5(peer, "127.0.0.1", int(service.target.split(":")[1]))
+    heard = b""
+    while chunk := peer.recv(65536):
+        heard += chunk
+    assert heard == b"last word"
+    time.sleep(0.3)
+    data = os.urandom(300_000)
+    peer.sendall(data)
+    peer.close()
+    assert service.is_over.wait(20)
+    assert service.got == data
+
+
 @servers
 def test_the_port_that_the_server_chose_is_told(server, serve, echo, ssh):
     service = echo()
@@ -322,6 +369,53 @@ def test_a_slow_reader_costs_no_memory(serve, ssh):
     source.close()
 
 
+def sessions_of(server):
+    """The processes of a server that serve a user."""
+    found, left = [], [server.process.pid]
+    while left:
+        children = run(["pgrep", "-P", left.pop()]).stdout.split()
+        found += map(int, children)
+        left += map(int, children)
+    return found
+
+
+@pytest.mark.parametrize("direction", ["L", "R", "D"])
+def test_a_slow_reader_costs_no_memory_at_either_end(direction, serve, ssh):
+    """Half a gigabyte waits at its source: what is under way is bounded by a window."""
+    source = socket.create_server(("127.0.0.1", 0))
+    sent = [0]
+
+    def pour():
+        peer, _ = source.accept()
+        with peer:
+            try:
+                while sent[0] < 512 << 20:
+                    sent[0] += peer.send(bytes(1 << 20))
+            except OSError:
+                pass
+
+    threading.Thread(target=pour, daemon=True).start()
+    port = free_port()
+    server = serve(OURS)
+    target = source.getsockname()[1]
+    to = "" if direction == "D" else f":127.0.0.1:{target}"
+    child = ssh(server, f"-{direction}{port}{to}", "-N", "127.0.0.1")
+    slow = dial(port)
+    if direction == "D":
+        assert socks5(slow, "127.0.0.1", target)
+    slow.recv(1)
+    before = 0
+    # Until nothing moves any more.
+    while sent[0] != before:
+        before = sent[0]
+        time.sleep(1)
+    assert sent[0] < 64 << 20
+    for pid in (child.pid, *sessions_of(server)):
+        assert resident(pid) < 48 << 20
+    slow.close()
+    source.close()
+
+
 def resident(pid):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -339,6 +433,36 @@ def test_many_connections_at_once(server, serve, echo, ssh):
     for number, peer in enumerate(peers):
         data = secrets.token_bytes(1000 + number)
         assert exchange(peer, data) == data + b"<end>"
+
+
+@pytest.mark.parametrize("mask,mode", [(None, 0o600), ("0111", 0o666), ("0117", 0o660)])
+@pytest.mark.parametrize("rides", [False, True], ids=["direct", "over a master"])
+def test_the_mode_of_a_socket_of_ours(rides, mask, mode, serve, ssh, home):
+    path = home / "listen"
+    options = [f"-oStreamLocalBindMask={mask}"] if mask else []
+    server = serve()
+    if rides:
+        options += ["-S", home / "ctl"]
+        ssh(server, "-M", *options, "-N", "127.0.0.1")
+        wait_until((home / "ctl").exists, "the master")
+    ssh(server, *options, f"-L{path}:127.0.0.1:1", "-N", "127.0.0.1")
+    wait_until(path.exists, "the socket")
+    assert os.stat(path).st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("unlinks", ["yes", "no"])
+def test_an_old_socket_of_ours_makes_room_or_stays(unlinks, serve, echo, ssh, home):
+    path = home / "listen"
+    service = echo()
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(path))
+    child = ssh(serve(), f"-oStreamLocalBindUnlink={unlinks}", "-oExitOnForwardFailure=yes",
+                f"-L{path}:{service.target}", "-N", "127.0.0.1")
+    if unlinks == "yes":
+        assert exchange(dial(path), b"hello") == b"hello<end>"
+    else:
+        assert child.wait(20) == 255
+        assert b"unix_listener: cannot bind to path" in child.communicate()[1]
 
 
 def test_a_socket_of_ours_goes_with_us(serve, ssh, home):

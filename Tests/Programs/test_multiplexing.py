@@ -338,6 +338,22 @@ def test_information_about_a_master(line):
     listed = json.loads(run([OURS.ssh, "-O", "list", "--json"]).stdout)
     mine = [each for each in listed if each["path"] == str(it.socket)]
     assert len(mine) == 1 and mine[0]["port"] == it.server.port and mine[0]["rtt_ms"] is not None
+    child = subprocess.Popen(
+        [OURS.ssh, "-F", it.config, "127.0.0.1", "read x"], stdin=subprocess.PIPE
+    )
+
+    def row():
+        head, *rows = run([OURS.ssh, "-O", "list"]).stdout.decode().splitlines()
+        assert head.split("\t") == ["PID", "AGE", "RTT", "SESSIONS", "PEER", "PATH"]
+        found = [each.split("\t") for each in rows if each.endswith(str(it.socket))]
+        assert len(found) == 1
+        return found[0] if found[0][3] == "1" else None
+
+    pid, age, trip, _, peer, _ = wait_until(row, "the session in the list")
+    assert int(pid) == it.master_pid() and re.fullmatch(r"\d+ s", age)
+    assert re.fullmatch(r"\d+\.\d ms", trip)
+    assert peer.endswith(f"@127.0.0.1:{it.server.port}")
+    child.communicate(b"\n", timeout=10)
 
 
 @pytest.mark.parametrize("cipher", ["aes128-ctr", "chacha20-poly1305@openssh.com"])

@@ -237,7 +237,9 @@ def test_a_standard_forward(master, line):
     null = os.open("/dev/null", os.O_RDWR)
     client.send(NEW_STDIO, numbers(9) + string("") + string("127.0.0.1") + numbers(1))
     client.lend(null, null)
-    assert client.answer(9) == ("failure", "Session open refused by peer")
+    # Ours says why.
+    why = ": connect failed: Connection refused" if master is OURS else ""
+    assert client.answer(9) == ("failure", "Session open refused by peer" + why)
 
 
 @masters
@@ -294,7 +296,16 @@ def test_forwards(master, line, home):
             "failure", f"remote port forwarding failed for listen port {port}",
         )
         forward = numbers(LOCAL) + string("127.0.0.1") + numbers(port) + target
-        assert client.ask(OPEN_FORWARD, forward) == ("failure", "Port forwarding failed")
+        # Ours says why, to who asked.
+        why = f": bind [127.0.0.1]:{port}: Address already in use" if master is OURS else ""
+        assert client.ask(OPEN_FORWARD, forward) == ("failure", "Port forwarding failed" + why)
+        if master is OURS:
+            forward = numbers(LOCAL) + nowhere + target
+            assert client.ask(OPEN_FORWARD, forward) == (
+                "failure",
+                "Port forwarding failed: unix_listener: cannot bind to path /no/such/place: "
+                "No such file or directory",
+            )
     for wrong in (
         numbers(LOCAL) + string("127.0.0.1") + numbers(70_000) + target,
         numbers(LOCAL) + string("127.0.0.1") + numbers(door) + string("a") + numbers(70_000),

@@ -66,8 +66,14 @@ extension ClientLoop {
 
     // MARK: Listening here
 
-    /// The listener, an older one if there is one like it; nil when nothing can be listened on.
-    func listen(_ forward: Forward, _ users: ForwardUsers) -> ForwardListener? {
+    /// The listener, an older one if there is one like it; nil when nothing can be listened on. `tell`
+    /// learns why not, else the log does.
+    func listen(
+        _ forward: Forward,
+        _ users: ForwardUsers,
+        tell: ((String) -> Void)? = nil
+    ) -> ForwardListener? {
+        let tell = tell ?? { [log] in log.error($0) }
         if let index = listeners.firstIndex(where: { $0.forward == forward }) {
             listeners[index].users.count += users.count
             if users.isPinned { listeners[index].users.isPinned = true }
@@ -86,15 +92,13 @@ extension ClientLoop {
                     )
                 ]
             } catch {
-                log.error("unix_listener: cannot bind to path \(path): \(error.reason)")
+                tell("unix_listener: cannot bind to path \(path): \(error.reason)")
                 return nil
             }
         case .tcp(let host, let wanted):
-            (descriptors, port) = listenTCP(host, wanted)
+            (descriptors, port) = listenTCP(host, wanted, tell)
             if descriptors.isEmpty {
-                log.error(
-                    "channel_setup_fwd_listener_tcpip: cannot listen to port: \(wanted)"
-                )
+                tell("channel_setup_fwd_listener_tcpip: cannot listen to port: \(wanted)")
                 return nil
             }
         }
@@ -105,7 +109,11 @@ extension ClientLoop {
         return listener
     }
 
-    private func listenTCP(_ host: String?, _ wanted: UInt16) -> ([Int32], UInt16) {
+    private func listenTCP(
+        _ host: String?,
+        _ wanted: UInt16,
+        _ tell: (String) -> Void
+    ) -> ([Int32], UInt16) {
         let isEverywhere = host == nil ? forwarding.gatewayPorts : host == "" || host == "*"
         let isLoopback = !isEverywhere && (host == nil || host == "localhost")
         let addresses: [SocketAddress]
@@ -117,7 +125,7 @@ extension ClientLoop {
                 isPassive: isEverywhere
             )
         } catch {
-            log.error("channel_setup_fwd_listener_tcpip: getaddrinfo(\(host ?? "")): \(error)")
+            tell("channel_setup_fwd_listener_tcpip: getaddrinfo(\(host ?? "")): \(error)")
             return ([], 0)
         }
         var descriptors: [Int32] = []
@@ -132,7 +140,7 @@ extension ClientLoop {
                 }
             } catch {
                 if error.call == "bind" {
-                    log.error("bind [\(address.host)]:\(wanted): \(error.reason)")
+                    tell("bind [\(address.host)]:\(wanted): \(error.reason)")
                 } else {
                     log.verbose("\(error.call) [\(address.host)]:\(wanted): \(error.reason)")
                 }

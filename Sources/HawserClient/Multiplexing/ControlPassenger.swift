@@ -4,6 +4,7 @@ internal import HawserConfig
 internal import HawserMultiplex
 internal import HawserProtocol
 internal import HawserSystem
+internal import HawserTool
 internal import HawserWire
 
 /// One ssh process at the control socket.
@@ -249,7 +250,10 @@ final class ControlPassenger: Watcher {
         guard let pending else { return }
         channel = nil
         self.pending = nil
-        send(.failure(id: pending.id, "Session open refused by peer"), loop)
+        var why = ""
+        // A session has but one reason: there is no room.
+        if case .standardForward = pending.want { why = ": \(reason): \(text.visible)" }
+        send(.failure(id: pending.id, "Session open refused by peer\(why)"), loop)
     }
 
     func terminalFailed(_ loop: ClientLoop) {
@@ -287,8 +291,12 @@ final class ControlPassenger: Watcher {
             return send(.failure(id: id, "Invalid forwarding request"), loop)
         }
         if forward.kind != .remote {
-            guard loop.listen(forward, ForwardUsers(isPinned: false, count: 1)) != nil else {
-                return send(.failure(id: id, "Port forwarding failed"), loop)
+            // Why not is for who asked, not for the master's own terminal.
+            var reason: String?
+            let users = ForwardUsers(isPinned: false, count: 1)
+            guard loop.listen(forward, users, tell: { reason = reason ?? $0 }) != nil else {
+                let why = reason.map { ": \($0)" } ?? ""
+                return send(.failure(id: id, "Port forwarding failed\(why)"), loop)
             }
             forwards.append(forward)
             return send(.ok(id: id), loop)

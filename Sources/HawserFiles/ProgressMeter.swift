@@ -113,7 +113,7 @@ package struct ProgressMeter {
         isStalled: Bool,
         isLast: Bool
     ) -> String {
-        let room = max(0, width - 36)
+        let room = max(0, width - 35)
         let shownName = LongName.left(String(name.prefix(room)), room)
         let percent: UInt64 = total == 0 ? (isLast ? 100 : 0) : min(100, Self.percent(done, total))
         var text = shownName + " " + LongName.right(String(percent), 3) + "% "
@@ -129,7 +129,7 @@ package struct ProgressMeter {
                 : UInt64(min(359_999, Double(total &- min(done, total)) / max(rate, 1)))
             let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
             let clock = two(minutes) + ":" + two(seconds % 60)
-            text += hours > 0 ? two(hours) + ":" + clock : "   " + clock
+            text += hours > 0 ? String(hours) + ":" + clock : "  " + clock
             text += isLast ? "    " : " ETA"
         }
         return text

@@ -16,7 +16,7 @@ struct Completion {
         let word = PartialWord(before)
         if word.index == 0 {
             let typed = String(decoding: word.plain, as: UTF8.self).lowercased()
-            let names = CommandRow.all.map { Array($0.name.utf8) }
+            let names = (CommandRow.all.map(\.name) + ["!"]).map { Array($0.utf8) }
                 .filter { String(decoding: $0, as: UTF8.self).hasPrefix(typed) }
             return choose(names, typed: word.plain.count, word) { _ in false }
         }
@@ -70,7 +70,7 @@ struct Completion {
         return names
     }
 
-    /// As much as all names have in common, or the choices when that is nothing more.
+    /// As much as all names have in common, and the choices when there are several.
     private func choose(
         _ names: [[UInt8]],
         typed: Int,
@@ -95,8 +95,11 @@ struct Completion {
                 inserted.append(UInt8(ascii: " "))
             }
         }
-        if !inserted.isEmpty { return .init(inserted: inserted, choices: []) }
-        return .init(inserted: [], choices: names.map { PrintableText.of($0) })
+        guard names.count > 1 else { return .init(inserted: inserted, choices: []) }
+        return .init(
+            inserted: inserted,
+            choices: names.map { PrintableText.of($0) + (isDirectory($0) ? "/" : "") }
+        )
     }
 
     private static func isLocal(command: String, argument: Int) -> Bool {

@@ -6,6 +6,7 @@ holds a part, nothing of ours stays behind, and a resumed copy ends with the sam
 """
 import hashlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -367,6 +368,38 @@ def test_a_broken_path_and_then_the_rest(serve, key, relay, here, there, fault, 
     assert result.returncode == 0, result.stderr
     assert b"starting over" not in result.stderr
     assert digest(here / "f") == digest(there / "f")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_path_that_is_cut_at_a_random_point(serve, key, relay, here, there, seed):
+    """In the login, at the start, in the middle or near the end of the file."""
+    chance = random.Random(seed)
+    direction, atomic = ("get", "put")[seed % 2], seed % 4 < 2
+    peer = serve(OURS, "Subsystem sftp internal-sftp")
+    path = relay(peer.port)
+    path("rate 8000000")
+    config = peer.client_config(
+        key, "cut", Port=path.port, HostKeyAlias=f"[127.0.0.1]:{peer.port}"
+    )
+    source, target = (there, here) if direction == "get" else (here, there)
+    (source / "f").write_bytes(os.urandom(4_000_000))
+    ends = [f"127.0.0.1:{there}/f", "f"] if direction == "get" else ["f", f"127.0.0.1:{there}/f"]
+    options = ["--atomic"] if atomic else []
+    process = start([OURS.scp, *options, "-F", config, *ends], b"", here)
+    time.sleep(chance.random() * 0.8)
+    path("cut")
+    _, errors = process.communicate(timeout=30)
+    if process.returncode:
+        assert process.returncode == 255 and b"Connection closed" in errors, errors
+        assert not (atomic and (target / "f").exists())
+    else:
+        assert digest(here / "f") == digest(there / "f")
+    result = run([OURS.scp, "-F", peer.client_config(key), "--resume", "--verify", *ends], cwd=here)
+    assert result.returncode == 0, result.stderr
+    assert b"starting over" not in result.stderr
+    assert digest(here / "f") == digest(there / "f")
+    if direction == "get":
+        assert [place.name for place in here.iterdir()] == ["f"]
 
 
 def test_a_path_that_stands_still_for_a_while(serve, key, relay, here, there):

@@ -207,11 +207,13 @@ package final class LineEditor {
     /// Names side by side.
     private static func columns(_ names: [String]) -> String {
         let width = Int(Terminal.windowSize(of: 1)?.columns ?? 80)
+        let room = width == 0 ? 80 : width
         let widest = (names.map(\.count).max() ?? 0) + 2
-        let count = max(1, (width == 0 ? 80 : width) / widest)
+        let count = max(1, room / widest)
+        let column = max(widest, room / count)
         var text = ""
         for (index, name) in names.enumerated() {
-            text += name + String(repeating: " ", count: widest - name.count)
+            text += name + String(repeating: " ", count: column - name.count)
             if index % count == count - 1 || index == names.count - 1 { text += "\n" }
         }
         return text

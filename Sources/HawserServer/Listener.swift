@@ -494,6 +494,8 @@ package final class Listener {
         } catch {
             return 255
         }
+        // In the foreground the output is still the caller's, who may wait for its end.
+        Descriptor.useNull([0, 1])
         _ = Daemon.changeDirectory("/")
         Signals.ignore([13])
         plan.hostKeys.vault = hasVault ? ServerRole.Place.hostKeys : -1

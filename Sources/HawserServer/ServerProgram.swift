@@ -269,7 +269,7 @@ package struct ServerProgram {
                 log.fatal("daemon() failed: \(error)")
                 return 255
             }
-            Descriptor.useNull(isLoggingToDescriptor ? [0, 1] : [0, 1])
+            Descriptor.useNull([0, 1])
         }
         chooseLog(settings)
         let reader = self

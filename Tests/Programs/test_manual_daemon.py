@@ -277,6 +277,29 @@ def test_m059_m060_debug_mode(suite, tmp_path, key, me):
     assert lines == {"-dd": {1, 2}, "-ddd": {1, 2, 3}, "-dddd": {1, 2, 3}}
 
 
+@BOTH
+def test_no_session_keeps_the_output_of_a_daemon_in_the_foreground(suite, serve, key):
+    """`sshd -D -e | tee log` ends with the daemon, whatever sessions live on."""
+    peer = serve(suite)
+    peer.stop()
+    reading, writing = os.pipe()
+    peer.process = subprocess.Popen(
+        [suite.sshd, "-D", "-e", "-f", str(peer.config)],
+        stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    wait_until(peer.answers, "sshd")
+    client = held(peer, key)
+    peer.stop()
+    with open(reading, "rb") as output:
+        assert select.select([output], [], [], 10)[0] and output.read(1) == b""
+    client.stdin.write(b"still\n")
+    client.stdin.flush()
+    assert client.stdout.readline() == b"still\n"
+    client.kill()
+    client.wait()
+
+
 @pytest.fixture
 def with_syslog(tmp_path):
     """start(suite, words, lines…): an sshd with a /dev of its own whose log we read."""

@@ -344,8 +344,14 @@ def test_information_about_a_master(line):
 
     def row():
         head, *rows = run([OURS.ssh, "-O", "list"]).stdout.decode().splitlines()
-        assert head.split("\t") == ["PID", "AGE", "RTT", "SESSIONS", "PEER", "PATH"]
-        found = [each.split("\t") for each in rows if each.endswith(str(it.socket))]
+        names = head.split()
+        assert names == ["PID", "AGE", "RTT", "SESSIONS", "PEER", "PATH"]
+        # Each cell begins below its head.
+        starts = [head.index(name) for name in names] + [None]
+        found = [
+            [each[start:end].strip() for start, end in zip(starts, starts[1:])]
+            for each in rows if each.endswith(str(it.socket))
+        ]
         assert len(found) == 1
         return found[0] if found[0][3] == "1" else None
 

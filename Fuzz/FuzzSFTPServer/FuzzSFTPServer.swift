@@ -26,7 +26,6 @@ public func fuzzSFTPServer(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int3
 /// One file and one directory that take everything.
 struct MemoryFiles: ServerFileSystem {
     final class Listing { var left = 3 }
-    typealias Directory = Listing
     private var content = [UInt8](repeating: 7, count: 1000)
     private var descriptors: Int32 = 3
 
@@ -64,9 +63,9 @@ struct MemoryFiles: ServerFileSystem {
     }
     func attributes(of file: Int32) throws(Status) -> Attributes { Attributes(size: 1000) }
     func set(_ change: AttributeChange, of target: AttributeTarget) throws(Status) {}
-    func openDirectory(_ path: [UInt8]) throws(Status) -> Listing { Listing() }
-    func nextEntry(_ directory: Listing) throws(Status) -> DirectoryEntry? {
-        guard directory.left > 0 else { return nil }
+    func openDirectory(_ path: [UInt8]) throws(Status) -> AnyObject { Listing() }
+    func nextEntry(_ directory: AnyObject) throws(Status) -> DirectoryEntry? {
+        guard let directory = directory as? Listing, directory.left > 0 else { return nil }
         directory.left -= 1
         return DirectoryEntry(name: [97], longName: [97], attributes: Attributes())
     }

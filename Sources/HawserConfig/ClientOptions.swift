@@ -22,16 +22,37 @@ package struct ClientOptions: Sendable {
     /// Whether lines that come too late are remembered, for an explanation.
     package var keepsHidden = false
 
-    private var settings: [Setting?]
+    /// What was said, in the order in which it was.
+    private var settings: [Setting] = []
+    /// For each keyword's number where in `settings` it is, from 1 on; 0: nowhere. Not an array of
+    /// optional settings: that type would be made at each start (docs/decisions/0009-start.md).
+    private var places = [UInt8](repeating: 0, count: Int(UInt8.max) + 1)
 
-    package init() {
-        settings = Array(repeating: nil, count: ClientKeyword.rows.count)
-    }
+    package init() {}
 
     /// What was said about a keyword; nil when nobody said anything.
     package subscript(keyword: ClientKeyword) -> Setting? {
-        get { settings[Int(keyword.rawValue)] }
-        set { settings[Int(keyword.rawValue)] = newValue }
+        get {
+            let place = Int(places[Int(keyword.rawValue)])
+            return place == 0 ? nil : settings[place - 1]
+        }
+        set {
+            let number = Int(keyword.rawValue)
+            let place = places[number]
+            switch (newValue, place) {
+            case (let setting?, 0):
+                settings.append(setting)
+                // No more settings than keywords, of which a byte can number 256 at most.
+                places[number] = UInt8(clamping: settings.count)
+            case (let setting?, _):
+                settings[Int(place) - 1] = setting
+            case (nil, 0): break
+            case (nil, _):
+                settings.remove(at: Int(place) - 1)
+                places[number] = 0
+                for other in places.indices where places[other] > place { places[other] -= 1 }
+            }
+        }
     }
 
     /// The values of a keyword, also where only the default holds.

@@ -6,8 +6,6 @@ internal import HawserWire
 
 /// The system's files, as a server serves them.
 package struct LocalFileSystem: ServerFileSystem {
-    package typealias Directory = DirectoryStream
-
     private var users: [UInt32: String?] = [:]
     private var groups: [UInt32: String?] = [:]
     private let now = Int64(Clock.epochSeconds)
@@ -172,14 +170,14 @@ package struct LocalFileSystem: ServerFileSystem {
 
     // MARK: Directories
 
-    package func openDirectory(_ path: [UInt8]) throws(Status) -> DirectoryStream {
+    package func openDirectory(_ path: [UInt8]) throws(Status) -> AnyObject {
         let (result, stream) = DirectoryStream.open(path)
         guard let stream else { throw Status(errorNumber: -result) }
         return stream
     }
 
-    package mutating func nextEntry(_ directory: DirectoryStream) throws(Status) -> DirectoryEntry?
-    {
+    package mutating func nextEntry(_ directory: AnyObject) throws(Status) -> DirectoryEntry? {
+        guard let directory = directory as? DirectoryStream else { throw .failure }
         while let name = directory.next() {
             // One that has just gone is left out.
             guard let status = directory.status(of: name) else { continue }

@@ -9,15 +9,15 @@ package enum ServerFault: Error, Equatable, Sendable {
     case badMessage(String)
 }
 
-/// One client's server: bytes in, answers out, files through `Files`. Does no I/O of its own but
-/// the files'.
-package struct Server<Files: ServerFileSystem>: ~Copyable {
+/// One client's server: bytes in, answers out, files through a `ServerFileSystem`. Does no I/O
+/// of its own but the files'.
+package struct Server: ~Copyable {
     /// What has come and is not answered yet.
     private var input = ByteQueue(capacityBytes: 4096)
-    private var session: ServerSession<Files>
+    private var session: ServerSession
 
     package init(
-        files: Files,
+        files: any ServerFileSystem,
         rules: RequestRules = RequestRules(),
         log: Log = .none,
         witness: (any FileWitness)? = nil
@@ -68,18 +68,18 @@ package struct Server<Files: ServerFileSystem>: ~Copyable {
 }
 
 /// A server's state beside its input: handles, rules, answers.
-struct ServerSession<Files: ServerFileSystem>: ~Copyable {
+struct ServerSession: ~Copyable {
     var output = ByteQueue(capacityBytes: 4096)
-    var files: Files
+    var files: any ServerFileSystem
     let rules: RequestRules
     let log: Log
-    var handles = HandleTable<Files.Directory>()
+    var handles = HandleTable()
     private var hasGreeted = false
     private let witness: (any FileWitness)?
     /// What the request that is being answered does, if it is worth telling.
     private var event: FileEvent?
 
-    init(files: Files, rules: RequestRules, log: Log, witness: (any FileWitness)?) {
+    init(files: any ServerFileSystem, rules: RequestRules, log: Log, witness: (any FileWitness)?) {
         self.files = files
         self.rules = rules
         self.log = log
@@ -253,11 +253,11 @@ enum RequestFailure: Error {
 }
 
 /// What a client has open.
-struct HandleTable<Directory> {
+struct HandleTable {
     struct Entry {
         var file: Int32
         var path: [UInt8]
-        var directory: Directory?
+        var directory: AnyObject?
         var appends = false
         var bytesRead: UInt64 = 0
         var bytesWritten: UInt64 = 0

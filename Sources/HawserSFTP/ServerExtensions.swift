@@ -57,7 +57,7 @@ extension ServerSession {
         output.append(uint64: UInt64(PacketLimits.dataBytes))
         output.append(uint64: UInt64(PacketLimits.dataBytes))
         output.append(
-            uint64: min(files.openFileLimit, UInt64(HandleTable<Files.Directory>.limit))
+            uint64: min(files.openFileLimit, UInt64(HandleTable.limit))
         )
         finish(start)
     }

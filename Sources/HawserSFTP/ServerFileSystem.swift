@@ -3,11 +3,9 @@
 package import HawserWire
 
 /// The files that a server serves. Paths are the peer's bytes. A refusal is thrown as the status
-/// that the client gets.
+/// that the client gets. Not a type's parameter: a server is the same code for all, and nothing is
+/// made for its types when it starts (docs/decisions/0009-start.md).
 package protocol ServerFileSystem {
-    /// A directory that is being read.
-    associatedtype Directory
-
     /// Opens a file and returns its number.
     mutating func open(_ path: [UInt8], _ flags: OpenFlags, mode: UInt32) throws(Status) -> Int32
     mutating func close(_ file: Int32) throws(Status)
@@ -42,9 +40,10 @@ package protocol ServerFileSystem {
     /// Changes one property. All of `Attributes` is given one by one, so that each can be logged.
     mutating func set(_ change: AttributeChange, of target: AttributeTarget) throws(Status)
 
-    mutating func openDirectory(_ path: [UInt8]) throws(Status) -> Directory
-    /// The next entry, `.` and `..` too; nil at the end.
-    mutating func nextEntry(_ directory: Directory) throws(Status) -> DirectoryEntry?
+    /// Opens a directory to read it; only these files know what the object is.
+    mutating func openDirectory(_ path: [UInt8]) throws(Status) -> AnyObject
+    /// The next entry of what `openDirectory` gave, `.` and `..` too; nil at the end.
+    mutating func nextEntry(_ directory: AnyObject) throws(Status) -> DirectoryEntry?
 
     mutating func remove(_ path: [UInt8]) throws(Status)
     mutating func makeDirectory(_ path: [UInt8], mode: UInt32) throws(Status)

@@ -88,7 +88,7 @@ extension ServerSession {
         let file = try refusable { () throws(Status) in
             try files.open(path, flags, mode: mode)
         }
-        let entry = HandleTable<Files.Directory>.Entry(
+        let entry = HandleTable.Entry(
             file: file,
             path: path,
             appends: flags.contains(.append)
@@ -111,7 +111,7 @@ extension ServerSession {
         send(.ok, to: id)
     }
 
-    mutating func logClose(_ entry: HandleTable<Files.Directory>.Entry, forced: Bool) {
+    mutating func logClose(_ entry: HandleTable.Entry, forced: Bool) {
         let word = forced ? "forced " : ""
         if entry.directory != nil {
             log.info("\(word)closedir \"\(shown(entry.path))\"")
@@ -291,7 +291,7 @@ extension ServerSession {
         log.info("opendir \"\(shown(path))\"")
         note("opendir", path)
         let directory = try refusable { () throws(Status) in try files.openDirectory(path) }
-        let entry = HandleTable<Files.Directory>.Entry(
+        let entry = HandleTable.Entry(
             file: -1,
             path: path,
             directory: directory

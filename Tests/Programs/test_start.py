@@ -39,3 +39,17 @@ def test_no_program_takes_a_library_from_the_folder_it_is_in(program):
     ).stdout
     assert "RPATH" not in dynamic and "RUNPATH" not in dynamic
     assert "BIND_NOW" in dynamic
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_constants_are_in_memory_that_is_only_read(program):
+    if not carries_the_runtime(program):
+        pytest.skip("scripts/sections.ld is for installed programs")
+    sections = subprocess.run(
+        ["readelf", "--section-headers", "--wide", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    flags = [line.split("]")[1].split()[6] for line in sections.splitlines() if " .rodata " in line]
+    assert flags and all("W" not in each for each in flags)

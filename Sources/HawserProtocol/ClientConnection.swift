@@ -63,7 +63,27 @@ package struct ClientConnection: ~Copyable, Connection {
     }
 
     /// Lends `received` to `body`, where the connection is part of an object.
-    package func withReceived<Result>(_ body: (RawSpan) -> Result) -> Result { body(received) }
+    package mutating func withReceived<Result>(_ body: (RawSpan) -> Result) -> Result {
+        body(received)
+    }
+
+    // MARK: Asked at every turn
+    //
+    // A second time here, not by way of the protocol, and as what changes the connection although it
+    // does not: it is some kilobytes long, and what only reads it is given a copy.
+
+    package var wantsInput: Bool { mutating get { core.wantsInput } }
+
+    package var hasOutput: Bool { mutating get { core.hasOutput } }
+
+    package var deadline: Instant? { mutating get { core.deadline } }
+
+    package var isShared: Bool { mutating get { core.isShared } }
+
+    package mutating func sendableBytes(on id: ChannelID) -> Int { core.sendableBytes(on: id) }
+
+    /// Lets `body` send what is in the output; it returns how many bytes have gone.
+    package mutating func sendOutput(_ body: (RawSpan) -> Int) { core.sendOutput(body) }
 
     // MARK: Events
 

@@ -92,7 +92,7 @@ package final class NetworkProcess {
             let monitorPlace = set.add(monitor.descriptor, read: true)
             let isReading = !isAccepted && !connection.isDecidingAuthentication
             let inputPlace = isReading ? set.add(input, read: true) : nil
-            let outputPlace = connection.output.isEmpty ? nil : set.add(output, write: true)
+            let outputPlace = connection.hasOutput ? set.add(output, write: true) : nil
             set.wait(timeout: remaining(until: connection.deadline))
             if let outputPlace, set.isWritable(outputPlace) { flush() }
             if set.isReadable(monitorPlace) { monitor.fill() }
@@ -124,9 +124,14 @@ package final class NetworkProcess {
     }
 
     private func flush() {
-        while !connection.output.isEmpty {
-            switch Descriptor.write(output, connection.output.bytes) {
-            case .bytes(let count): connection.output.removeFirst(count)
+        while connection.hasOutput {
+            var transfer = Transfer.wouldBlock
+            connection.sendOutput { bytes in
+                transfer = Descriptor.write(output, bytes)
+                return transfer.count
+            }
+            switch transfer {
+            case .bytes: break
             case .wouldBlock: return
             case .ended, .failed:
                 connection.output.removeAll()
@@ -138,9 +143,9 @@ package final class NetworkProcess {
     /// Sends what is left before the process ends.
     private func flushFully() {
         let deadline = Clock.nanoseconds + 2_000_000_000
-        while !connection.output.isEmpty, Clock.nanoseconds < deadline {
+        while connection.hasOutput, Clock.nanoseconds < deadline {
             flush()
-            if !connection.output.isEmpty {
+            if connection.hasOutput {
                 Descriptor.waitUntilReady(output, forWriting: true, milliseconds: 500)
             }
         }

@@ -12,6 +12,12 @@ package enum Transfer: Equatable, Sendable {
     /// The other end is closed: nothing more to read, or no one to write to.
     case ended
     case failed(Int32)
+
+    /// How many bytes it moved.
+    package var count: Int {
+        guard case .bytes(let count) = self else { return 0 }
+        return count
+    }
 }
 
 /// Calls on descriptors, which loops hold as numbers.

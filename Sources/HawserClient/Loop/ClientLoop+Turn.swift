@@ -80,7 +80,7 @@ extension ClientLoop {
         }
         limitUnsent()
         let reads = connection.wantsInput && !socketHasEnded
-        let writes = !connection.output.isEmpty && !socketHasEnded
+        let writes = connection.hasOutput && !socketHasEnded
         if dialed.input == dialed.output {
             descriptors.set(dialed.input, read: reads, write: writes)
         } else {

@@ -343,11 +343,14 @@ package final class ClientLoop {
     @discardableResult
     func flush() -> Bool {
         var hasSent = false
-        while !connection.output.isEmpty {
-            switch Descriptor.write(dialed.output, connection.output.bytes) {
-            case .bytes(let count):
-                connection.output.removeFirst(count)
-                hasSent = true
+        while connection.hasOutput {
+            var transfer = Transfer.wouldBlock
+            connection.sendOutput { bytes in
+                transfer = Descriptor.write(dialed.output, bytes)
+                return transfer.count
+            }
+            switch transfer {
+            case .bytes: hasSent = true
             case .wouldBlock: return hasSent
             case .ended, .failed:
                 connection.output.removeAll()

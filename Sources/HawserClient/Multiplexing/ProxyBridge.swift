@@ -79,18 +79,21 @@ final class ProxyBridge: Watcher {
         loop.watch(
             descriptor,
             read: connection.wantsInput,
-            write: !connection.output.isEmpty,
+            write: connection.hasOutput,
             self
         )
     }
 
     private func flush() -> Bool {
         var hasSent = false
-        while !connection.output.isEmpty {
-            switch Descriptor.write(descriptor, connection.output.bytes) {
-            case .bytes(let count):
-                connection.output.removeFirst(count)
-                hasSent = true
+        while connection.hasOutput {
+            var transfer = Transfer.wouldBlock
+            connection.sendOutput { bytes in
+                transfer = Descriptor.write(descriptor, bytes)
+                return transfer.count
+            }
+            switch transfer {
+            case .bytes: hasSent = true
             case .wouldBlock: return hasSent
             case .ended, .failed:
                 hasEnded = true

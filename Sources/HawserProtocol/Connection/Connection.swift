@@ -33,15 +33,13 @@ extension Connection where Self: ~Copyable {
 
     /// Whether to read the socket now. Not while many bytes wait for the program's answer, or for
     /// the peer to take what it asked for.
-    package var wantsInput: Bool {
-        core.transport.inputBytes < ConnectionLimits.inputBytes && !core.isOutputFull
-    }
+    package var wantsInput: Bool { mutating get { core.wantsInput } }
+
+    /// Whether something is to go to the socket.
+    package var hasOutput: Bool { mutating get { core.hasOutput } }
 
     /// When to call `nextEvent` even if nothing has arrived.
-    package var deadline: Instant? {
-        guard let closes = core.closesDue else { return core.transport.deadline }
-        return core.transport.deadline.map { min($0, closes) } ?? closes
-    }
+    package var deadline: Instant? { mutating get { core.deadline } }
 
     // MARK: Transport
 
@@ -141,7 +139,7 @@ extension Connection where Self: ~Copyable {
 
     /// How many bytes `send` would take now, and so how many are worth reading. Asking does not
     /// make `channelWritable` come.
-    package func sendableBytes(on id: ChannelID) -> Int {
+    package mutating func sendableBytes(on id: ChannelID) -> Int {
         core.sendableBytes(on: id)
     }
 
@@ -195,7 +193,7 @@ extension Connection where Self: ~Copyable {
     }
 
     /// Whether someone waits for single bytes of a channel, so that little else may be under way.
-    package var isShared: Bool { core.isShared }
+    package var isShared: Bool { mutating get { core.isShared } }
 
     /// The channels that are open.
     package var openChannels: [ChannelID] { core.channels.openChannels }

@@ -70,6 +70,23 @@ package struct ConnectionCore: ~Copyable {
     /// Whether so much is to be sent that nothing of the peer is read.
     var isOutputFull: Bool { transport.output.count >= ConnectionLimits.outputBytes }
 
+    var wantsInput: Bool {
+        transport.inputBytes < ConnectionLimits.inputBytes && !isOutputFull
+    }
+
+    var hasOutput: Bool { !transport.output.isEmpty }
+
+    /// Lets `body` send what is in the output; it returns how many bytes have gone.
+    mutating func sendOutput(_ body: (RawSpan) -> Int) {
+        let count = body(transport.output.bytes)
+        if count > 0 { transport.output.removeFirst(count) }
+    }
+
+    var deadline: Instant? {
+        guard let closesDue else { return transport.deadline }
+        return transport.deadline.map { min($0, closesDue) } ?? closesDue
+    }
+
     /// An event that needs no message of the peer.
     mutating func nextOwnEvent() -> ConnectionEvent? {
         receivedBytes = 0

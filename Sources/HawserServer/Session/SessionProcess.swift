@@ -143,7 +143,7 @@ package final class SessionProcess {
         checkUse()
         limitUnsent()
         let wantsInput = connection.wantsInput && proofs == nil
-        let wantsOutput = !connection.output.isEmpty
+        let wantsOutput = connection.hasOutput
         if input == output {
             watch.set(input, read: wantsInput, write: wantsOutput)
         } else {
@@ -251,11 +251,14 @@ package final class SessionProcess {
     }
 
     private func flush() {
-        while !connection.output.isEmpty {
-            switch Descriptor.write(output, connection.output.bytes) {
-            case .bytes(let count):
-                bytes.sent &+= UInt64(count)
-                connection.output.removeFirst(count)
+        while connection.hasOutput {
+            var transfer = Transfer.wouldBlock
+            connection.sendOutput { bytes in
+                transfer = Descriptor.write(output, bytes)
+                return transfer.count
+            }
+            switch transfer {
+            case .bytes(let count): bytes.sent &+= UInt64(count)
             case .wouldBlock: return
             case .ended, .failed:
                 finish(255)

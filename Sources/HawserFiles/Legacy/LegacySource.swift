@@ -8,7 +8,10 @@ extension LegacyCopy {
     /// Sends files, once the other side is ready.
     package func send(_ paths: [[UInt8]]) throws(LegacyEnd) {
         guard try isAccepted() else { return }
-        for path in paths where !observer.isInterrupted { try send(path, depth: 0) }
+        for path in paths where !observer.isInterrupted {
+            let end = path.lastIndex { $0 != RemotePath.slash } ?? 0
+            try send(Array(path.prefix(end + 1)), depth: 0)
+        }
         try channel.flush()
     }
 

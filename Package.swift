@@ -243,6 +243,7 @@ if Context.environment["HAWSER_FUZZ"] != nil {
         fuzz("FuzzSFTPServer", uses: ["HawserSFTP", "HawserWire"]),
         fuzz("FuzzSFTPClient", uses: ["HawserSFTP", "HawserWire"]),
         fuzz("FuzzCopyRecord", uses: ["HawserSFTP"]),
+        fuzz("FuzzLegacyCopy", uses: ["HawserFiles", "HawserSFTP", "HawserSystem"]),
         fuzz("FuzzClientConfig", uses: ["HawserConfig"]),
         fuzz("FuzzServerConfig", uses: ["HawserConfig"]),
     ]

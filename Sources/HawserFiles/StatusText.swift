@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import HawserSFTP
+
+extension Reply {
+    /// The user's word for a status that is not success.
+    package var failureText: String {
+        guard case .status(let status, let text) = content else { return "unexpected answer" }
+        return status.userText(text)
+    }
+}
+
+extension Status {
+    /// OpenSSH's words; the server's own where they say more.
+    package func userText(_ text: [UInt8]) -> String {
+        switch self {
+        case .noSuchFile: "No such file or directory"
+        case .failure where !text.isEmpty && text != Array(self.text.utf8): PrintableText.of(text)
+        default: self.text
+        }
+    }
+}

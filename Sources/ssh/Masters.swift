@@ -11,21 +11,22 @@ import HawserWire
 extension Program {
     /// `-O list [--json]`: every master of the user's.
     func list(asJSON: Bool) -> Int32 {
-        var found: [[String: String]] = []
-        for bound in UnixSocket.listeningPaths {
+        let places = UnixSocket.listeningPaths.compactMap { bound -> String? in
             // A master's socket was bound to a name of its own before it got its path.
-            guard let dot = bound.lastIndex(of: ".") else { continue }
+            guard let dot = bound.lastIndex(of: ".") else { return nil }
             let path = String(bound[..<dot])
             guard let status = Files.status(path, followingLinks: false), status.isSocket,
-                status.uid == Daemon.effectiveUser,
-                let text = ControlClient.answer(at: path, to: "status", log: .none)
-            else { continue }
+                status.uid == Daemon.effectiveUser
+            else { return nil }
+            return path
+        }
+        var found = ControlClient.answers(at: places, to: "status").map { text in
             var fields: [String: String] = [:]
             for line in text.split(separator: "\n") {
                 guard let blank = line.firstIndex(of: " ") else { continue }
                 fields[String(line[..<blank])] = String(line[line.index(after: blank)...])
             }
-            found.append(fields)
+            return fields
         }
         found.sort { ($0["path"] ?? "") < ($1["path"] ?? "") }
         printOutput(asJSON ? Self.json(found) : Self.table(found))

@@ -355,7 +355,7 @@ def test_information_about_a_master(line):
         assert len(found) == 1
         return found[0] if found[0][3] == "1" else None
 
-    pid, age, trip, _, peer, _ = wait_until(row, "the session in the list")
+    pid, age, trip, _, peer, _ = wait_until(row, "the session in the list", seconds=30)
     assert int(pid) == it.master_pid() and re.fullmatch(r"\d+ s", age)
     assert re.fullmatch(r"\d+\.\d ms", trip)
     assert peer.endswith(f"@127.0.0.1:{it.server.port}")
@@ -485,6 +485,28 @@ def test_a_stopped_master_is_left_and_holds_nothing(master, mode, line):
         assert time.monotonic() - start < (2 if mode == "auto" else 10)
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+def test_stopped_masters_keep_nobody_from_a_list(line):
+    it = line(ControlMaster="auto", ControlPersist="60")
+    paths = [f"{it.socket}{number}" for number in range(4)]
+    pids = []
+    try:
+        for path in paths:
+            assert it.ssh(OURS, "-S", path, "127.0.0.1", "true").returncode == 0
+            said = it.ssh(OURS, "-S", path, "-O", "check", "127.0.0.1").stderr
+            pids.append(int(re.search(rb"pid=(\d+)", said)[1]))
+        for pid in pids[:3]:
+            os.kill(pid, signal.SIGSTOP)
+        start = time.monotonic()
+        listed = json.loads(run([OURS.ssh, "-O", "list", "--json"]).stdout)
+        assert time.monotonic() - start < 8
+        assert [each["path"] for each in listed if each["path"] in paths] == paths[3:]
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for path in paths:
+            pathlib.Path(path).unlink(missing_ok=True)
 
 
 def started(it, config, *words):

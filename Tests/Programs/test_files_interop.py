@@ -247,6 +247,9 @@ def test_our_clients_at_asyncssh(key, here, there, tmp_path):
             ["-r", "tree", f"127.0.0.1:{there}/copy"],
             ["-r", f"127.0.0.1:{there}/copy", "back"],
             ["-O", f"127.0.0.1:{there}/copy/d1/e1/f1", "old"],
+            # The old protocol: answers before they are due, and a size with a zero before it.
+            ["-O", "-r", f"127.0.0.1:{there}/copy/d2", "many"],
+            ["-O", "-r", "-p", "tree/d2", f"127.0.0.1:{there}/many"],
             ["--atomic", "--verify", "file", f"127.0.0.1:{there}/file"],
         ]:
             result = run([OURS.scp, "-F", config, *words], cwd=here, timeout=60)
@@ -254,6 +257,8 @@ def test_our_clients_at_asyncssh(key, here, there, tmp_path):
         assert same(here / "tree", here / "back")
         assert (here / "old").read_bytes() == (here / "tree/d1/e1/f1").read_bytes()
         assert (there / "file").read_bytes() == DATA
+        assert same(here / "tree/d2", here / "many")
+        assert same(here / "tree/d2", there / "many")
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)

@@ -12,6 +12,8 @@ package struct CopyMeter {
 
     package init() {}
 
+    package var isShowing: Bool { shown != nil }
+
     package mutating func copyBegins(_ source: [UInt8], bytes: UInt64?, from offset: UInt64) {
         guard isOn, shown == nil else { return }
         shown = source

@@ -17,6 +17,8 @@ final class Screen: CopyObserver {
     var isUpload = false
     /// What is said of a source when its turn comes, before the place that it goes to.
     var announcements: [[UInt8]: (words: String, place: [UInt8])] = [:]
+    /// Lines of files whose turn came while the meter of another was shown.
+    private var held: [[UInt8]: String] = [:]
     private var meter = CopyMeter()
     private var wasInterrupted = false
     /// Signals that end the program once what it has begun is cleared away; empty: at once.
@@ -45,11 +47,17 @@ final class Screen: CopyObserver {
     }
 
     func copyStarts(_ source: [UInt8], _ target: [UInt8]) {
-        guard let (words, place) = announcements.removeValue(forKey: source) else { return }
-        note(words + PrintableText.of(target.isEmpty ? place : target))
+        guard let text = announcement(of: source, target) else { return }
+        if meter.isShowing { held[source] = text } else { note(text) }
+    }
+
+    private func announcement(of source: [UInt8], _ target: [UInt8]) -> String? {
+        guard let (words, place) = announcements.removeValue(forKey: source) else { return nil }
+        return words + PrintableText.of(target.isEmpty ? place : target)
     }
 
     func copyBegins(_ source: [UInt8], _ target: [UInt8], bytes: UInt64?, from offset: UInt64) {
+        if !meter.isShowing, let text = held.removeValue(forKey: source) { note(text) }
         meter.copyBegins(source, bytes: bytes, from: offset)
     }
 
@@ -58,13 +66,15 @@ final class Screen: CopyObserver {
     }
 
     func copyEnds(_ source: [UInt8], _ target: [UInt8], bytes: UInt64, hasFailed: Bool) {
+        // Just before its last line, as if each file were copied after the other.
+        if let text = held.removeValue(forKey: source), !hasFailed { note(text) }
         meter.copyEnds(source, bytes: bytes, hasFailed: hasFailed)
     }
 
     func copyEnters(_ source: [UInt8]) {
         // A tree that the user named has its mark, as where it is announced.
         let isNamed = announcements[source] != nil && source.last != RemotePath.slash
-        copyStarts(source, [])
+        if let text = announcement(of: source, []) { note(text) }
         // Also where little is to be said.
         meter.makeRoom()
         let mark = isUpload && isNamed ? "/" : ""

@@ -40,7 +40,7 @@ package struct ClientSettings {
         port = options.port ?? 22
         host = HostSpelling.plain(originalHost, options)
         if let name = options.hostName {
-            guard let expanded = Tokens(["h": originalHost]).expand(name) else {
+            guard let expanded = Tokens(host: originalHost).expand(name) else {
                 throw ConfigError(
                     file: "",
                     line: 0,
@@ -201,20 +201,20 @@ package struct ClientSettings {
     /// The tokens of ssh_config(5), TOKENS.
     package var tokens: Tokens {
         let localHost = Resolver.ownHostName
-        return Tokens([
-            "C": connectionHash(localHost),
-            "d": home,
-            "h": host,
-            "i": "\(localUser.uid)",
-            "j": jumpHost,
-            "k": options.hostKeyAlias ?? originalHost,
-            "L": String(localHost.prefix { $0 != "." }),
-            "l": localHost,
-            "n": originalHost,
-            "p": "\(port)",
-            "r": user,
-            "u": localUser.name,
-        ])
+        var tokens = Tokens()
+        tokens["C"] = connectionHash(localHost)
+        tokens["d"] = home
+        tokens["h"] = host
+        tokens["i"] = "\(localUser.uid)"
+        tokens["j"] = jumpHost
+        tokens["k"] = options.hostKeyAlias ?? originalHost
+        tokens["L"] = String(localHost.prefix { $0 != "." })
+        tokens["l"] = localHost
+        tokens["n"] = originalHost
+        tokens["p"] = "\(port)"
+        tokens["r"] = user
+        tokens["u"] = localUser.name
+        return tokens
     }
 
     /// The last of the jump hosts, without user and port.

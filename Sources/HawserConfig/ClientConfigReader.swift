@@ -365,7 +365,7 @@ package struct ClientConfigReader {
     var host: String {
         if let canonical = subject.finalHost { return canonical }
         guard let name = options.hostName else { return subject.originalHost }
-        return Tokens(["h": subject.originalHost]).expand(name) ?? name
+        return Tokens(host: subject.originalHost).expand(name) ?? name
     }
 
     /// The tokens of ssh_config(5), as far as they are known here.
@@ -374,20 +374,20 @@ package struct ClientConfigReader {
         let port = "\(options.port ?? 22)"
         let user = options.user ?? subject.localUser
         let jump = JumpHosts.lastHost(options.proxyJump)
-        return Tokens([
-            "C": subject.connectionHash(localHost + host + port + user + jump),
-            "d": subject.home,
-            "h": host,
-            "i": "\(subject.userID)",
-            "j": jump,
-            "k": options.hostKeyAlias ?? subject.originalHost,
-            "L": String(localHost.prefix { $0 != "." }),
-            "l": localHost,
-            "n": subject.originalHost,
-            "p": port,
-            "r": user,
-            "u": subject.localUser,
-        ])
+        var tokens = Tokens()
+        tokens["C"] = subject.connectionHash(localHost + host + port + user + jump)
+        tokens["d"] = subject.home
+        tokens["h"] = host
+        tokens["i"] = "\(subject.userID)"
+        tokens["j"] = jump
+        tokens["k"] = options.hostKeyAlias ?? subject.originalHost
+        tokens["L"] = String(localHost.prefix { $0 != "." })
+        tokens["l"] = localHost
+        tokens["n"] = subject.originalHost
+        tokens["p"] = port
+        tokens["r"] = user
+        tokens["u"] = subject.localUser
+        return tokens
     }
 
     private static let maximumDepth = 16

@@ -2,24 +2,44 @@
 
 /// `%`-tokens and `${VARIABLES}` (ssh_config(5), TOKENS and ENVIRONMENT VARIABLES).
 package struct Tokens: Sendable {
-    /// Few enough that looking one up in order is the fastest.
-    private var values: [(letter: Unicode.Scalar, value: String)] = []
+    /// The letters that have a value: few enough that looking one up in order is the fastest. With the values
+    /// in an array of their own: one of pairs is a type that is made at each start (docs/decisions/0009-start.md).
+    private var known: [UInt8] = []
+    /// The value of each.
+    private var values: [String] = []
+
+    package init() {}
 
     package init(_ values: KeyValuePairs<Unicode.Scalar, String>) {
-        self.values = values.map { ($0, $1) }
+        for (letter, value) in values { self[letter] = value }
     }
 
-    /// The value of a letter; nil for one without.
+    /// `%h` alone.
+    package init(host: String) { self["h"] = host }
+
+    /// The value of a letter of ASCII; nil for one without.
     package subscript(_ letter: Unicode.Scalar) -> String? {
-        get { values.first { $0.letter == letter }?.value }
+        get { place(of: letter).map { values[$0] } }
         set {
-            values.removeAll { $0.letter == letter }
-            if let newValue { values.append((letter, newValue)) }
+            switch (place(of: letter), newValue) {
+            case (let place?, let value?): values[place] = value
+            case (let place?, nil):
+                known.remove(at: place)
+                values.remove(at: place)
+            case (nil, let value?):
+                known.append(UInt8(ascii: letter))
+                values.append(value)
+            case (nil, nil): break
+            }
         }
     }
 
+    private func place(of letter: Unicode.Scalar) -> Int? {
+        known.firstIndex { UInt32($0) == letter.value }
+    }
+
     /// The letters that have a value.
-    package var letters: String { values.reduce(into: "") { $0.unicodeScalars.append($1.letter) } }
+    package var letters: String { String(decoding: known, as: UTF8.self) }
 
     /// The text with its tokens replaced, or nil for a letter that it does not know.
     package func expand(_ text: String) -> String? {

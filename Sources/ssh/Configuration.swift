@@ -38,7 +38,7 @@ struct Configuration {
         if options.canonicalizeHostname ?? .no != .no { wantsFinalPass = true }
         guard wantsFinalPass else { return options }
         var host = subject.originalHost
-        if let name = options.hostName { host = Tokens(["h": host]).expand(name) ?? name }
+        if let name = options.hostName { host = Tokens(host: host).expand(name) ?? name }
         do throws(ConfigError) {
             host = try HostCanonicalization(options).canonicalName(of: host)
         } catch { throw CommandLineExit(text: "ssh: \(error.text)\r\n", status: 255) }

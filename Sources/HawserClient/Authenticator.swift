@@ -26,7 +26,6 @@ final class Authenticator {
     }
     private var passwordPrompts = 0
     private var interactivePrompts = 0
-    private var hasFailedPassword = false
     private var interactiveIsUseless = false
     private var hasAnsweredPrompt = false
     private(set) var lastMethod = "none"
@@ -66,9 +65,8 @@ final class Authenticator {
                 exhausted = []
             }
             log.debug("Authentications that can continue: \(methods.joined(separator: ","))")
-            if lastMethod == "password", !partial { passwordFailed() }
-            if lastMethod == "keyboard-interactive", !partial {
-                if hasAnsweredPrompt { passwordFailed() } else { interactiveIsUseless = true }
+            if lastMethod == "keyboard-interactive", !partial, !hasAnsweredPrompt {
+                interactiveIsUseless = true
             }
             try next(on: &connection)
         case .signatureNeeded(let request): try sign(request, on: &connection)
@@ -78,10 +76,6 @@ final class Authenticator {
             if gssapi?.receive(answer, on: &connection) != true { try next(on: &connection) }
         default: break
         }
-    }
-
-    private func passwordFailed() {
-        hasFailedPassword = true
     }
 
     /// Tries the first method that is preferred, offered, and has something left to try.
@@ -292,9 +286,9 @@ final class Authenticator {
         guard passwordPrompts < prompts else { return false }
         if passwordPrompts > 0 { log.error("Permission denied, please try again.") }
         passwordPrompts += 1
-        guard let password = Prompts.ask("\(settings.user)@\(promptHost)'s password: ") else {
-            return false
-        }
+        // Where nobody can be asked, the empty password is tried, as OpenSSH does.
+        let question = "\(settings.user)@\(promptHost)'s password: "
+        let password = Prompts.ask(question, tells: log.level >= .fatal) ?? SecretBytes([])
         lastMethod = "password"
         connection.authenticatePassword(password)
         return true
@@ -328,10 +322,6 @@ final class Authenticator {
     ) throws(ProtocolError) {
         if !request.name.isEmpty { log.info("\(request.name.visible)") }
         if !request.instruction.isEmpty { log.info("\(request.instruction.visible)") }
-        if interactivePrompts > 1, hasFailedPassword, !request.prompts.isEmpty {
-            log.error("Permission denied, please try again.")
-            hasFailedPassword = false
-        }
         var answers: [SecretBytes] = []
         for prompt in request.prompts {
             hasAnsweredPrompt = true

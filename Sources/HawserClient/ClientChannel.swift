@@ -56,10 +56,16 @@ class ClientChannel: Watcher {
 
     /// As `~#` and `-O channels` show it.
     var description: String {
-        "#\(id) \(kind) (\(isOpen ? "open" : "opening") r\(id) "
-            + "i\(inputHasEnded ? 1 : 0)/\(unsent.count) "
-            + "o\(outputIsOver ? 1 : 0)/\(pendingOutput.count) fd \(input)/\(output)/\(error))"
+        // The type and the states as OpenSSH counts them: 3 opening, 4 open; 0 open, 3 closed.
+        "#\(id) \(kind) (t\(isOpen ? 4 : 3) [\(typeName)] r\(id) "
+            + "i\(inputHasEnded ? 3 : 0)/\(unsent.count) "
+            + "o\(outputIsOver ? 3 : 0)/\(pendingOutput.count) e[write]/\(pendingError.count) "
+            + "fd \(input)/\(output)/\(error) sock \(input == output ? input : -1) cc -1 "
+            + "io 0x0\(inputHasEnded ? 0 : 1)/0x0\(pendingOutput.isEmpty ? 0 : 1))"
     }
+
+    /// What the protocol calls it (RFC 4254).
+    var typeName: String { kind }
 
     // MARK: What subclasses do
 

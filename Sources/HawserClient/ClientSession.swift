@@ -123,6 +123,8 @@ final class ClientSession: ClientChannel {
         }
     }
 
+    override var typeName: String { "session" }
+
     /// What the program that waits for this session exits with.
     var status: Int32 {
         exitStatus.map { Int32(truncatingIfNeeded: $0 & 0xff) } ?? 255

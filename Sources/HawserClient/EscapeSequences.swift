@@ -106,11 +106,8 @@ package struct EscapeSequences: Sendable {
         }
     }
 
-    /// The character as messages show it.
-    static func name(_ character: UInt8) -> String {
-        character < 0x20
-            ? "^\(Character(UnicodeScalar(character + 64)))" : String(UnicodeScalar(character))
-    }
+    /// The character as messages show it: a control character is written as it is, too.
+    static func name(_ character: UInt8) -> String { String(UnicodeScalar(character)) }
 
     /// What `~?` prints. A session that rides another connection cannot suspend or background it.
     package static func help(

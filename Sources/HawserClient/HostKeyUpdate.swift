@@ -33,6 +33,9 @@ final class HostKeyUpdate {
         mode = options.updateHostKeys ?? (isSafeByDefault ? .yes : .no)
     }
 
+    /// New keys would be learned without a question.
+    var isWanted: Bool { mode == .yes }
+
     /// `hostkeys-00@openssh.com`, from a server whose own key was known to the user's files. Returns
     /// the request for proofs, if there are new keys.
     func receive(

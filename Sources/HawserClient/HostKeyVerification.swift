@@ -356,8 +356,12 @@ package struct HostKeyVerification {
     }
 
     private func noteWithoutTrust() {
-        for what in ["Password authentication", "Keyboard-interactive authentication"] {
-            log.error("\(what) is disabled to avoid man-in-the-middle attacks.")
+        let options = settings.options
+        for (what, isOn) in [
+            ("Password", options.passwordAuthentication),
+            ("Keyboard-interactive", options.kbdInteractiveAuthentication),
+        ] where isOn != false {
+            log.error("\(what) authentication is disabled to avoid man-in-the-middle attacks.")
         }
     }
 

@@ -19,16 +19,19 @@ package struct AllowedSigner: Sendable {
     /// Turns a date into seconds since 1970; only the system knows its time zone.
     package typealias Calendar = (TimeSpecification) -> UInt64?
 
-    /// Reads what follows the principals. Throws `KeyError.invalidFormat` with words for the user.
+    /// Reads what follows the principals; `tellOptions` hears the options as they are written,
+    /// before they are looked at. Throws `KeyError.invalidFormat` with words for the user.
     init(
         principals: String,
         rest: ArraySlice<UInt8>,
-        _ calendar: Calendar
+        _ calendar: Calendar,
+        tellOptions: (String) -> Void
     ) throws(KeyError) {
         self.principals = principals
         guard !rest.isEmpty else { throw .invalidFormat("missing key") }
         if let line = try? PublicKeyLine.parse(String(decoding: rest, as: UTF8.self)) {
             key = line.key
+            tellOptions("")
             return
         }
         let options = rest[..<Self.endOfOptions(rest)]
@@ -39,8 +42,10 @@ package struct AllowedSigner: Sendable {
         }
         guard let line = try? PublicKeyLine.parse(text) else { throw .invalidFormat("invalid key") }
         key = line.key
+        let words = String(decoding: options, as: UTF8.self)
+        tellOptions(words)
         do throws(KeyError) {
-            try read(options: String(decoding: options, as: UTF8.self), calendar)
+            try read(options: words, calendar)
         } catch {
             if case .invalidFormat(let reason) = error {
                 throw .invalidFormat("bad options: \(reason)")
@@ -132,26 +137,36 @@ package struct AllowedSigners: Sendable {
         }
     }
 
-    /// Why a line does not count, in words for the user; or, as a detail, that it does.
+    /// What is to be told of a line.
     package struct Complaint: Sendable {
-        package let line: Int
-        package let text: String
-        package let isDetail: Bool
-
-        init(line: Int, text: String, isDetail: Bool = false) {
-            self.line = line
-            self.text = text
-            self.isDetail = isDetail
+        /// Why a line does not count, or as a detail what was found in one.
+        package enum Kind: Sendable {
+            case refusal
+            case principalMatched
+            case options
+            case keyMatched
         }
 
-        /// The key of a line is the one.
-        static func matchedKey(_ line: Int) -> Complaint {
-            Complaint(line: line, text: "matched key", isDetail: true)
+        package let line: Int
+        /// In words for the user.
+        package let text: String
+        package let kind: Kind
+
+        init(line: Int, text: String, _ kind: Kind = .refusal) {
+            self.line = line
+            self.text = text
+            self.kind = kind
+        }
+
+        /// The key of a line is the one, or the authority of the certificate.
+        static func matchedKey(_ line: Int, isAuthority: Bool) -> Complaint {
+            let key = isAuthority ? "certificate CA key" : "key"
+            return Complaint(line: line, text: "matched \(key)", .keyMatched)
         }
 
         /// The patterns of a line fit.
         static func matchedPrincipal(_ line: Int, _ identity: String) -> Complaint {
-            Complaint(line: line, text: "matched principal \"\(identity)\"", isDetail: true)
+            Complaint(line: line, text: "matched principal \"\(identity)\"", .principalMatched)
         }
     }
 
@@ -193,15 +208,15 @@ package struct AllowedSigners: Sendable {
                     principals: principals,
                     rest: rest,
                     moment.calendar
-                )
+                ) { complain(Complaint(line: number, text: "options \($0)", .options)) }
                 guard try Self.holds(signer, key, names: [identity], moment) else { continue }
+                complain(.matchedKey(number, isAuthority: signer.isAuthority))
                 if let list = signer.namespaces, !Pattern.listContains(list, namespace) {
                     throw .invalidFormat(
                         "key is not permitted for use in signature namespace \"\(namespace)\""
                     )
                 }
                 try Self.checkTime(signer, moment)
-                complain(.matchedKey(number))
                 return true
             } catch {
                 complain(Complaint(line: number, text: Self.words(error)))
@@ -224,10 +239,11 @@ package struct AllowedSigners: Sendable {
                     principals: principals,
                     rest: rest,
                     moment.calendar
-                )
+                ) { complain(Complaint(line: number, text: "options \($0)", .options)) }
                 if signer.isAuthority {
                     guard let certificate = key.certificate, certificate.signatureKey == signer.key
                     else { continue }
+                    complain(.matchedKey(number, isAuthority: true))
                     try Self.checkTime(signer, moment)
                     let found = certificate.principals.filter { name in
                         signer.isAbout(name)
@@ -239,8 +255,8 @@ package struct AllowedSigners: Sendable {
                     return found
                 }
                 guard signer.key == key else { continue }
+                complain(.matchedKey(number, isAuthority: false))
                 try Self.checkTime(signer, moment)
-                complain(.matchedKey(number))
                 return principals.split(separator: ",").map(String.init)
             } catch {
                 complain(Complaint(line: number, text: Self.words(error)))
@@ -262,7 +278,9 @@ package struct AllowedSigners: Sendable {
                 let (principals, rest) = try Self.split(bytes)
                 guard Pattern.listContains(principals, identity) else { continue }
                 complain(.matchedPrincipal(number, identity))
-                _ = try AllowedSigner(principals: principals, rest: rest, calendar)
+                _ = try AllowedSigner(principals: principals, rest: rest, calendar) {
+                    complain(Complaint(line: number, text: "options \($0)", .options))
+                }
                 found.append(principals)
             } catch {
                 complain(Complaint(line: number, text: Self.words(error)))

@@ -16,6 +16,7 @@ package final class NetworkProcess {
     private let output: Int32
     private let start: NetworkStart
     private let log: Log
+    private let sink: MonitorLogSink
     private var connection: ServerConnection
     /// What the user's name led to, for log lines.
     private var userPrefix = ""
@@ -62,7 +63,9 @@ package final class NetworkProcess {
         self.input = input
         self.output = output
         self.start = start
-        var log = Log(level: start.logLevel, sink: MonitorLogSink(socket))
+        sink = MonitorLogSink(socket)
+        sink.isEarly = true
+        var log = Log(level: start.logLevel, sink: sink)
         log.overrides = LogOverrides(start.logVerbose, program: "sshd-auth")
         self.log = log
         var options = TransportOptions(
@@ -106,8 +109,11 @@ package final class NetworkProcess {
     /// False when the client has gone.
     private func read() -> Bool {
         var transfer = Transfer.wouldBlock
+        Descriptor.lastError = 0
+        var isReset = false
         _ = connection.receive(upTo: 32768) { (span: inout MutableRawSpan) -> Int in
             transfer = Descriptor.read(input, into: &span)
+            isReset = SystemError.isReset(Descriptor.lastError)
             guard case .bytes(let count) = transfer else { return 0 }
             if firstBytes.isEmpty {
                 firstBytes = (0..<min(count, 100)).map { span.bytes[byteAt: $0] }
@@ -118,7 +124,7 @@ package final class NetworkProcess {
         case .bytes, .wouldBlock:
             return true
         case .ended, .failed:
-            logClosed()
+            logClosed(isReset: isReset)
             return false
         }
     }
@@ -171,6 +177,7 @@ package final class NetworkProcess {
     private func handle(_ event: ConnectionEvent) {
         switch event {
         case .identified(let line):
+            sink.isEarly = false
             log.debug(
                 "Remote protocol version \(line.protocolVersion), "
                     + "remote software version \(line.softwareVersion)"
@@ -268,11 +275,17 @@ package final class NetworkProcess {
 
     // MARK: The end
 
-    private func logClosed() {
+    private func logClosed(isReset: Bool) {
         if connection.core.transport.peerIdentification == nil {
-            log.error("kex_exchange_identification: Connection closed by remote host")
+            log.error(
+                "kex_exchange_identification: "
+                    + (isReset
+                        ? "read: Connection reset by peer" : "Connection closed by remote host")
+            )
         }
-        log.info("Connection closed by \(userPrefix)\(start.peer.description)")
+        log.info(
+            "Connection \(isReset ? "reset" : "closed") by \(userPrefix)\(start.peer.description)"
+        )
     }
 
     /// Logs what ended the connection, in the words that administrators and fail2ban know, and tells
@@ -284,10 +297,17 @@ package final class NetworkProcess {
             log.info("Received disconnect from \(peer.description):\(reason): \(error.text)")
             log.info("Disconnected from \(userPrefix)\(peer.description)")
         case .badIdentification:
-            let line = String(decoding: firstBytes.prefix { $0 > 31 }, as: UTF8.self)
-            log.error(
-                "kex_exchange_identification: client sent invalid protocol identifier \"\(line)\""
-            )
+            let line = firstBytes.prefix { $0 != 10 && $0 != 13 }
+            // A byte of 0 in the line; the rest of the control characters is shown.
+            if line.contains(0) {
+                log.error("kex_exchange_identification: banner line contains invalid characters")
+            } else {
+                let text = String(decoding: line.prefix { $0 > 31 }, as: UTF8.self)
+                log.error(
+                    "kex_exchange_identification: "
+                        + "client sent invalid protocol identifier \"\(text)\""
+                )
+            }
             log.info("banner exchange: Connection from \(peer.description): invalid format")
             connection.output.append(Array("Invalid SSH identification string.\r\n".utf8))
         case .versionMismatch:
@@ -299,7 +319,14 @@ package final class NetworkProcess {
             connection.output.append(Array("Protocol major versions differ.\r\n".utf8))
         case .noCommonAlgorithm(let what, let offer):
             log.fatal(
-                "Unable to negotiate with \(peer.description): \(what). Their offer: \(offer)"
+                "Unable to negotiate with \(peer.description): no matching \(what) found. "
+                    + "Their offer: \(offer)"
+            )
+        case .badPacket where error.text.hasPrefix("Bad packet length"):
+            log.error(error.text)
+            log.fatal(
+                "ssh_dispatch_run_fatal: Connection from \(userPrefix)\(peer.description): "
+                    + "message authentication code incorrect"
             )
         default:
             log.fatal(
@@ -320,8 +347,11 @@ final class MonitorLogSink: LogSink {
 
     init(_ socket: MessageSocket) { self.socket = socket }
 
+    /// The client has not said yet that it speaks SSH.
+    var isEarly = false
+
     func write(_ level: LogLevel, _ text: String) {
-        socket.send(MonitorRequest.log(level, text).encoding)
+        socket.send(MonitorRequest.log(level, text, isEarly: isEarly).encoding)
     }
 }
 

@@ -8,11 +8,13 @@ package enum Prompts {
     package enum Kind { case secret, visible, confirmation }
 
     /// The answer, or nil when there is no one to ask or the question was cancelled.
-    /// `prefersProgram`: where there is a display, its program goes before the terminal.
+    /// `prefersProgram`: where there is a display, its program goes before the terminal; `tells`:
+    /// why that one cannot be started is said.
     package static func ask(
         _ question: String,
         _ kind: Kind = .secret,
-        prefersProgram wanted: Bool = false
+        prefersProgram wanted: Bool = false,
+        tells: Bool = true
     ) -> SecretBytes? {
         let require = Environment.value("SSH_ASKPASS_REQUIRE")
         let prefersProgram =
@@ -22,8 +24,14 @@ package enum Prompts {
             defer { Descriptor.close(terminal) }
             return ask(on: terminal, question, echo: kind != .secret)
         }
-        guard require != "never", require == "force" || hasDisplay else { return nil }
-        return askProgram(question, kind)
+        guard mayAskProgram else { return nil }
+        return askProgram(question, kind, tells: tells)
+    }
+
+    /// Whether a program asks where there is no terminal.
+    package static var mayAskProgram: Bool {
+        let require = Environment.value("SSH_ASKPASS_REQUIRE")
+        return require != "never" && (require == "force" || hasDisplay)
     }
 
     // MARK: Terminal
@@ -92,7 +100,11 @@ package enum Prompts {
 
     // MARK: SSH_ASKPASS
 
-    private static func askProgram(_ question: String, _ kind: Kind) -> SecretBytes? {
+    private static func askProgram(
+        _ question: String,
+        _ kind: Kind,
+        tells: Bool
+    ) -> SecretBytes? {
         let program = Environment.value("SSH_ASKPASS") ?? "ssh-askpass"
         guard let pipe = try? Descriptor.pipe() else { return nil }
         defer { Descriptor.close(pipe.read) }
@@ -102,7 +114,14 @@ package enum Prompts {
         if kind == .confirmation { environment.append("SSH_ASKPASS_PROMPT=confirm") }
         spawn.environment = environment
         spawn.descriptors = [(0, 0), (1, pipe.write), (2, 2)]
-        let started = try? spawn.start()
+        var started: Int32?
+        do throws(SystemError) {
+            started = try spawn.start()
+        } catch  where tells {
+            let path = program == "ssh-askpass" ? "/usr/bin/ssh-askpass" : program
+            let text = "ssh_askpass: exec(\(path)): \(error.reason)\r\n"
+            Descriptor.writeAll(Descriptor.standardError, Array(text.utf8))
+        } catch {}
         Descriptor.close(pipe.write)
         guard let started, var answer = Descriptor.readAll(pipe.read, limit: maximumBytes) else {
             return nil

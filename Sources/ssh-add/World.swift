@@ -56,7 +56,7 @@ enum World {
     static func readSecret(_ prompt: String) -> SecretBytes {
         let isPiped = !Descriptor.isTerminal(Descriptor.standardInput)
         if let answer = Prompts.ask(prompt, prefersProgram: isPiped) { return answer }
-        if Environment.value("SSH_ASKPASS_REQUIRE") == "force" { return SecretBytes([]) }
+        if Prompts.mayAskProgram { return SecretBytes([]) }
         if let terminal = try? Descriptor.open("/dev/tty", 2) {
             Descriptor.close(terminal)
             return SecretBytes([])

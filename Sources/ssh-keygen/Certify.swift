@@ -2,6 +2,7 @@
 
 internal import HawserCrypto
 internal import HawserKeys
+internal import HawserLog
 internal import HawserWire
 
 /// `-s`: certificates for the keys in files, each put beside its key.
@@ -29,11 +30,19 @@ func certify(_ arguments: Arguments) -> Int32 {
         request.validBefore = validity.before
         request.criticalOptions = options.critical
         request.extensions = options.extensions
+        for option in options.critical + options.extensions {
+            arguments.log.debug3(printable("prepare_options_buf: \(shown(option))"))
+        }
         let certificate = authority.sign(request, file: file)
         save(certificate, comment: key.comment, file, request, validity, arguments)
         if arguments.incrementsSerial { serial &+= 1 }
     }
     return 0
+}
+
+/// An option as a word: its name, and its value if it has one.
+private func shown(_ option: Certificate.Option) -> String {
+    (try? option.text()).map { "\(option.name)=\($0)" } ?? option.name
 }
 
 private func principals(_ arguments: Arguments) -> [String] {

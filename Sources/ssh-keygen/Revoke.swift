@@ -32,7 +32,8 @@ func makeRevocationList(_ arguments: Arguments) -> Int32 {
         } else {
             fatal("fopen \(file): \(World.problem(reading: file) ?? "unreadable")")
         }
-        Specification(name: file == "-" ? "(stdin)" : file, authority: authority)
+        let name = file == "-" ? "(stdin)" : file
+        Specification(name: name, authority: authority, log: arguments.log)
             .add(contents, to: &builder)
     }
     let bytes = builder.serialized(at: World.now)
@@ -61,7 +62,7 @@ func queryRevocationList(_ arguments: Arguments) -> Int32 {
             fatal("Cannot load public key \(file): invalid format")
         }
         let isRevoked = list.isRevoked(key)
-        if isRevoked { status = 1 }
+        if isRevoked { status = 1 } else { tellAuthority(of: key, arguments.log) }
         let shown = comment.isEmpty ? "" : " (\(printable(comment)))"
         World.print("\(file)\(shown): \(isRevoked ? "REVOKED" : "ok")")
     }
@@ -74,11 +75,20 @@ private func readRevocationList(_ path: String, _ arguments: Arguments) -> KeyRe
     }
     do {
         let list = try KeyRevocationList(contents: contents)
-        arguments.log.debug("KRL version \(list.version) generated at \(generated(list))")
+        tellVersion(of: list, arguments.log)
         return list
     } catch {
         fatal("Invalid KRL file \(path): \(error)")
     }
+}
+
+/// Whoever certified a key that is not revoked itself is looked at, too.
+func tellAuthority(of key: PublicKey, _ log: Log) {
+    if key.certificate != nil { log.debug2("ssh_krl_check_key: checking CA key") }
+}
+
+func tellVersion(of list: KeyRevocationList, _ log: Log) {
+    log.debug("KRL version \(list.version) generated at \(generated(list))")
 }
 
 /// A public key file, or a private one with its public half in clear or beside it.
@@ -170,6 +180,7 @@ private struct Specification {
 
     let name: String
     let authority: Authority
+    let log: Log
 
     func add(_ contents: [UInt8], to builder: inout KeyRevocationListBuilder) {
         var number = 0
@@ -199,14 +210,22 @@ private struct Specification {
         } else if let value = value(of: "hash:", in: text) {
             builder.add(.digest(.sha256, digest(value, place)))
         } else if let value = value(of: "key:", in: text) {
-            builder.add(.key(blob: key(value, place).plain.blob))
+            let key = key(value, place).plain
+            tellExplicit(key)
+            builder.add(.key(blob: key.blob))
         } else if let value = value(of: "sha1:", in: text) {
             builder.add(.digest(.sha1, Fingerprint(of: key(value, place), .sha1).digest))
         } else if let value = value(of: "sha256:", in: text) {
             builder.add(.digest(.sha256, Fingerprint(of: key(value, place), .sha256).digest))
         } else {
-            builder.revoke(key(text, place))
+            let key = key(text, place)
+            if !key.type.isCertificate { tellExplicit(key) }
+            builder.revoke(key)
         }
+    }
+
+    private func tellExplicit(_ key: PublicKey) {
+        log.debug3("ssh_krl_revoke_key_explicit: revoke type \(key.type.shortName)")
     }
 
     /// What follows a word, in any case, and blanks.

@@ -128,6 +128,12 @@ private struct FileSigner {
         }
         if arguments.usesAgent { fatal("Couldn't find key in agent") }
         let file = Self.privatePath(path)
+        if file != path {
+            arguments.log.debug(
+                "load_sign_key: \(path) looks like a public key, using private key path "
+                    + "\(file) instead"
+            )
+        }
         guard World.exists(file) else {
             fatal("No private key found for public key \"\(path)\"")
         }
@@ -176,7 +182,7 @@ private struct FileSigner {
             )
             return false
         }
-        guard let digest = World.digest(of: file, hash) else {
+        guard let digest = World.digest(of: file, hash, arguments.log) else {
             World.error("Signing \(shown) failed: \(World.problem(reading: shown) ?? "read error")")
             return false
         }
@@ -261,39 +267,47 @@ private func verify(
         }
         shows = options.printsKey
         guard let signature = readSignature(path, "sig_verify") else { return false }
-        arguments.log.debug("signature made with hash \"\(signature.hash.rawValue)\"")
-        guard let digest = World.digest(of: nil, signature.hash) else {
+        let log = arguments.log
+        log.debug("sshsig_verify_fd: signature made with hash \"\(signature.hash.rawValue)\"")
+        guard let digest = World.digest(of: nil, signature.hash, log) else {
             World.error("Couldn't read standard input")
             return false
         }
+        log.debug("sshsig_wrap_verify: verify message length \(digest.count)")
         do throws(KeyError) {
             try signature.verify(digest: digest, namespace: namespace)
         } catch .badSignature {
+            if signature.publicKey.plain.type == .ed25519 {
+                log.debug2("ssh_ed25519_verify: crypto_sign_ed25519_open failed: -1")
+            }
             World.error("Signature verification failed: incorrect signature")
             return false
         } catch {
             World.error("Couldn't verify signature: \(error)")
             if signature.namespace != namespace {
-                arguments.log.debug(
+                log.debug(
                     printable(
-                        "expected namespace \"\(namespace)\" received \"\(signature.namespace)\""
+                        "sshsig_wrap_verify: expected namespace \"\(namespace)\" "
+                            + "received \"\(signature.namespace)\""
                     )
                 )
             }
             return false
         }
         let digits = signature.publicKey.fingerprint(arguments.fingerprintHash ?? .sha256)
-        arguments.log.debug("Valid (unverified) signature from key \(digits)")
+        log.debug("Valid (unverified) signature from key \(digits)")
         key = signature.publicKey
         guard let signers else { return true }
-        if isRevoked(signature.publicKey, arguments.recordName) { return false }
+        if isRevoked(signature.publicKey, arguments.recordName, log) { return false }
         guard let allowed = readSigners(signers.file) else { return false }
-        return allowed.allow(
+        let isAllowed = allowed.allow(
             signature.publicKey,
             for: signers.identity,
             namespace: namespace,
             at: moment(options.time)
-        ) { complain($0, signers.file, arguments) }
+        ) { complain($0, signers.file, log) }
+        if !isAllowed { log.debug3("sig_verify: sshsig_check_allowed_keys: key not found") }
+        return isAllowed
     }()
     guard isGood, let key else {
         if !arguments.isQuiet { World.print("Could not verify signature.") }
@@ -310,14 +324,24 @@ private func verify(
     return 0
 }
 
-private func isRevoked(_ key: PublicKey, _ path: String?) -> Bool {
+private func isRevoked(_ key: PublicKey, _ path: String?, _ log: Log) -> Bool {
     guard let path else { return false }
     guard let contents = World.read(path) else {
         World.error("cannot read revoked keys file \(path)")
         return true
     }
     do {
-        return try RevokedKeys(contents: contents).isRevoked(key)
+        let revoked = try RevokedKeys(contents: contents)
+        if case .list(let list) = revoked {
+            tellVersion(of: list, log)
+            log.debug2("ssh_krl_file_contains_key: checking KRL \(path)")
+        }
+        guard revoked.isRevoked(key) else {
+            if case .list = revoked { tellAuthority(of: key, log) }
+            return false
+        }
+        log.debug3("sig_verify: sshkey_check_revoked: Key is revoked")
+        return true
     } catch {
         World.error("Invalid KRL file \(path): \(error)")
         return true
@@ -344,10 +368,15 @@ private func moment(_ seconds: UInt64?) -> AllowedSigners.Moment {
 private func complain(
     _ complaint: AllowedSigners.Complaint,
     _ path: String,
-    _ arguments: Arguments
+    _ log: Log
 ) {
     let text = "\(path):\(complaint.line): \(complaint.text)"
-    if complaint.isDetail { arguments.log.debug(printable(text)) } else { World.error(text) }
+    switch complaint.kind {
+    case .refusal: World.error(text)
+    case .principalMatched: log.debug(printable("parse_principals_key_and_options: \(text)"))
+    case .options: log.debug3(printable(text))
+    case .keyMatched: log.debug(printable(text))
+    }
 }
 
 // MARK: Principals
@@ -366,7 +395,7 @@ private func findPrincipals(
         return noPrincipal()
     }
     let found = allowed.principals(of: signature.publicKey, at: moment(options.time)) {
-        complain($0, signers, arguments)
+        complain($0, signers, arguments.log)
     }
     if found.isEmpty { return noPrincipal() }
     for name in found { World.print(printable(name)) }
@@ -386,10 +415,16 @@ private func matchPrincipals(
         let found = try? allowed.patterns(
             matching: identity,
             calendar: { World.seconds($0) },
-            complain: { complain($0, signers, arguments) }
+            complain: { complain($0, signers, arguments.log) }
         )
-    else { return noPrincipal(status: 252) }
-    if found.isEmpty { return noPrincipal(status: 210) }
+    else {
+        arguments.log.debug("sig_match_principals: match: invalid format")
+        return noPrincipal(status: 252)
+    }
+    if found.isEmpty {
+        arguments.log.debug("sig_match_principals: match: key not found")
+        return noPrincipal(status: 210)
+    }
     for patterns in found { World.print(printable(patterns)) }
     return 0
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserKeys
+internal import HawserLog
 internal import HawserSystem
 internal import HawserTool
 internal import HawserWire
@@ -55,7 +56,7 @@ enum World {
     }
 
     /// The digest of a file, or of standard input; nil when it cannot be read to its end.
-    static func digest(of path: String?, _ hash: FileSignature.Hash) -> [UInt8]? {
+    static func digest(of path: String?, _ hash: FileSignature.Hash, _ log: Log) -> [UInt8]? {
         var descriptor = Descriptor.standardInput
         if let path {
             guard let opened = try? Descriptor.open(path, 0) else { return nil }
@@ -64,11 +65,18 @@ enum World {
         defer { if path != nil { Descriptor.close(descriptor) } }
         var digest = hash.digest
         var chunk = [UInt8](repeating: 0, count: 65536)
+        var total = 0
         while true {
             var span = chunk.mutableRawBytes
             switch Descriptor.read(descriptor, into: &span) {
-            case .bytes(let count): digest.update(chunk.rawBytes.extracting(first: count))
-            case .ended: return digest.finish()
+            case .bytes(let count):
+                digest.update(chunk.rawBytes.extracting(first: count))
+                total &+= count
+            case .ended:
+                let result = digest.finish()
+                log.debug2("hash_file: hashed \(total) bytes")
+                log.debug3("hash_file: final hash: \(Hexadecimal.encode(result))")
+                return result
             case .wouldBlock: Descriptor.waitUntilReady(descriptor, forWriting: false)
             case .failed: return nil
             }
@@ -81,11 +89,11 @@ enum World {
     /// neither. No answer is an empty one.
     static func readPassphrase(_ prompt: String) -> SecretBytes {
         if let answer = Prompts.ask(prompt) { return answer }
+        if Prompts.mayAskProgram { return SecretBytes([]) }
         if let terminal = try? Descriptor.open("/dev/tty", 2) {
             Descriptor.close(terminal)
             return SecretBytes([])
         }
-        if Environment.value("SSH_ASKPASS_REQUIRE") == "force" { return SecretBytes([]) }
         writeError(prompt)
         return SecretBytes(readLine(from: Descriptor.standardInput) ?? [])
     }

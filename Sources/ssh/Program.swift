@@ -331,6 +331,7 @@ struct Program {
                 program: name,
                 inheritedArguments: inherited(words)
             )
+            let agentForwarding = try AgentForwarding(settings, log: log)
             let dialed = try dialer.dial()
             let loop = try ClientLoop(
                 settings,
@@ -339,7 +340,7 @@ struct Program {
                 identification: try settings.identification(Version.identification),
                 log: log
             )
-            loop.agentForwarding = try AgentForwarding(settings)
+            loop.agentForwarding = agentForwarding
             loop.mayOpenEarly = mayOpenEarly(settings, forwarding)
             try loop.authenticate()
             defer { loop.removeSockets() }

@@ -26,7 +26,11 @@ enum ServerCommandLine {
         flag("d") { $0.debugLevel = min(3, $0.debugLevel + 1) },
         flag("e") { $0.logsToStandardError = true },
         flag("i") { $0.isInetd = true },
-        flag("q") { $0.isQuiet = true },
+        flag("q") { options in
+            options.isQuiet = true
+            // For the connections too, whatever the file says.
+            options.lines.append("LogLevel QUIET")
+        },
         flag("t") { $0.tests = true },
         flag("T") { $0.testsExtended = true },
         flag("G") { $0.printsOnly = true },

@@ -69,7 +69,7 @@ struct EscapeSequencesTests {
         #expect(own.contains(" ~^Z  - suspend ssh\r\n"))
         #expect(!passenger.contains("suspend"))
         #expect(!passenger.contains("background"))
-        #expect(EscapeSequences.help(1, isPassenger: false).contains(" ^A."))
+        #expect(EscapeSequences.help(1, isPassenger: false).contains(" \u{1}."))
     }
 
     @Test(

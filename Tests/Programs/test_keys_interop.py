@@ -194,40 +194,53 @@ def test_an_ed25519_key_of_a_token(start_agent, token, serve, tmp_path):  # noqa
     assert run([OURS.ssh, "-F", config, "127.0.0.1", "echo in"]).stdout == b"in\n"
 
 
-def test_what_verbose_says(tmp_path):
-    """The lines of `-v` that tell a user why; OpenSSH puts names of its functions before some."""
-    key = make_key(tmp_path)
+@pytest.mark.parametrize("level", ["-v", "-vv", "-vvv"])
+def test_what_verbose_says(tmp_path, level):
+    """The lines of `-v` that tell a user why, each as OpenSSH has it."""
+    keys = {name: make_key(tmp_path, name, kind) for name, kind in
+            (("id", "ed25519"), ("rsa", "rsa"), ("ec", "ecdsa"), ("authority", "ed25519"))}
+    public = {name: " ".join(open(f"{key}.pub").read().split()[:2]) for name, key in keys.items()}
+    run([OPENSSH.ssh_keygen, "-q", "-s", keys["authority"], "-I", "id", "-n", "person", f"{keys['ec']}.pub"])
     text = tmp_path / "text"
     text.write_text("text")
-    (tmp_path / "allowed").write_text(f"me {key.with_suffix('.pub').read_text()}")
+    (tmp_path / "allowed").write_text(
+        f"# comment\nyou {public['rsa']}\nme,m* namespaces=\"file,x*\",valid-after=\"20200101\" {public['id']}\n"
+        f"p* nonsense {public['ec']}\np* valid-before=\"x\" {public['ec']}\np* garbage here\np*\n"
+        f"p* cert-authority,valid-before=\"20200101\" {public['authority']}\n"
+        f"p* cert-authority {public['authority']}\nec valid-before=\"20200101\" {public['ec']}\n"
+        f"ec namespaces=\"other\" {public['ec']}\n")
+    (tmp_path / "spec").write_text("serial: 1\n")
+    run([OPENSSH.ssh_keygen, "-q", "-k", "-f", tmp_path / "krl", "-s", f"{keys['authority']}.pub",
+         tmp_path / "spec", f"{keys['rsa']}.pub"])
     environment = {name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"}
-
-    def details(suite, *words):
-        result = run([suite.ssh_keygen, "-v", *words], env=environment, cwd=tmp_path, input=b"text")
-        return [line for line in result.stderr.decode().split("\r\n") if line.startswith("debug1: ")]
-
-    signature = tmp_path / "text.sig"
-    spec = tmp_path / "spec"
-    spec.write_text("serial: 1\n")
-    run([OPENSSH.ssh_keygen, "-k", "-f", tmp_path / "krl", "-s", f"{key}.pub", spec])
-    commands = [
-        ["-Y", "sign", "-n", "file", "-f", key, text],
-        ["-Y", "find-principals", "-s", signature, "-f", "allowed"],
-        ["-Y", "match-principals", "-I", "me", "-f", "allowed"],
-        ["-Y", "verify", "-n", "file", "-I", "me", "-s", signature, "-f", "allowed"],
-        ["-Y", "verify", "-n", "other", "-I", "me", "-s", signature, "-f", "allowed"],
-        ["-Qf", "krl", f"{key}.pub"],
-    ]
+    # 9.2 takes its key twice from a certificate's name.
+    signers = ["id", "rsa", "ec", "id.pub"]
+    for name in (*signers, "ec-cert.pub"):
+        run([OPENSSH.ssh_keygen, "-q", "-Y", "sign", "-n", "file", "-f", tmp_path / name, text])
+        text.with_suffix(".sig").rename(tmp_path / f"{name}.sig")
+    commands = [["-Y", "match-principals", "-I", name, "-f", "allowed"] for name in ("me", "ec", "nobody", "p")]
+    for name in (*signers, "ec-cert.pub"):
+        signature = tmp_path / f"{name}.sig"
+        commands.append(["-Y", "find-principals", "-s", signature, "-f", "allowed"])
+        commands.append(["-Y", "check-novalidate", "-n", "file", "-s", signature])
+        for who in ("me", "you", "ec", "person"):
+            commands += [["-Y", "verify", "-n", "file", "-I", who, "-s", signature, "-f", "allowed", *more]
+                         for more in ([], ["-r", "krl"])]
+        commands.append(["-Y", "verify", "-n", "other", "-I", "me", "-s", signature, "-f", "allowed"])
+    commands += [["-Y", "sign", "-n", "file", "-f", name] for name in signers]
+    commands += [["-Qf", "krl", f"{key}.pub"] for key in keys.values()]
+    commands += [["-s", keys["authority"], "-I", "x", "-O", "force-command=a b", "-O", "no-pty", f"{keys['id']}.pub"],
+                 ["-k", "-f", "krl2", "-s", f"{keys['authority']}.pub", "spec", f"{keys['rsa']}.pub"]]
     for words in commands:
-        theirs = details(OPENSSH, *words)
-        signature_is_new = words[1] == "sign" and signature.exists()
-        if signature_is_new:
-            signature.unlink()
-        ours = details(OURS, *words)
-        theirs = [line for line in theirs if "verify message length" not in line]
-        assert len(ours) == len(theirs) > 0, words
-        for mine, line in zip(ours, theirs):
-            assert line.endswith(mine.removeprefix("debug1: ")), words
+        seen = []
+        for suite in (OURS, OPENSSH):
+            result = run([suite.ssh_keygen, level, *words], env=environment, cwd=tmp_path, input=b"text")
+            seen.append((result.returncode, result.stderr.decode()))
+        assert seen[0] == seen[1], words
+    for wrong in ("id", "rsa"):
+        seen = [run([suite.ssh_keygen, level, "-Y", "check-novalidate", "-n", "file", "-s", f"{wrong}.sig"],
+                    cwd=tmp_path, input=b"another").stderr for suite in (OURS, OPENSSH)]
+        assert seen[0] == seen[1]
 
 
 def test_many_logins_at_once_with_host_keys_in_an_agent(start_agent, serve, key, tmp_path):  # noqa: F811

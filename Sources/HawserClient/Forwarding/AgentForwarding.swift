@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HawserConfig
-internal import HawserLog
+package import HawserLog
 internal import HawserProtocol
 internal import HawserSystem
 internal import HawserWire
@@ -10,19 +10,43 @@ internal import HawserWire
 package struct AgentForwarding: Sendable {
     /// The socket; nil for none.
     package var path: String?
+    /// The configuration asks for it, whether there is an agent or not.
+    let isWanted: Bool
 
-    init(path: String?) {
+    package init(path: String?) {
         self.path = path
+        isWanted = path != nil
     }
 
     /// `yes` is the agent that we use, `$NAME` the one that a variable names, else it is a path.
-    package init(_ settings: ClientSettings) throws(ConfigError) {
-        switch settings.options.forwardAgent ?? "no" {
-        case "no": path = nil
+    /// A path or a variable that leads nowhere is told, and nothing forwarded.
+    package init(_ settings: ClientSettings, log: Log) throws(ConfigError) {
+        let word = settings.options.forwardAgent ?? "no"
+        var found = try Self.find(word, settings)
+        if word != "yes", word != "no", found.map({ !Files.exists($0) }) ?? true {
+            let shown = word.hasPrefix("$") && !word.hasPrefix("${") ? word : found ?? word
+            log.error(
+                "Cannot forward agent socket path \"\(shown)\": "
+                    + (found.flatMap { Files.reasonForAbsence(of: $0) } ?? SystemError.reason(2))
+            )
+            found = nil
+            isWanted = false
+        } else {
+            isWanted = word != "no"
+        }
+        path = found
+    }
+
+    private static func find(
+        _ word: String,
+        _ settings: ClientSettings
+    ) throws(ConfigError) -> String? {
+        switch word {
+        case "no": return nil
         case "yes":
             let ours = settings.options.identityAgent ?? "SSH_AUTH_SOCK"
-            path = ours == "SSH_AUTH_SOCK" ? Environment.value(ours) : try Self.path(ours, settings)
-        case let other: path = try Self.path(other, settings)
+            return ours == "SSH_AUTH_SOCK" ? Environment.value(ours) : try path(ours, settings)
+        case let other: return try path(other, settings)
         }
     }
 

@@ -62,10 +62,15 @@ final class TunnelChannel: ClientChannel {
 }
 
 extension ClientLoop {
+    /// `Tunnel` says so, and the server is the one that is known.
+    var wantsTunnel: Bool {
+        settings.options.tunnel ?? .no != .no && settings.options.clearAllForwardings != true
+    }
+
     /// Opens the interface here and asks for the one there, where `Tunnel` says so.
     package func startTunnel() throws(ClientFailure) {
+        guard wantsTunnel, !isUntrusted else { return }
         let wanted = settings.options.tunnel ?? .no
-        guard wanted != .no, settings.options.clearAllForwardings != true else { return }
         let units = (settings.options.tunnelDevice ?? "any:any").split(separator: ":")
         let isEthernet = wanted == .ethernet
         let mode: ChannelOpening.TunnelMode = isEthernet ? .ethernet : .pointToPoint

@@ -88,7 +88,7 @@ extension ClientLoop {
             isAuthenticated = true
             authenticator.succeeded(on: connection)
             let through = dialed.address.map { "([\($0.host)]:\($0.port))" } ?? "(via proxy)"
-            log.debug(
+            log.verbose(
                 "Authenticated to \(settings.host) \(through) using \"\(authenticator.lastMethod)\"."
             )
         case .channelOpened(let id): channels[id]?.opened(self)
@@ -159,18 +159,25 @@ extension ClientLoop {
     /// against the user is not forwarded.
     private func forwardNothing() throws(ProtocolError) {
         isUntrusted = true
-        func tell(_ what: String) {
+        var isCancelled = settings.standardForward != nil
+        func cancel(_ what: String) {
+            isCancelled = true
             log.error("\(what) forwarding is disabled to avoid man-in-the-middle attacks.")
         }
-        if agentForwarding.isOn {
-            tell("Agent")
+        if agentForwarding.isWanted {
+            cancel("Agent")
             agentForwarding = AgentForwarding(path: nil)
         }
-        if settings.options.forwardX11 == true { tell("X11") }
-        guard !forwarding.forwards.isEmpty else { return }
-        tell("Port")
-        forwarding.forwards = []
-        guard forwarding.exitOnFailure else { return }
+        if settings.options.forwardX11 == true { cancel("X11") }
+        if !forwarding.forwards.isEmpty {
+            cancel("Port")
+            forwarding.forwards = []
+        }
+        if wantsTunnel { cancel("Tunnel") }
+        if hostKeyUpdate.isWanted {
+            log.info("UpdateHostkeys is disabled because the host key is not trusted.")
+        }
+        guard isCancelled, forwarding.exitOnFailure else { return }
         throw ProtocolError(
             .authenticationFailed,
             "Error: forwarding disabled due to host key check failure"

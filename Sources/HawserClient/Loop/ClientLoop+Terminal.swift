@@ -66,9 +66,7 @@ extension ClientLoop {
             show("\(c).\r\n")
             connection.closeChannel(session.id)
             session.abandonData(self)
-        case .disconnect:
-            show("\(c).\r\n")
-            end()
+        case .disconnect: end()
         case .suspend where isPassenger: notForPassengers("^Z")
         case .suspend:
             show("\(c)^Z [suspend ssh]\r\n")
@@ -111,7 +109,8 @@ extension ClientLoop {
     private func changeVerbosity(_ isUp: Bool, _ c: String, _ show: (String) -> Void) {
         let next = log.level.rawValue + (isUp ? 1 : -1)
         if let level = LogLevel(rawValue: next) { log.level = level }
-        show("\(c)\(isUp ? "v" : "V") [LogLevel \(log.level.keyword)]\r\n")
+        let name = log.level == .quiet ? "SILENT" : log.level.keyword
+        show("\(c)\(isUp ? "v" : "V") [LogLevel \(name)]\r\n")
     }
 
     /// Leaves the terminal to the shell and goes on for forwarded connections and passengers.

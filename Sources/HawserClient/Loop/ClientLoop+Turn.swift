@@ -169,6 +169,7 @@ extension ClientLoop {
                 windowChanged()
                 continue
             }
+            leaveRawMode()
             log.verbose("Killed by signal \(signal).")
             endSignal = signal
             isEnding = true

@@ -213,8 +213,8 @@ package final class ClientLoop {
 
     /// Runs until ssh's own session and its passengers are over, and returns the exit status.
     package func run() throws(ClientFailure) -> Int32 {
-        // HUP INT TERM WINCH; what the caller ignores (nohup) stays ignored.
-        Signals.watch([1, 2, 15, 28].filter { !Signals.isIgnored($0) })
+        // HUP INT QUIT TERM WINCH; what the caller ignores (nohup) stays ignored.
+        Signals.watch([1, 2, 3, 15, 28].filter { !Signals.isIgnored($0) })
         isStarting = false
         defer {
             leaveRawMode()
@@ -244,15 +244,45 @@ package final class ClientLoop {
         flush()
         if let own {
             own.release()
-            if own.hasTerminal, settings.options.logLevel?.uppercased() != "QUIET" {
+            if own.hasTerminal, endSignal ?? 0 == 0,
+                settings.options.logLevel?.uppercased() != "QUIET"
+            {
                 log.info(
                     (master != nil ? "Shared connection" : "Connection")
                         + " to \(settings.host) closed."
                 )
             }
+            if endSignal == nil {
+                tellTraffic()
+                log.debug("Exit status \(own.exitStatus.map(Int64.init) ?? -1)")
+            }
             return isDisconnectedByUser || endSignal != nil ? 255 : own.status
         }
+        if endSignal == nil { tellTraffic() }
         return endSignal == nil ? 0 : 255
+    }
+
+    /// How much went over the connection, and how fast.
+    private func tellTraffic() {
+        let (received, sent) = connection.traffic
+        let seconds = Double(Clock.nanoseconds &- started) / 1e9
+        func perSecond(_ bytes: UInt64) -> String {
+            ClientLoop.tenths(seconds > 0 ? Double(bytes) / seconds : 0)
+        }
+        log.verbose(
+            "Transferred: sent \(sent.bytes), received \(received.bytes) bytes, "
+                + "in \(ClientLoop.tenths(seconds)) seconds"
+        )
+        log.verbose(
+            "Bytes per second: sent \(perSecond(sent.bytes)), "
+                + "received \(perSecond(received.bytes))"
+        )
+    }
+
+    /// A number with one digit behind the point.
+    private static func tenths(_ value: Double) -> String {
+        let tenths = UInt64(min(max(0, value * 10 + 0.5), 1e18))
+        return "\(tenths / 10).\(tenths % 10)"
     }
 
     /// Nothing of ours stays in the file system.

@@ -42,20 +42,28 @@ extension ClientLoop {
     /// Does what a line says.
     func perform(_ line: String, _ session: ClientSession) {
         func say(_ text: String) { session.show(text + "\r\n", isError: true, self) }
-        let words = String(line.drop { $0 == " " })
+        var words = line.drop { $0 == " " }
         if words.isEmpty { return }
-        if words == "?" || words.hasPrefix("-h") {
+        let mayRun = settings.options.permitLocalCommand == true && session.passenger == nil
+        if words.first == "!", mayRun { return runLocally(String(words.dropFirst())) }
+        // The minus may be left out.
+        if words.first == "-" { words = words.dropFirst() }
+        if words.first == "?" || words.first == "h" || words.first == "H" {
             for each in Self.commandHelp { say(each) }
+            if mayRun { say("      !args                                  Execute local command") }
             return
         }
-        let cancels = words.hasPrefix("-K")
-        let rest = words.dropFirst(cancels ? 2 : 1)
+        let cancels = words.first == "K"
+        let rest = words.dropFirst(cancels ? 1 : 0)
         let kinds: [Character: Forward.Kind] = ["L": .local, "R": .remote, "D": .dynamic]
-        guard words.hasPrefix("-"), let letter = rest.first, let kind = kinds[letter] else {
+        guard let letter = rest.first, let kind = kinds[letter] else {
             return say("Invalid command.")
         }
         let specification = String(rest.dropFirst().drop { $0 == " " })
         if cancels {
+            guard Forward(.dynamic, specification) != nil else {
+                return say("Bad forwarding close specification.")
+            }
             say(
                 cancel(kind, at: specification)
                     ? "Canceled forwarding." : "Unknown port forwarding."
@@ -63,7 +71,7 @@ extension ClientLoop {
             return
         }
         guard let forward = Forward(kind, specification) else {
-            let name = kind == .local ? "local" : kind == .remote ? "remote" : "dynamic"
+            let name = kind == .remote ? "remote" : "local"
             return say("Bad \(name) forwarding specification.")
         }
         let users = ForwardUsers(isPinned: true, count: 0)
@@ -78,10 +86,29 @@ extension ClientLoop {
                     session.show("Allocated port \(port).\r\n", isError: true, self)
                 }
             }
+        } else if listeners.contains(where: { $0.forward.listen == forward.listen }) {
+            // A second one would find the first in its place.
+            if case .tcp(let host, let port) = forward.listen {
+                say("bind [\(host ?? "127.0.0.1")]:\(port): \(SystemError.reason(98))")
+                say("channel_setup_fwd_listener_tcpip: cannot listen to port: \(port)")
+            }
+            return say("Port forwarding failed.")
         } else if listen(forward, users) == nil {
             return say("Port forwarding failed.")
         }
         say("Forwarding port.")
+    }
+
+    /// A command of the user's own shell, in a terminal as it was before.
+    private func runLocally(_ command: String) {
+        leaveRawMode()
+        defer { enterRawMode() }
+        let shell = Environment.value("SHELL") ?? "/bin/sh"
+        var spawn =
+            command.isEmpty ? Spawn(shell, [shell]) : Spawn.shell(shell, command: command)
+        spawn.descriptors = [(0, 0), (1, 1), (2, 2)]
+        guard let pid = try? spawn.start() else { return }
+        _ = Child.wait(pid)
     }
 
     /// Ends the forward that listens at a place, whatever it connects to.

@@ -415,7 +415,7 @@ package final class ControlClient {
     private static func extensions(_ settings: ClientSettings) -> [MultiplexExtension] {
         var result: [MultiplexExtension] = []
         if settings.options.forwardAgent ?? "no" != "no",
-            let path = try? AgentForwarding(settings).path
+            let path = try? AgentForwarding(settings, log: .none).path
         {
             result.append(MultiplexExtension(Multiplex.agent, value: path))
         }

@@ -127,10 +127,11 @@ package struct Negotiated: Equatable, Sendable {
         func common(
             _ what: String,
             _ clientNames: [String],
-            _ serverNames: [String]
+            _ serverNames: [String],
+            offered: [String]? = nil
         ) throws(ProtocolError) -> String {
             if let name = clientNames.first(where: { serverNames.contains($0) }) { return name }
-            let theirs = weAreClient ? serverNames : clientNames
+            let theirs = weAreClient ? serverNames : offered ?? clientNames
             throw ProtocolError(
                 .noCommonAlgorithm(what: what, offer: theirs.joined(separator: ",")),
                 "no matching \(what) found. Their offer: \(theirs.joined(separator: ","))"
@@ -174,7 +175,8 @@ package struct Negotiated: Equatable, Sendable {
         let keyExchange = try common(
             "key exchange method",
             client.proposal.keyExchange.filter { !isMarker($0) },
-            server.proposal.keyExchange
+            server.proposal.keyExchange,
+            offered: client.proposal.keyExchange
         )
         let hostKey = try common(
             "host key type",

@@ -12,14 +12,14 @@ struct AccountCheck {
 
     /// The methods that the configuration switches on, in OpenSSH's order.
     static func enabledMethods(_ settings: ServerSettings) -> [String] {
-        let usesPAM = settings.usesPAM && Identity.isPrivileged
         var methods: [String] = []
         if settings.isYes("pubkeyauthentication", default: true) { methods.append("publickey") }
         if settings.isYes("gssapiauthentication", default: false), GSSLibrary() != nil {
             methods.append("gssapi-with-mic")
         }
         if settings.isYes("passwordauthentication", default: true) { methods.append("password") }
-        if settings.isYes("kbdinteractiveauthentication", default: true), usesPAM {
+        // Without PAM nobody gets in by it, and clients are told of it all the same.
+        if settings.isYes("kbdinteractiveauthentication", default: true) {
             methods.append("keyboard-interactive")
         }
         if settings.isYes("hostbasedauthentication", default: false) { methods.append("hostbased") }

@@ -74,7 +74,12 @@ struct AccountProgram {
         Descriptor.close(pipe.read)
         let end = Child.wait(pid)
         guard end == .exited(0) else {
-            log.error("\(keyword) \(path) failed")
+            let words = ([path] + arguments).joined(separator: " ")
+            if case .exited(let status) = end {
+                log.error("\(keyword) \(words) failed, status \(status)")
+            } else {
+                log.error("\(keyword) \(words) failed")
+            }
             return nil
         }
         return output

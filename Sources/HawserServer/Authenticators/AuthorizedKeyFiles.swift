@@ -78,10 +78,7 @@ struct AuthorizedKeyFiles {
                 if let match = certificateMatch(key, entry, place) { return match }
                 continue
             }
-            if let reason = refusal(of: entry.options, place) {
-                log.info(reason)
-                continue
-            }
+            if isRefused(entry.options, place) { continue }
             let name = "\(key.type.shortName) \(key.fingerprint(fingerprintHash))"
             return AuthorizedKeysMatch(
                 options: entry.options,
@@ -109,10 +106,7 @@ struct AuthorizedKeyFiles {
         guard let valid = valid(key, for: entry.options.principals ?? [user.name]) else {
             return nil
         }
-        if let reason = refusal(of: entry.options, place) {
-            log.info(reason)
-            return nil
-        }
+        if isRefused(entry.options, place) { return nil }
         let authority = valid.authority
         return combined(
             valid,
@@ -178,10 +172,19 @@ struct AuthorizedKeyFiles {
     }
 
     /// Why a line's options keep this client out now, as a line of the log.
+    private func isRefused(_ options: AuthorizedKeyOptions, _ place: String) -> Bool {
+        guard let reason = refusal(of: options, place) else { return false }
+        log.info(reason)
+        if reason != Self.refused { log.error(Self.refused) }
+        return true
+    }
+
+    private static let refused = "Refused by key options"
+
     func refusal(of options: AuthorizedKeyOptions, _ place: String) -> String? {
         if let expiry = options.expiryTime, isOver(expiry) {
             log.debug("\(place): entry expired at \(expiry.text)")
-            return "Refused by key options"
+            return Self.refused
         }
         guard let from = options.from else { return nil }
         let list = from.split(separator: ",").map(String.init)

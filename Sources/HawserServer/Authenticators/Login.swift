@@ -20,6 +20,9 @@ final class LoginState {
     var progress: MethodProgress
     var pam: PAM?
     var failures = 0
+    var hasToldOfShadow = false
+    /// What the current attempt asks for is not on offer: why was told, that it failed is not.
+    var isUnoffered = false
     var attempts = 0
     var keyOptions: AuthorizedKeyOptions?
     var keyOptionsText = ""
@@ -150,6 +153,8 @@ extension Monitor {
     /// What came of an attempt.
     enum Verdict {
         case failed
+        /// The method is not on offer, or can do nothing here: counted, not told.
+        case unoffered
         case succeeded
         case keyAcceptable
         case passwordExpired
@@ -181,7 +186,7 @@ extension Monitor {
         case .keyboardInteractive where login.progress.allows("keyboard-interactive"):
             return decideKeyboardInteractive(login, followedBy: &next)
         default:
-            return .failed
+            return .unoffered
         }
     }
 
@@ -219,6 +224,8 @@ extension Monitor {
         case .succeeded:
             if let refused = rootRefusal(method, login) {
                 log.info(refused)
+                // Both processes of OpenSSH tell it.
+                defer { log.info(refused + " [preauth]") }
                 return fail(method, login)
             }
             guard accountIsGood(login) else { return false }
@@ -234,17 +241,24 @@ extension Monitor {
             return true
         case .failed:
             return fail(method, login)
+        case .unoffered:
+            return fail(method, login, isTold: false)
         }
     }
 
-    private func fail(_ method: AuthenticationRequest.Method, _ login: LoginState) -> Bool {
+    private func fail(
+        _ method: AuthenticationRequest.Method,
+        _ login: LoginState,
+        isTold: Bool = true
+    ) -> Bool {
         if method == .none, login.attempts == 1 {
             answer(.refused(methods: login.progress.methods))
             return true
         }
         login.kerberos.forgetAttempt()
         login.failures += 1
-        report("Failed", method, login)
+        if isTold, !login.isUnoffered { report("Failed", method, login) }
+        login.isUnoffered = false
         let limit = settings.maximumAuthenticationTries
         if limit > 0, login.failures >= limit {
             log.error(

@@ -49,6 +49,7 @@ extension Monitor {
                 "\(offered.method): signature algorithm \(offered.algorithm) not in "
                     + "\(offered.keyword) [preauth]"
             )
+            login.isUnoffered = true
             return nil
         }
         guard let key = try? PublicKey(blob: offered.blob),
@@ -151,6 +152,10 @@ extension Monitor {
                 return false
             }
         }
+        if !login.isValid, !login.hasToldOfShadow {
+            login.hasToldOfShadow = true
+            log.info("Could not get shadow information for NOUSER")
+        }
         let isRight = ShadowCheck.matches(password, login.isValid ? login.user : nil)
         return isRight && login.isValid && mayBeRoot
     }
@@ -171,7 +176,7 @@ extension Monitor {
         _ login: LoginState,
         followedBy next: inout AuthenticationRequest.Method?
     ) -> Verdict {
-        guard let pam = login.pam else { return .failed }
+        guard let pam = login.pam else { return .unoffered }
         let emptyIsAllowed = settings.isYes("permitemptypasswords", default: false)
         var turnedTo: AuthenticationRequest.Method?
         var instruction = ""

@@ -28,13 +28,6 @@ struct Revocation {
             )
             return true
         }
-        if let authority = key.certificate?.signatureKey, revoked.isRevoked(authority) {
-            log.error(
-                "WARNING: authentication attempt with a revoked CA key "
-                    + "\(authority.type.shortName) \(authority.fingerprint(fingerprintHash))"
-            )
-            return true
-        }
         guard revoked.isRevoked(key) else { return false }
         log.error("Authentication key \(name) revoked by file \(path)")
         return true

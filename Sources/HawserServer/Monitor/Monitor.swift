@@ -16,6 +16,8 @@ package final class Monitor {
     var settings: ServerSettings
     var log: Log
     var phase = MonitorPhase.keyExchange
+    /// The network process has told of a client that speaks SSH.
+    private var hasIdentified = false
     /// The process that speaks with the client now.
     var socket: MessageSocket
     private var child: Int32 = 0
@@ -235,8 +237,9 @@ package final class Monitor {
                 log.fatal("monitor: request \(request.kind) in phase \(phase)")
                 return nil
             }
+            if request.kind != .log { hasIdentified = true }
             switch request {
-            case .log(let level, let text): write(level, text)
+            case .log(let level, let text, let isEarly): write(level, text, isEarly: isEarly)
             case .sign(let request): sign(request)
             case .group(let minimum, let preferred, let maximum):
                 chooseGroup(minimum: minimum, preferred: preferred, maximum: maximum)
@@ -245,10 +248,14 @@ package final class Monitor {
         }
     }
 
-    private func write(_ level: LogLevel, _ text: String) {
+    /// What the network process tells before the login is marked, as OpenSSH marks it; only where
+    /// nothing but lines for the log came from it yet it may say that the client is none.
+    private func write(_ level: LogLevel, _ text: String, isEarly: Bool) {
+        if !isEarly { hasIdentified = true }
         // What it tells because `LogVerbose` asks for it is told whatever the level.
         guard level <= log.level || log.overrides != nil else { return }
-        log.sink?.write(level, phase == .session ? text : text + " [preauth]")
+        let isPlain = phase == .session || isEarly && !hasIdentified
+        log.sink?.write(level, isPlain ? text : text + " [preauth]")
     }
 
     private func sign(_ request: SigningRequest) {

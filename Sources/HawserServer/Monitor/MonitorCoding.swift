@@ -14,7 +14,8 @@ extension MonitorRequest {
         var writer = WireWriter()
         writer.write(byte: kind.rawValue)
         switch self {
-        case .log(let level, let text):
+        case .log(let level, let text, let isEarly):
+            writer.write(byte: isEarly ? 1 : 0)
             writer.write(uint32: UInt32(clamping: level.rawValue))
             writer.write(string: Array(text.utf8.prefix(MonitorLimits.logBytes)))
         case .sign(let request):
@@ -50,11 +51,12 @@ extension MonitorRequest {
         guard let kind = Kind(rawValue: try reader.readByte()) else { throw .badName }
         switch kind {
         case .log:
+            let isEarly = try reader.readByte() == 1
             guard let level = LogLevel(rawValue: Int(try reader.readUInt32())) else {
                 throw .badName
             }
             let text = try reader.readBytes(limit: MonitorLimits.logBytes)
-            self = .log(level, String(decoding: text, as: UTF8.self))
+            self = .log(level, String(decoding: text, as: UTF8.self), isEarly: isEarly)
         case .sign:
             self = .sign(
                 SigningRequest(

@@ -9,8 +9,8 @@ package import HawserSFTP
 /// The network process is not trusted: every field has a limit, and `MonitorPhase` says what may
 /// come when.
 package enum MonitorRequest: Equatable, Sendable {
-    /// A line for the log.
-    case log(LogLevel, String)
+    /// A line for the log; `isEarly` before the client's identification.
+    case log(LogLevel, String, isEarly: Bool = false)
     /// Sign an exchange hash, or a proof of possession, with the host key of this blob.
     case sign(SigningRequest)
     /// Choose a group, sizes in bits.

@@ -14,6 +14,8 @@ final class Forward {
     var pipe: ChannelPipe?
     /// A connection that is being made.
     var connecting: Int32 = -1
+    /// Where the client wants to be connected to, for those that it names by host and port.
+    var target: (host: String, port: UInt32)?
     /// Addresses that are left to try.
     var addresses: [SocketAddress] = []
     /// Our end of a channel that the peer has not confirmed yet.
@@ -115,7 +117,16 @@ extension SessionProcess {
     func openForward(_ id: ChannelID, _ opening: ChannelOpening) {
         switch opening {
         case .directTCPIP(let ends):
-            guard permits("allowtcpforwarding", local: true),
+            guard permits("allowtcpforwarding", local: true) else {
+                let target = "\(ends.host) port \(ends.port)"
+                log.info(
+                    "refused local port forward: originator \(ends.originatorAddress) port "
+                        + "\(ends.originatorPort), target \(target)"
+                )
+                report("direct-tcpip", "\(ends.host):\(ends.port)", isAllowed: false)
+                return refuse(id, .administrativelyProhibited, "open failed")
+            }
+            guard
                 isListed(
                     "permitopen",
                     keyOptions.permitOpen,
@@ -170,6 +181,7 @@ extension SessionProcess {
         do throws(ResolveError) {
             let forward = Forward(channel: id)
             forward.idleLimit = idleLimits.limit("direct-tcpip")
+            forward.target = (host, port)
             forward.addresses = try Resolver.addresses(of: host, port: String(port))
             forwards[id] = forward
             tryNextAddress(forward, "Connection refused")
@@ -193,6 +205,9 @@ extension SessionProcess {
             }
         }
         forwards[forward.channel] = nil
+        if let target = forward.target {
+            log.error("connect_to \(target.host) port \(target.port): failed.")
+        }
         refuse(forward.channel, .connectFailed, failure)
     }
 
@@ -282,7 +297,13 @@ extension SessionProcess {
                 )
             else { continue }
             for address in addresses {
-                guard let descriptor = try? Socket.listening(on: address) else { continue }
+                let descriptor: Int32
+                do throws(SystemError) {
+                    descriptor = try Socket.listening(on: address)
+                } catch {
+                    log.error("bind [\(address.host)]:\(address.port): \(error.reason)")
+                    continue
+                }
                 descriptors.append(descriptor)
                 if chosen == 0, let local = Socket.local(of: descriptor) {
                     chosen = UInt32(clamping: local.port)

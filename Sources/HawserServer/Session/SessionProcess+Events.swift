@@ -106,10 +106,7 @@ extension SessionProcess {
             if let child = session.child, session.terminal != nil {
                 Identity.signalGroup(child, 1)
             }
-            log.verbose(
-                "Close session: user \(user.name) from \(start.peer.description) "
-                    + "id \(session.number)"
-            )
+            tellClosed(session)
             ask(.report(.sessionEnded(id: session.number)))
             closeDisplay(session)
             release(session)

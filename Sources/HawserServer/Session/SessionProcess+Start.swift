@@ -78,7 +78,7 @@ extension SessionProcess {
                 }
                 try Identity.becomePermanently(uid: start.uid, gid: start.gid)
             } catch {
-                log.fatal("\(error)")
+                if error.call != told { log.fatal("\(error)") }
                 return 255
             }
         }
@@ -121,6 +121,9 @@ extension SessionProcess {
         }
     }
 
+    /// The call of an error that the log knows already.
+    private static let told = ""
+
     /// `ChrootDirectory`: every part of the path must be root's, and writable by nobody else.
     private static func enterRoot(
         _ pattern: String,
@@ -136,14 +139,14 @@ extension SessionProcess {
         for part in parts.reversed() {
             guard let status = Files.status(part) else {
                 let reason = Files.reasonForAbsence(of: part) ?? "No such file or directory"
-                log.fatal("stat(\"\(part)\"): \(reason)")
-                throw PrivilegeError(call: "chroot \(path)", errno: 2)
+                log.fatal("safely_chroot: stat(\"\(part)\"): \(reason)")
+                throw PrivilegeError(call: told, errno: 2)
             }
             guard status.isDirectory, status.uid == 0, status.mode & 0o022 == 0 else {
                 let component = part == "/" ? part : part + "/"
                 let what = part == path ? "\"\(path)\"" : "component \"\(component)\""
                 log.fatal("bad ownership or modes for chroot directory \(what)")
-                throw PrivilegeError(call: "chroot \(path)", errno: 1)
+                throw PrivilegeError(call: told, errno: 1)
             }
         }
         try ChangeRoot.enter(path)

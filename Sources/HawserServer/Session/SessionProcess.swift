@@ -135,6 +135,7 @@ package final class SessionProcess {
             if exitStatus != nil { break }
             wait()
         }
+        if hasLostClient { tellLost() }
         closeEverything()
         return exitStatus ?? 0
     }
@@ -233,8 +234,11 @@ package final class SessionProcess {
 
     private func read() {
         var transfer = Transfer.wouldBlock
+        var isReset = false
+        Descriptor.lastError = 0
         _ = connection.receive(upTo: 256 << 10) { (span: inout MutableRawSpan) -> Int in
             transfer = Descriptor.read(input, into: &span)
+            isReset = SystemError.isReset(Descriptor.lastError)
             if case .bytes(let count) = transfer { return count }
             return 0
         }
@@ -245,9 +249,30 @@ package final class SessionProcess {
             if keepAlive.next != nil { scheduleKeepAlive() }
         case .wouldBlock: break
         case .ended, .failed:
-            log.info("Connection closed by \(start.peer.description)")
+            let peer = start.peer.description
+            log.info("Connection \(isReset ? "reset" : "closed") by \(peer)")
             finish(255)
+            hasLostClient = true
         }
+    }
+
+    /// The client went without a word.
+    private var hasLostClient = false
+
+    /// What OpenSSH tells at the end of a connection that the client just left.
+    private func tellLost() {
+        for session in sessions.values.sorted(by: { $0.number < $1.number }) {
+            tellClosed(session)
+        }
+        log.verbose("Transferred: sent \(bytes.sent), received \(bytes.received) bytes")
+        log.verbose("Closing connection to \(start.peer.description)")
+    }
+
+    func tellClosed(_ session: Session) {
+        log.verbose(
+            "Close session: user \(user.name) from \(start.peer.description) "
+                + "id \(session.number)"
+        )
     }
 
     private func flush() {
@@ -298,5 +323,4 @@ package final class SessionProcess {
     func finish(_ status: Int32) {
         if exitStatus == nil { exitStatus = status }
     }
-
 }

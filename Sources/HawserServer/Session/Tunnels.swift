@@ -65,7 +65,7 @@ extension SessionProcess {
         guard permitted == "yes" || permitted == wanted,
             !settings.isYes("disableforwarding", default: false)
         else {
-            log.info("Server has rejected tunnel device forwarding")
+            log.debug("Server has rejected tunnel device forwarding")
             return refuse("open failed")
         }
         var number = unit == ChannelOpening.anyTunnelUnit ? nil : unit

@@ -12,7 +12,7 @@ import termios
 import time
 
 import pytest
-from conftest import OPENSSH, UNDER_TEST, make_key, run
+from conftest import OPENSSH, UNDER_TEST, make_key, run, wait_until
 from test_client_auth import Asking
 
 CONTROL_C, CONTROL_D, CONTROL_Z, CONTROL_U = "\x03", "\x04", "\x1a", "\x15"
@@ -233,6 +233,18 @@ def test_a_question_from_the_background_waits(suite, serve, account):
     assert shell.text.count(PASSWORD.encode()) == 1
 
 
+def rests(pid):
+    """Whether a process sleeps, and still does a moment later."""
+    def state():
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+
+    if state() != "S":
+        return False
+    time.sleep(0.2)
+    return state() == "S"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_at_a_question_restores_the_terminal(serve, account, number):
     name, _ = account
@@ -245,6 +257,8 @@ def test_a_signal_at_a_question_restores_the_terminal(serve, account, number):
         dialogue.expect(PASSWORD)
         other = os.open(os.ttyname(os.open(os.readlink(f"/proc/{dialogue.pid}/fd/0"),
                                            os.O_RDWR | os.O_NOCTTY)), os.O_RDWR | os.O_NOCTTY)
+        # A signal between question and reading is one that OpenSSH waits after: it must sleep first.
+        wait_until(lambda: rests(dialogue.pid), "its rest")
         os.kill(dialogue.pid, number)
         status = os.waitpid(dialogue.pid, 0)[1]
         seen.append((os.waitstatus_to_exitcode(status), termios.tcgetattr(other)[3] & termios.ECHO))

@@ -178,6 +178,26 @@ def test_a_full_disk(tool, direction, atomic, server, here, there, small):
     del target
 
 
+@pytest.mark.parametrize("direction", ["get", "put"])
+def test_a_full_disk_in_the_old_protocol(direction, here, there, small, tmp_path):
+    """Each file that found no room is told, once, though many are under way."""
+    program = tmp_path / "ssh"
+    program.write_text(
+        f'#!/bin/sh\nfor word; do :; done\nPATH={OURS.prefix}/bin:$PATH exec sh -c "$word"\n'
+    )
+    program.chmod(0o755)
+    tree = (there if direction == "get" else here) / "tree"
+    tree.mkdir()
+    for number in range(300):
+        (tree / f"f{number}").write_bytes(os.urandom(4096))
+    ends = [f"h:{tree}", small.place] if direction == "get" else [tree, f"h:{small.place}"]
+    result, _ = small([OURS.scp, "-O", "-r", "-S", program, *ends], b"", here)
+    assert result.returncode == 1, result.stderr
+    lines = result.stderr.splitlines()
+    assert all(b"No space left on device" in line for line in lines), lines
+    assert 0 < len(lines) == len(set(lines)) < 300
+
+
 @pytest.fixture
 def quota(tmp_path):
     """The environment in which no file may grow beyond 300000 bytes: few kernels have quotas."""

@@ -443,6 +443,14 @@ def test_a_master_whose_server_is_gone_says_so_and_steps_aside(line):
     it = line(ControlMaster="auto", ControlPersist="60")
     assert it.ssh(OURS, "127.0.0.1", "true").returncode == 0
     first = it.master_pid()
+    old = subprocess.Popen(
+        [OURS.ssh, "-F", it.config, "127.0.0.1", "cat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    old.stdin.write(b"before\n")
+    old.stdin.flush()
+    assert old.stdout.readline() == b"before\n"
     children = subprocess.run(
         ["pgrep", "-P", str(it.server.process.pid)], capture_output=True
     ).stdout.split()
@@ -457,7 +465,13 @@ def test_a_master_whose_server_is_gone_says_so_and_steps_aside(line):
         assert (result.stdout, result.returncode) == (b"in\n", 0), result.stderr
         assert time.monotonic() - start < 5
         assert it.master_pid() not in (None, first)
+        # The old one was left to its sessions: they go on when the way to the server does.
+        for child in children:
+            os.kill(int(child), signal.SIGCONT)
+        assert old.communicate(b"after\n", timeout=10)[0] == b"after\n"
+        assert old.returncode == 0
     finally:
+        old.kill()
         for child in children:
             try:
                 os.kill(int(child), signal.SIGKILL)

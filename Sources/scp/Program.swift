@@ -172,6 +172,8 @@ struct Program {
             "--", from.host, line.remoteCommand("", isMany: isMany),
             String(decoding: path, as: UTF8.self), name,
         ]
+        let shown = words.map { "'" + PrintableText.of(Array($0.utf8)) + "'" }
+        reporter.debug("Executing: \(line.ssh.path) \(shown.joined(separator: " "))")
         var spawn = Spawn(line.ssh.path, [line.ssh.path] + words)
         spawn.searchesPath = true
         spawn.descriptors = [(0, 0), (1, 1), (2, 2)]

@@ -9,12 +9,14 @@ package enum Prompts {
 
     /// The answer, or nil when there is no one to ask or the question was cancelled.
     /// `prefersProgram`: where there is a display, its program goes before the terminal; `tells`:
-    /// why that one cannot be started is said.
+    /// why that one cannot be started is said; `beginsLine`: the question goes to the begin of the
+    /// terminal's line, over what may have been typed.
     package static func ask(
         _ question: String,
         _ kind: Kind = .secret,
         prefersProgram wanted: Bool = false,
-        tells: Bool = true
+        tells: Bool = true,
+        beginsLine: Bool = true
     ) -> SecretBytes? {
         let require = Environment.value("SSH_ASKPASS_REQUIRE")
         let prefersProgram =
@@ -22,7 +24,8 @@ package enum Prompts {
             || (require == "prefer" || wanted) && hasDisplay && require != "never"
         if !prefersProgram, let terminal = try? Descriptor.open("/dev/tty", 2) {
             defer { Descriptor.close(terminal) }
-            return ask(on: terminal, question, echo: kind != .secret)
+            let text = beginsLine ? "\r" + question : question
+            return ask(on: terminal, text, echo: kind != .secret)
         }
         guard mayAskProgram else { return nil }
         return askProgram(question, kind, tells: tells)
@@ -46,8 +49,7 @@ package enum Prompts {
             // find it so, and would lose what the change flushes. In the background this stops us.
             if !echo { Terminal.setEcho(terminal, false) }
             _ = Signals.take(only: [Signals.continued])
-            // Whatever the cursor stands behind, the question begins its line.
-            Descriptor.writeAll(terminal, Array(("\r" + question).utf8))
+            Descriptor.writeAll(terminal, Array(question.utf8))
             let (line, signal) = readLine(terminal)
             if let before { Terminal.restore(terminal, before) }
             if !echo { Descriptor.writeAll(terminal, [UInt8(ascii: "\n")]) }

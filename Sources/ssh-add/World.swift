@@ -55,7 +55,9 @@ enum World {
     /// neither. No answer is an empty one.
     static func readSecret(_ prompt: String) -> SecretBytes {
         let isPiped = !Descriptor.isTerminal(Descriptor.standardInput)
-        if let answer = Prompts.ask(prompt, prefersProgram: isPiped) { return answer }
+        if let answer = Prompts.ask(prompt, prefersProgram: isPiped, beginsLine: false) {
+            return answer
+        }
         if Prompts.mayAskProgram { return SecretBytes([]) }
         if let terminal = try? Descriptor.open("/dev/tty", 2) {
             Descriptor.close(terminal)

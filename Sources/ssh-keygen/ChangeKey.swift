@@ -14,7 +14,10 @@ func changePassphrase(_ arguments: Arguments) -> Int32 {
     let changed = withFlags(arguments.options, key)
     let passphrase =
         arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
-        ?? readNewPassphrase("Enter new passphrase (empty for no passphrase): ")
+        ?? readNewPassphrase(
+            "Enter new passphrase (empty for no passphrase): ",
+            isChange: true
+        )
     if let problem = savePrivateKey(changed, to: path, passphrase: passphrase, arguments) {
         World.error("Saving key \"\(path)\" failed: \(problem)")
         return 1

@@ -147,12 +147,12 @@ private struct KnownHostsEditor {
         if let problem = World.replaceKeeping(file.path, with: lines, backup: backup) {
             fatal(problem)
         }
+        World.print("\(file.path) updated.")
+        World.print("Original contents retained as \(backup)")
         if hasUnhashed {
             World.error("WARNING: \(backup) contains unhashed entries")
             World.error("Delete this file to ensure privacy of hostnames")
         }
-        World.print("\(file.path) updated.")
-        World.print("Original contents retained as \(backup)")
         return 0
     }
 }

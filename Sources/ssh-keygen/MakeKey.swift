@@ -136,12 +136,17 @@ func isAgreed(_ question: String) -> Bool {
     return answer.utf8.first == UInt8(ascii: "y") || answer.utf8.first == UInt8(ascii: "Y")
 }
 
-/// Asks for a new passphrase until the second time gives the same.
-func readNewPassphrase(_ prompt: String) -> SecretBytes {
+/// Asks for a new passphrase until the second time gives the same; when it changes an old one, only
+/// once.
+func readNewPassphrase(_ prompt: String, isChange: Bool = false) -> SecretBytes {
     while true {
         let first = World.readPassphrase(prompt)
         let second = World.readPassphrase("Enter same passphrase again: ")
         if first == second { return first }
+        if isChange {
+            World.print("Pass phrases do not match.  Try again.")
+            World.exit(1)
+        }
         World.print("Passphrases do not match.  Try again.")
     }
 }

@@ -88,7 +88,7 @@ enum World {
     /// Asks on the terminal with echo off, through SSH_ASKPASS, or on standard input when there is
     /// neither. No answer is an empty one.
     static func readPassphrase(_ prompt: String) -> SecretBytes {
-        if let answer = Prompts.ask(prompt) { return answer }
+        if let answer = Prompts.ask(prompt, beginsLine: false) { return answer }
         if Prompts.mayAskProgram { return SecretBytes([]) }
         if let terminal = try? Descriptor.open("/dev/tty", 2) {
             Descriptor.close(terminal)

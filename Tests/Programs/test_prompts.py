@@ -6,7 +6,9 @@ what stood on the terminal, the exit status and the terminal's modes must be the
 """
 import os
 import pty
+import re
 import select
+import shutil
 import signal
 import termios
 import time
@@ -266,3 +268,69 @@ def test_a_signal_at_a_question_restores_the_terminal(serve, account, number):
         os.close(dialogue.terminal)
     assert seen[0] == seen[1]
     assert seen[0][1]
+
+
+# MARK: ssh-keygen and ssh-add
+
+
+def key_words(text):
+    text = re.sub(r"SHA256:\S+", "DIGEST", text)
+    text = re.sub(r"(?s)\+--.*\+----\S*\+\r\n", "ART\n", text)
+    # The file's name is told since 9.6.
+    return re.sub(r'passphrase for "[^"]*" \(empty', "passphrase (empty", text)
+
+
+FIRST, AGAIN, OLD = "passphrase): ", "again: ", "old passphrase: "
+
+
+@pytest.mark.parametrize("words, kept, steps", [
+    ("-t ed25519 -C c -f FILE", None, [(FIRST, "abcde\n"), (AGAIN, "abcde\n")]),
+    ("-t ed25519 -C c -f FILE", None, [(FIRST, "abcde\n"), (AGAIN, "x\n"), (FIRST, "\n"), (AGAIN, "\n")]),
+    ("-t ed25519 -C c -f FILE", None, [(FIRST, "abc\n"), (AGAIN, "abc\n")]),
+    ("-t ed25519 -C c -f FILE", "plain", [("(y/n)? ", "n\n")]),
+    ("-t ed25519 -C c -f FILE", "plain", [("(y/n)? ", CONTROL_D)]),
+    ("-t ed25519 -C c -f FILE", "plain", [("(y/n)? ", "Yes\n"), (FIRST, "\n"), (AGAIN, "\n")]),
+    ("-p -f FILE", "plain", [(FIRST, "secret2\n"), (AGAIN, "secret2\n")]),
+    ("-p -f FILE", "locked", [(OLD, "wrong\n")]),
+    ("-p -f FILE", "locked", [(OLD, "secret\n"), (FIRST, "\n"), (AGAIN, "\n")]),
+    ("-p -f FILE", "locked", [(OLD, "secret\n"), (FIRST, "abcde\n"), (AGAIN, "x\n")]),
+    ("-c -f FILE", "plain", [("New comment: ", "new\n")]),
+    ("-c -f FILE", "locked", [("passphrase: ", "wrong\n")]),
+    ("-y -f FILE", "locked", [("passphrase: ", "secret\n")]),
+    ("-y -f FILE", "locked", [("passphrase: ", "wrong\n")]),
+], ids=repr)
+def test_questions_of_ssh_keygen(tmp_path, words, kept, steps):
+    make_key(tmp_path, "plain")
+    make_key(tmp_path, "locked", passphrase="secret")
+    file = tmp_path / "file"
+
+    def command(suite):
+        for suffix in ("", ".pub"):
+            file.with_name("file" + suffix).unlink(missing_ok=True)
+            if kept:
+                shutil.copy(tmp_path / (kept + suffix), tmp_path / ("file" + suffix))
+        return [suite.ssh_keygen, *words.replace("FILE", str(file)).split()]
+
+    same(command, steps, alike=key_words)
+
+
+@pytest.mark.parametrize("lines, steps", [
+    (["ADD locked", "ADD -l"], [("locked: ", "secret\n")]),
+    (["ADD locked", "ADD -l"], [("locked: ", "wrong\n"), (": ", "secret\n")]),
+    (["ADD locked", "ADD -l"], [("locked: ", "\n")]),
+    (["ADD -q plain", "ADD -x", "ADD -l", "ADD -X", "ADD -X", "ADD -l"],
+     [("password: ", "p\n"), (AGAIN.capitalize(), "p\n"), ("password: ", "q\n"), ("password: ", "p\n")]),
+    (["ADD -x", "echo $?"], [("password: ", "p\n"), ("Again: ", "q\n")]),
+    (["ADD -x", "ADD -x"], [("password: ", "p\n"), ("Again: ", "p\n"), ("password: ", "q\n"), ("Again: ", "q\n")]),
+    (["ADD -t 1h -c -v plain", "ADD -l -E md5", "ADD -d plain", "ADD -D", "ADD -l"], []),
+    (["ADD -q plain", "ADD -T plain.pub", "ADD -T locked.pub", "ADD -vT plain.pub"], []),
+], ids=repr)
+def test_questions_of_ssh_add(tmp_path, lines, steps):
+    make_key(tmp_path, "plain")
+    make_key(tmp_path, "locked", passphrase="secret")
+    script = f"cd {tmp_path}; " + "; ".join(lines)
+
+    def command(suite):
+        return [OPENSSH.ssh_agent, "sh", "-c", script.replace("ADD", suite.ssh_add)]
+
+    same(command, steps, alike=key_words)

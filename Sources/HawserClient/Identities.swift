@@ -5,7 +5,7 @@ internal import HawserAgentClient
 internal import HawserConfig
 internal import HawserCrypto
 internal import HawserKeys
-internal import HawserLog
+package import HawserLog
 internal import HawserProtocol
 internal import HawserSystem
 internal import HawserTool
@@ -336,5 +336,18 @@ final class Identities {
         } catch {
             log.debug("could not add identity to agent: \(file) (\(error))")
         }
+    }
+}
+
+extension ClientSettings {
+    /// The public keys that a login would try, in their order, one line each: where it comes from, its
+    /// type, its fingerprint, and how it was found (`ssh -Z`).
+    package func keysToTry(_ log: Log) -> [String] {
+        let identities = Identities(self, binding: nil, log: log)
+        var lines: [String] = []
+        while let identity = identities.next() {
+            if identity.publicKey != nil { lines.append(identity.description) }
+        }
+        return lines
     }
 }

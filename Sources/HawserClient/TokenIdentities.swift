@@ -16,7 +16,11 @@ final class TokenIdentities {
 
     /// Nil, said why, when the library shows no keys.
     init?(library: String, mayAsk: Bool, log: Log) {
-        guard let path = Files.canonical(library) else {
+        let path: String
+        do throws(ProviderLibrary.Unfit) {
+            path = try ProviderLibrary.path(of: library, .pkcs11)
+        } catch {
+            log.error("\(error)")
             log.error("provider \(library) is not a PKCS11 library")
             return nil
         }

@@ -13,8 +13,11 @@ struct TokenKeys {
 
     /// Leaves the program when the library shows no keys.
     init(library: String) {
-        guard let path = Files.canonical(library) else {
-            World.error("lib_contains_symbol: open \(library): \(SystemError("open").reason)")
+        let path: String
+        do throws(ProviderLibrary.Unfit) {
+            path = try ProviderLibrary.path(of: library, .pkcs11)
+        } catch {
+            World.error("\(error)")
             World.error("provider \(library) is not a PKCS11 library")
             fatal("cannot read public key from pkcs11")
         }

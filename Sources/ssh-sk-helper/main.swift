@@ -69,12 +69,11 @@ func library(_ provider: String, _ log: Log) -> Middleware.Library? {
         log.error("internal security key support needs libfido2 (libfido2.so.1)")
         return nil
     }
-    // A name without a directory is looked up where the caller stands, never in library paths.
-    if let path = Files.canonical(provider) {
+    do throws(ProviderLibrary.Unfit) {
+        let path = try ProviderLibrary.path(of: provider, .securityKey)
         if let library = try? SecurityKeyLibrary(path: path) { return .foreign(library) }
-    } else {
-        let reason = SystemError("open").reason
-        log.error("lib_contains_symbol: open \(provider.visible): \(reason)")
+    } catch {
+        log.error("\(error.description.visible)")
     }
     log.error("provider \(provider.visible) is not an OpenSSH FIDO library")
     return nil

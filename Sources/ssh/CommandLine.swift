@@ -18,6 +18,8 @@ struct CommandLineOptions {
     var notes: [String] = []
     var isQuiet = false
     var printsConfiguration = false
+    /// `-Z`
+    var printsKeys = false
     /// `-G --origin`: where each value comes from; `--json` in JSON.
     var explains = false
     var usesJSON = false
@@ -123,10 +125,10 @@ enum CommandLine {
     ) throws(CommandLineExit) {
         switch step {
         case .unknown(let letter):
-            throw CommandLineExit(text: "unknown option -- \(letter)\n" + usage, status: 255)
+            throw CommandLineExit(text: "unknown option -- \(letter)\r\n" + usage, status: 255)
         case .missingValue(let letter):
             throw CommandLineExit(
-                text: "option requires an argument -- \(letter)\n" + usage,
+                text: "option requires an argument -- \(letter)\r\n" + usage,
                 status: 255
             )
         case .flag(let letter): try apply(letter, &result)
@@ -174,7 +176,8 @@ enum CommandLine {
         case "Y":
             result.options.forwardX11 = true
             result.options.forwardX11Trusted = true
-        default: break  // 2: always so. Z: nothing to do yet
+        case "Z": result.printsKeys = true
+        default: break  // 2: always so.
         }
     }
 

@@ -20,7 +20,7 @@ struct Program {
             }
             if line.options.sessionType == .subsystem, line.command.isEmpty {
                 throw CommandLineExit(
-                    text: "You must specify a subsystem to invoke.\r\n" + CommandLine.usage,
+                    text: "You must specify a subsystem to invoke.\n" + CommandLine.usage,
                     status: 255
                 )
             }
@@ -44,6 +44,10 @@ struct Program {
         let settings = try finished(options, line, destination, localUser)
         if let hop = settings.loopingJump { throw fail("jumphost loop via \(hop)") }
         if line.printsConfiguration { return try show(settings, line) }
+        if line.printsKeys {
+            printOutput(settings.keysToTry(log).map { $0.visible + "\n" }.joined())
+            return 0
+        }
         for note in notes { log.error(note) }
         if let command = line.controlCommand {
             return try control(command, settings, log)

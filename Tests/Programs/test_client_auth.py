@@ -99,6 +99,11 @@ def test_keys_are_offered_in_the_order_of_openssh(serve, keys, agent, case):
     assert [result.returncode for result in results] == [255, 255]
     assert offers(results[0]) == offers(results[1])
     assert len(offers(results[0])) >= 3
+    # -Z says so without a connection.
+    server.stop()
+    listed = ssh(server, "-Z", "127.0.0.1", env=agent.environment, **options)
+    assert (listed.returncode, listed.stderr) == (0, b"")
+    assert listed.stdout.decode().splitlines() == offers(results[0])
 
 
 def test_a_certificate_beside_the_key_is_used(serve, keys):

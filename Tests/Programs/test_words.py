@@ -345,3 +345,23 @@ def test_escapes(serve, key, keys, shown):
         return status, text
 
     assert outcome(UNDER_TEST) == outcome(OPENSSH)
+
+
+# MARK: Libraries of tokens
+
+
+@pytest.mark.parametrize("library", ["/no/such.so", "/lib/x86_64-linux-gnu/libz.so.1", "/etc/passwd"])
+def test_a_library_that_is_no_provider(library, serve, key, tmp_path):
+    """It is said what it lacks, and it is not opened: that would run its code."""
+    server = serve(OPENSSH)
+    told = []
+    for suite in SUITES:
+        results = [
+            run([suite.ssh, "-F", server.client_config(key), "-I", library, "127.0.0.1", "echo in"]),
+            run([suite.ssh_keygen, "-D", library]),
+            run([suite.ssh_keygen, "-q", "-t", "ed25519-sk", "-w", library, "-N", "",
+                 "-f", tmp_path / "new"]),
+        ]
+        told.append([(each.returncode, each.stdout, each.stderr) for each in results])
+    assert told[0] == told[1]
+    assert told[0][0][:2] == (0, b"in\n") and library.encode() in told[0][0][2]

@@ -266,5 +266,5 @@ complete -c ssh -s X -d 'forwards the display, does not, forwards it with all ri
 complete -c ssh -s x -d 'forwards the display, does not, forwards it with all rights'
 complete -c ssh -s Y -d 'forwards the display, does not, forwards it with all rights'
 complete -c ssh -s y -d 'writes messages to syslog(3), with the facility of SyslogFacility'
-complete -c ssh -s Z -d 'is to list the keys that would be tried'
+complete -c ssh -s Z -d 'lists the public keys that a login would try, in their order, and …'
 complete -c ssh -f -a '(__hawser_hosts)'

@@ -65,6 +65,7 @@ package final class PKCS11Library {
 
     /// Opens the library and a session with every token that is there. C: `dlopen`.
     package init(path: String) throws(Failure) {
+        guard (try? ProviderLibrary.path(of: path, .pkcs11)) != nil else { throw .notAProvider }
         // SAFETY: the library stays open as long as the process lives.
         guard let library = unsafe dlopen(path, RTLD_NOW) else {
             throw .notLoaded(unsafe dlerror().map { unsafe String(cString: $0) } ?? "unknown")

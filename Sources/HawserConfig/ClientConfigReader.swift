@@ -80,6 +80,9 @@ package struct ClientConfigReader {
     package private(set) var wantsFinalPass = false
     /// What `RefuseConnection` said in a block that applies.
     package private(set) var refusal: String?
+    /// Is told what is read and what applies, with how much detail that is: 1 to 3, as `-v` is
+    /// repeated.
+    package var trace: ((_ detail: Int, _ text: String) -> Void)?
     let subject: ClientConfigSubject
     let source: any ConfigSource
     private let context: ValueContext
@@ -131,6 +134,7 @@ package struct ClientConfigReader {
 
     /// A file with mistakes ends the reading: what is read in between is not used.
     private mutating func readWhole(_ contents: [UInt8], _ place: inout Place) {
+        trace?(1, "Reading configuration data \(place.file)")
         let before = badLines
         read(contents, &place)
         let bad = badLines - before
@@ -278,9 +282,19 @@ package struct ClientConfigReader {
         }
         guard !patterns.contains("") else { return fail("keyword host empty argument", place) }
         place.block = "Host " + String(decoding: rest, as: UTF8.self)
-        let isActive =
-            Patterns.verdict(patterns, subject.finalHost ?? subject.originalHost) == true
-        place.isActive = isActive && !place.isWithinInactive
+        place.isActive = false
+        switch Patterns.finding(patterns, subject.finalHost ?? subject.originalHost) {
+        case .matched(let pattern) where !place.isWithinInactive:
+            place.isActive = true
+            trace?(1, "\(place.file) line \(place.line): Applying options for \(pattern)")
+        case .negated(let pattern) where !place.isWithinInactive:
+            trace?(
+                1,
+                "\(place.file) line \(place.line): "
+                    + "Skipping Host block because of negated match for \(pattern)"
+            )
+        default: break
+        }
     }
 
     private mutating func match(
@@ -293,11 +307,17 @@ package struct ClientConfigReader {
             return failBare("Host directive not supported as a command-line option")
         }
         place.block = "Match " + String(decoding: rest, as: UTF8.self)
+        trace?(
+            2,
+            "checking match for '\(String(decoding: rest, as: UTF8.self))' "
+                + "host \(host) originally \(subject.originalHost)"
+        )
         do throws(ValueMistake) {
             var criteria = ClientMatch(self)
             let holds = try criteria.holds(line.takeAll(), place)
             if criteria.wantsFinalPass { wantsFinalPass = true }
             place.isActive = holds && !place.isWithinInactive
+            trace?(2, holds ? "match found" : "match not found")
         } catch {
             line = .none
             for text in error.text.utf8.split(separator: 10) {
@@ -324,7 +344,19 @@ package struct ClientConfigReader {
             guard let path = includedPath(pattern, place) else {
                 return fail("Unable to expand user config file '\(pattern)'", place)
             }
-            for file in source.paths(matching: path) where !isOver {
+            let files = source.paths(matching: path)
+            if files.isEmpty {
+                trace?(
+                    1,
+                    "\(place.file) line \(place.line): include \(path) matched no files"
+                )
+            }
+            for file in files where !isOver {
+                trace?(
+                    3,
+                    "\(place.file) line \(place.line): Including file \(file) "
+                        + "depth \(place.depth)\(place.isActive ? "" : " (parse only)")"
+                )
                 if place.isUserFile, let objection = source.objection(to: file) {
                     isOver = true
                     errors.append(ConfigError(file: "", line: 0, text: objection))

@@ -39,33 +39,61 @@ struct ClientMatch {
                     )
                 }
                 result = result && !isNegated
-            case "canonical":
-                result = result && reader.subject.isFinal != isNegated
-            case "final":
-                wantsFinalPass = true
-                result = result && reader.subject.isFinal != isNegated
+            case "canonical", "final":
+                if name.lowercased() == "final" { wantsFinalPass = true }
+                let holds = reader.subject.isFinal != isNegated
+                tell("\(holds ? "" : "not ")matched '\(word)'", place)
+                result = result && holds
             case let criterion:
                 guard let argument = attached ?? words.popFirst(), !argument.isEmpty else {
                     throw ValueMistake("Missing Match criteria for \(name)")
                 }
-                let holds = try holds(criterion, argument, original: name, isNeeded: result)
-                result = result && holds != isNegated
+                let found = try finding(of: criterion, argument, original: name, isNeeded: result)
+                let holds = found.holds != isNegated
+                let what = "\(criterion) \"\(found.value)\""
+                let mark = isNegated ? "!" : ""
+                tell(
+                    found.isSkipped
+                        ? "skipped \(what)"
+                        : "\(holds ? "" : "not ")matched '\(mark)\(what)' ",
+                    place
+                )
+                result = result && holds
             }
         }
         guard count > 0 else { throw ValueMistake("") }
         return result
     }
 
-    private func holds(
-        _ criterion: String,
+    private func tell(_ text: String, _ place: ClientConfigReader.Place) {
+        reader.trace?(3, "\(place.file) line \(place.line): \(text)")
+    }
+
+    /// Whether a criterion holds, and what it was held against.
+    private struct Finding {
+        var holds: Bool
+        var value: String
+        /// Nobody has looked, because the line does not apply anyway.
+        var isSkipped = false
+    }
+
+    private func finding(
+        of criterion: String,
         _ argument: String,
         original: Substring,
         isNeeded: Bool
-    ) throws(ValueMistake) -> Bool {
-        func matches(_ text: String) -> Bool { Patterns.verdict(list: argument, text) == true }
+    ) throws(ValueMistake) -> Finding {
+        func matches(_ text: String) -> Finding {
+            Finding(holds: Patterns.verdict(list: argument, text) == true, value: text)
+        }
         // Unlike those of `Host`, whatever the case of letters.
-        func matches(host: String) -> Bool {
-            Patterns.verdict(list: argument.lowercased(), host.lowercased()) == true
+        func matches(host: String) -> Finding {
+            let verdict = Patterns.verdict(list: argument.lowercased(), host.lowercased())
+            return Finding(holds: verdict == true, value: host)
+        }
+        // What was not given is matched by the one pattern that says so.
+        func matches(optional text: String?) -> Finding {
+            text.map { matches($0) } ?? Finding(holds: argument == "!*", value: "")
         }
         let options = reader.options
         switch criterion {
@@ -73,13 +101,8 @@ struct ClientMatch {
         case "originalhost": return matches(host: reader.subject.originalHost)
         case "user": return matches(options.user ?? reader.subject.localUser)
         case "localuser": return matches(reader.subject.localUser)
-        case "tagged":
-            guard let tag = options.tag else { return argument == "!*" }
-            return matches(tag)
-        case "command":
-            let command = reader.subject.command ?? options.remoteCommand
-            guard let command else { return argument == "!*" }
-            return matches(command)
+        case "tagged": return matches(optional: options.tag)
+        case "command": return matches(optional: reader.subject.command ?? options.remoteCommand)
         case "version": return matches(reader.subject.version)
         case "sessiontype": return matches(sessionType)
         case "localnetwork":
@@ -87,13 +110,18 @@ struct ClientMatch {
             if let bad = networks.first(where: { NumericAddress.bytes(ofNetwork: $0) == nil }) {
                 throw ValueMistake("Invalid network \"\(bad)\"")
             }
-            return isNeeded && reader.source.hasAddress(within: networks)
+            return Finding(
+                holds: isNeeded && reader.source.hasAddress(within: networks),
+                value: argument,
+                isSkipped: !isNeeded
+            )
         case "exec":
-            guard isNeeded else { return false }
+            guard isNeeded else { return Finding(holds: false, value: argument, isSkipped: true) }
             guard let command = reader.tokens.expand(argument) else {
                 throw ValueMistake("Invalid Match exec \"\(argument)\"")
             }
-            return reader.source.succeeds(command)
+            reader.trace?(1, "Executing command: '\(command)'")
+            return Finding(holds: reader.source.succeeds(command), value: command)
         default: throw ValueMistake("Unsupported Match attribute \(original)")
         }
     }

@@ -28,17 +28,35 @@ package enum Patterns {
         return p == pattern.count
     }
 
-    /// True when a pattern of the list matches, false when a negated one does, nil when none does.
-    package static func verdict(_ list: [String], _ text: String) -> Bool? {
-        var found: Bool?
+    /// What a list says of a text.
+    enum Finding {
+        /// The first pattern that matches.
+        case matched(String)
+        /// The negated pattern that does, without its mark.
+        case negated(String)
+        case nothing
+    }
+
+    static func finding(_ list: [String], _ text: String) -> Finding {
+        var found: String?
         for pattern in list {
             if pattern.hasPrefix("!") {
-                if matches(pattern.dropFirst(), text) { return false }
-            } else if matches(pattern, text) {
-                found = true
+                let refused = pattern.dropFirst()
+                if matches(refused, text) { return .negated(String(refused)) }
+            } else if found == nil, matches(pattern, text) {
+                found = pattern
             }
         }
-        return found
+        return found.map { .matched($0) } ?? .nothing
+    }
+
+    /// True when a pattern of the list matches, false when a negated one does, nil when none does.
+    package static func verdict(_ list: [String], _ text: String) -> Bool? {
+        switch finding(list, text) {
+        case .matched: true
+        case .negated: false
+        case .nothing: nil
+        }
     }
 }
 

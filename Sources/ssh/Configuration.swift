@@ -2,6 +2,7 @@
 
 import HawserClient
 import HawserConfig
+import HawserLog
 import HawserSystem
 import HawserTool
 import HawserWire
@@ -14,9 +15,17 @@ struct Configuration {
     private(set) var subject: ClientConfigSubject
     /// What deserves a word although it is no mistake.
     private(set) var notes: [String] = []
+    /// Is told what is read, where the command line wants to know.
+    private let log: Log?
 
-    init(_ line: CommandLineOptions, _ destination: Destination, _ localUser: User) {
+    init(
+        _ line: CommandLineOptions,
+        _ destination: Destination,
+        _ localUser: User,
+        _ log: Log?
+    ) {
         self.line = line
+        self.log = log
         self.localUser = localUser
         home = localUser.home
         subject = ClientConfigSubject(
@@ -35,6 +44,7 @@ struct Configuration {
     /// got another name.
     mutating func read(_ options: ClientOptions) throws(CommandLineExit) -> ClientOptions {
         var (options, wantsFinalPass) = try readFiles(options)
+        if wantsFinalPass { log?.debug("configuration requests final Match pass") }
         if options.canonicalizeHostname ?? .no != .no { wantsFinalPass = true }
         guard wantsFinalPass else { return options }
         var host = subject.originalHost
@@ -47,6 +57,7 @@ struct Configuration {
         subject.finalHost = host
         subject.isFinal = true
         options.prepareForFinalReading()
+        log?.debug("re-parsing configuration")
         return try readFiles(options).options
     }
 
@@ -59,6 +70,15 @@ struct Configuration {
             from: SystemConfigSource(localUser),
             context: .client
         )
+        if let log {
+            reader.trace = { detail, text in
+                switch detail {
+                case 1: log.debug(text)
+                case 2: log.debug2(text)
+                default: log.debug3(text)
+                }
+            }
+        }
         if let file = line.configFile {
             if file.lowercased() != "none", !reader.read(file: file, isUserFile: true) {
                 let reason =

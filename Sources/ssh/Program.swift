@@ -105,7 +105,12 @@ struct Program {
         if line.masterCount > 0 {
             options.controlMaster = line.masterCount > 1 ? .ask : .yes
         }
-        var configuration = Configuration(line, destination, localUser)
+        var log: Log?
+        if line.verbosity > 0 {
+            log = try makePlainLog(line, line.options)
+            log?.info(Version.text)
+        }
+        var configuration = Configuration(line, destination, localUser, log)
         let result = try configuration.read(options)
         return (result, configuration.notes + line.notes)
     }
@@ -158,7 +163,7 @@ struct Program {
         if line.isQuiet { level = .quiet }
         if line.usesSyslog {
             let facility = Syslog.facility(options.syslogFacility ?? "USER") ?? 1 << 3
-            return Log(level: level, sink: SystemLog(program: "ssh", facility: facility))
+            return Log(level: level, sink: SystemLog(program: name, facility: facility))
         }
         guard let file = line.logFile else { return Log(level: level, sink: Messages()) }
         do throws(SystemError) {

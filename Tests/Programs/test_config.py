@@ -747,3 +747,41 @@ def test_of_a_jump_and_a_command_the_first_counts(lines, shown, tmp_path):
     (tmp_path / "c").write_text(lines)
     found = run([OURS.ssh, "-G", "-F", tmp_path / "c", "target"]).stdout.decode().splitlines()
     assert [line for line in found if line.startswith(("proxyjump ", "proxycommand "))] == shown
+
+
+@pytest.mark.parametrize("verbosity", ["-v", "-vv", "-vvv"])
+def test_what_is_read_and_what_applies_is_told_as_openssh_tells_it(verbosity, tmp_path):
+    (tmp_path / "one").write_text("Host b*\n  User x\nMatch host target\n  Compression no\n")
+    (tmp_path / "two").write_text("Compression no\n")
+    (tmp_path / "c").write_text(f"""User first
+Host foo a* tar* target
+    Port 1
+Host !target t?r* *
+    Compression yes
+Host other
+    Include {tmp_path}/two
+Include {tmp_path}/one {tmp_path}/t* {tmp_path}/none
+Match host target,b*
+    Port 3
+Include {tmp_path}/one
+Match exec "true" user first
+Match exec "false %h" !exec "exit 0"
+Match !host target user root exec "true"
+Match originalhost target final
+    Port 5
+Match localuser * all
+Match canonical
+Match all
+    Include {tmp_path}/two
+""")
+    told = []
+    for suite in (OURS, OPENSSH):
+        lines = run([suite.ssh, verbosity, "-G", "-F", tmp_path / "c", "target"]).stderr.decode().split("\r\n")
+        # What ours does not tell: a command's exit status. What is about the session is not told with -G.
+        told.append([
+            line for line in lines[1:]
+            if line and not re.search("command returned status|Pseudo-terminal|expanded User", line)
+        ])
+        assert "OpenSSH_" in lines[0]
+    assert told[0] == told[1]
+    assert len(told[0]) > 5

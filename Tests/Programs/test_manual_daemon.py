@@ -301,8 +301,8 @@ def test_no_session_keeps_the_output_of_a_daemon_in_the_foreground(suite, serve,
 
 
 @pytest.fixture
-def with_syslog(tmp_path):
-    """start(suite, words, lines…): an sshd with a /dev of its own whose log we read."""
+def syslog(tmp_path):
+    """A /dev of our own: `sh` text that puts it in place, and the lines that its log hears."""
     device = tmp_path / "dev"
     device.mkdir()
     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -323,6 +323,15 @@ def with_syslog(tmp_path):
     (device / "pts").mkdir()
     (device / "ptmx").symlink_to("pts/ptmx")
     binds += f"mount --rbind /dev/pts {device}/pts && mount --rbind {device} /dev && "
+    yield binds, heard
+    log.shutdown(socket.SHUT_RDWR)
+    log.close()
+
+
+@pytest.fixture
+def with_syslog(syslog, tmp_path):
+    """start(suite, words, lines…): an sshd with a /dev of its own whose log we read."""
+    binds, heard = syslog
     servers = []
 
     def start(suite, words, *lines):
@@ -351,8 +360,6 @@ def with_syslog(tmp_path):
     yield start, lambda: heard
     for server in servers:
         server.kill()
-    log.shutdown(socket.SHUT_RDWR)
-    log.close()
 
 
 def greet(port):

@@ -15,6 +15,7 @@ import time
 
 import pytest
 from conftest import OPENSSH, OURS, UNDER_TEST, Server, free_port, make_key, run, wait_until
+from test_manual_daemon import syslog  # noqa: F401
 from test_prompts import Dialogue
 
 SUITES = (UNDER_TEST, OPENSSH)
@@ -365,3 +366,31 @@ def test_a_library_that_is_no_provider(library, serve, key, tmp_path):
         told.append([(each.returncode, each.stdout, each.stderr) for each in results])
     assert told[0] == told[1]
     assert told[0][0][:2] == (0, b"in\n") and library.encode() in told[0][0][2]
+
+
+# MARK: The client's log
+
+
+@pytest.mark.parametrize("words", [["-y"], ["-y", "-v"], ["-yq"], ["-y", "-o", "SyslogFacility=LOCAL3"]])
+def test_y_writes_to_the_systems_log(words, syslog, serve, key):  # noqa: F811
+    binds, heard = syslog
+    server = serve(OPENSSH)
+    told = []
+    for suite in SUITES:
+        heard.clear()
+        command = [suite.ssh, "-F", server.client_config(key), *words, "-o", "Ciphers=aes128-ctr",
+                   "-o", "SendEnv=NONE", "-L", f"{server.port}:127.0.0.1:1", "127.0.0.1", "echo in"]
+        result = run(["unshare", "--mount", "sh", "-c", binds + 'exec "$0" "$@"', *command])
+        stamp = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |\[\d+\]"
+        # By the name that the program was called by.
+        lines = [re.sub(stamp, "", line).replace(str(suite.ssh), "ssh", 1) for line in heard]
+        told.append((result.returncode, result.stdout, result.stderr, lines))
+    if "-v" in words:
+        # Each says its own debug lines; their form is the same, and nothing goes to the terminal.
+        for _, _, stderr, lines in told:
+            assert stderr == b"" and len(lines) > 20
+            assert all(re.match(r"<\d+>ssh: debug1: |<\d+>ssh: ", line) for line in lines), lines
+        assert {line[:9] for line in told[0][3]} == {line[:9] for line in told[1][3]}
+    else:
+        assert told[0] == told[1]
+        assert bool(told[0][3]) == (words != ["-yq"])

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Masters and those who ride them: what the tests of multiplexing have in common."""
-import os
 import re
-import signal
 import socket
 import subprocess
 
@@ -41,13 +39,10 @@ class Line:
         return self.server.log_text().count("Accepted publickey")
 
     def close(self):
-        if not self.socket.exists():
-            return
-        pid = self.master_pid()
-        self.ssh(OPENSSH, "-O", "exit", "127.0.0.1")
-        # One that asks a person first is not asked.
-        if pid and self.socket.exists():
-            os.kill(pid, signal.SIGTERM)
+        if self.socket.exists():
+            self.ssh(OPENSSH, "-O", "exit", "127.0.0.1")
+        # Those that ask a person first, and those whose path another master has taken.
+        run(["pkill", "-f", f"ssh .*-F {re.escape(str(self.config))} "])
 
 
 @pytest.fixture

@@ -25,6 +25,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PREFIX = pathlib.Path(os.environ.get("HAWSER_PREFIX", ROOT / ".build/install"))
 SECONDS = 30
 
+# Who runs the tests in the background has these ignored, and so would every program that is tested.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
 
 class Suite:
     """One installation of ssh programs."""

@@ -247,6 +247,11 @@ def rests(pid):
     return state() == "S"
 
 
+def ended(pid):
+    found, status = os.waitpid(pid, os.WNOHANG)
+    return (found, status) if found else None
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_at_a_question_restores_the_terminal(serve, account, number):
     name, _ = account
@@ -262,7 +267,7 @@ def test_a_signal_at_a_question_restores_the_terminal(serve, account, number):
         # A signal between question and reading is one that OpenSSH waits after: it must sleep first.
         wait_until(lambda: rests(dialogue.pid), "its rest")
         os.kill(dialogue.pid, number)
-        status = os.waitpid(dialogue.pid, 0)[1]
+        status = wait_until(lambda: ended(dialogue.pid), "its end")[1]
         seen.append((os.waitstatus_to_exitcode(status), termios.tcgetattr(other)[3] & termios.ECHO))
         os.close(other)
         os.close(dialogue.terminal)

@@ -132,8 +132,13 @@ func printRecords(_ arguments: Arguments) -> Int32 {
 
 private func printRecords(of key: PublicKey, host: String, _ arguments: Arguments) {
     let wanted = arguments.options.last { $0.hasPrefix("hashalg=") }
-    let hash = wanted.flatMap { Fingerprint.Hash(word: $0.dropFirst("hashalg=".count)) }
-    let hashes = hash.map { [$0] } ?? [.sha1, .sha256]
+    var hashes: [Fingerprint.Hash] = [.sha1, .sha256]
+    if let name = wanted?.dropFirst("hashalg=".count) {
+        guard let hash = Fingerprint.Hash(word: name) else {
+            fatal("Unsupported hash algorithm \"\(name)\": sha1 or sha256")
+        }
+        hashes = [hash]
+    }
     guard let records = SSHFPRecord.records(of: key, hashes: hashes) else {
         World.error("export_dns_rr: unsupported algorithm and/or digest_type")
         return

@@ -77,6 +77,7 @@ OTHER_VERSION = """
     ssh -F none -G -o User=%x h
     ssh-keygen -b 10 -q -f new -N x
     ssh-keygen -r h -O hashalg=sha1 -f plain.pub
+    ssh-keygen -r h -O hashalg=nothing -f plain.pub
 """
 
 #: sshd goes on behind a wrong value, to tell every mistake of a file at once.

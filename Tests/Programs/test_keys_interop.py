@@ -109,6 +109,13 @@ def test_sshfp_records_of_one_digest(tmp_path, words, algorithms):
     assert [int(line.split()[3]) for line in result.stdout.splitlines()] == [4] * len(algorithms)
 
 
+def test_sshfp_records_of_no_digest(tmp_path):
+    key = make_key(tmp_path)
+    result = run([OURS.ssh_keygen, "-r", "test", "-O", "hashalg=sha3", "-f", f"{key}.pub"])
+    assert (result.returncode, result.stdout) == (255, b"")
+    assert b'Unsupported hash algorithm "sha3"' in result.stderr
+
+
 @pytest.mark.parametrize("keyword", ["AuthorizedKeysFile", "AuthorizedPrincipalsFile"])
 def test_patterns_for_a_users_files(serve, tmp_path, keyword):
     key = make_key(tmp_path, "mine")

@@ -30,14 +30,7 @@ extension LegacyCopy {
             return try sendDirectory(path, status, depth: depth)
         }
         guard status.isRegular else { return try fail("\(shown(path)): not a regular file") }
-        if options.preserves {
-            let times = CopyRecord.times(
-                modification: status.modificationTime,
-                access: status.accessTime
-            )
-            try channel.send(times.bytes)
-            guard try isAccepted() else { return }
-        }
+        guard try sendsTimes(status) else { return }
         let name = RemotePath.name(of: path)
         let mode = status.mode & 0o7777
         announcedFiles += 1
@@ -68,20 +61,24 @@ extension LegacyCopy {
         )
     }
 
+    /// With `-p`, the times of what follows; false when the sink will not have it.
+    private func sendsTimes(_ status: FileStatus) throws(LegacyEnd) -> Bool {
+        guard options.preserves else { return true }
+        let times = CopyRecord.times(
+            modification: status.modificationTime,
+            access: status.accessTime
+        )
+        try channel.send(times.bytes)
+        return try isAccepted()
+    }
+
     private func sendDirectory(_ path: [UInt8], _ status: FileStatus, depth: Int) throws(LegacyEnd)
     {
         let (result, stream) = DirectoryStream.open(path)
         guard let stream else {
             return try fail("\(shown(path)): \(SystemError.reason(Int32(-result)))")
         }
-        if options.preserves {
-            let times = CopyRecord.times(
-                modification: status.modificationTime,
-                access: status.accessTime
-            )
-            try channel.send(times.bytes)
-            guard try isAccepted() else { return }
-        }
+        guard try sendsTimes(status) else { return }
         let name = RemotePath.name(of: path)
         try channel.send(
             CopyRecord.directory(mode: status.mode & 0o7777, name: name).bytes

@@ -7,6 +7,7 @@ and so differ from 9.2's; that one is printed, and where, is compared all the sa
 """
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -1270,6 +1271,11 @@ def named(case):
 def test_a_command_line(case, contents, tmp_path):
     ours = outcome(UNDER_TEST, case, contents, tmp_path / "here")
     theirs = outcome(OPENSSH, case, contents, tmp_path / "here")
+    # Its sftp dies of SIGPIPE when its ssh was quicker to end than itself to greet.
+    for _ in range(20):
+        if theirs[0] != -signal.SIGPIPE:
+            break
+        theirs = outcome(OPENSSH, case, contents, tmp_path / "here")
     name = " ".join(case).strip()
     if name in DIFFERENCES:
         return

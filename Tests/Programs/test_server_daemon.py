@@ -392,6 +392,7 @@ def test_events_of_forwardings(serve, key, tmp_path, me):
             run([OPENSSH.ssh, "-F", peer.client_config(key), "-W", f"127.0.0.1:{port}",
                  "127.0.0.1"])
         taken.join()
+    wait_until(lambda: len(noted(events, "forward")) == 2, "both events")
     found = {line["target"]: line["result"] for line in noted(events, "forward")}
     assert found == {f"127.0.0.1:{allowed}": "allowed", "127.0.0.1:1": "refused"}
     assert all(line["user"] == me and line["reference"] for line in noted(events, "forward"))

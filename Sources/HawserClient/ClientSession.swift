@@ -63,8 +63,9 @@ final class ClientSession: ClientChannel {
 
     override func opened(_ loop: ClientLoop) {
         markOpen()
-        passenger?.sessionOpened(loop)
+        // A passenger makes its terminal raw when it hears of this, so the modes are read before.
         if !hasStarted { start(loop) }
+        passenger?.sessionOpened(loop)
         isRunning = true
         loop.updateTypeOfService()
         if request.wantsTerminal, passenger == nil { loop.enterRawMode() }

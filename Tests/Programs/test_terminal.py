@@ -14,6 +14,7 @@ import time
 import pexpect
 import pytest
 from conftest import OPENSSH, OURS, UNDER_TEST, free_port, make_key, run, wait_until
+from masters import line  # noqa: F401
 
 PAIRS = [(OURS, OURS), (OURS, OPENSSH), (OPENSSH, OURS)]
 pairs = pytest.mark.parametrize("client,server", PAIRS, ids=lambda suite: suite.name)
@@ -21,11 +22,10 @@ servers = pytest.mark.parametrize("server", [OPENSSH, OURS], ids=lambda suite: s
 
 
 def spawn(client, config, *words, **options):
-    options.setdefault("dimensions", (33, 99))
-    child = pexpect.spawn(
-        client.ssh, ["-F", str(config), *words], timeout=15, encoding="utf-8", echo=False, **options
+    options = {"dimensions": (33, 99), "echo": False, **options}
+    return pexpect.spawn(
+        client.ssh, ["-F", str(config), *words], timeout=15, encoding="utf-8", **options
     )
-    return child
 
 
 def finish(child):
@@ -46,6 +46,21 @@ def test_a_shell_with_a_terminal_of_the_right_size(client, server, serve, key):
     child.expect("40 120")
     child.sendline("exit 7")
     assert finish(child) == 7
+
+
+def test_a_passengers_terminal_has_the_modes_of_this_one(line):
+    """The passenger makes its own raw as soon as it is let in; the far one must not follow."""
+    it = line()
+    it.open_master(OURS)
+    modes = set()
+    for _ in range(40):
+        child = spawn(OURS, it.config, "-tt", "127.0.0.1", "stty -a; echo end", echo=True)
+        child.expect("end\r?\n")
+        words = child.before.replace(";", " ").split()
+        modes.add(tuple(w for w in words if w.lstrip("-") in ("isig", "icanon", "echo", "opost")))
+        assert finish(child) == 0
+    assert modes == {("opost", "isig", "icanon", "echo")}
+    assert it.logins() == 1
 
 
 @pairs

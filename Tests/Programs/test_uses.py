@@ -152,6 +152,7 @@ def test_inside_tmux(rides, line, home):
     def tmux(*words):
         return run(["tmux", "-S", home / "tmux", "-f", "/dev/null", *words])
 
+    # To the end of its line: a command that was typed may be broken before any of its words.
     def shows(text):
         def seen():
             return re.search(text, tmux("capture-pane", "-p").stdout.decode(), re.M)
@@ -167,22 +168,22 @@ def test_inside_tmux(rides, line, home):
     try:
         shows("[#$>]")
         enter(f"{ssh} 'trap \"echo; echo caught; exit 3\" INT; echo far; sleep 60 & wait'; echo got=$?")
-        shows("^far")
+        shows("^far$")
         tmux("send-keys", "C-c")
-        shows("^caught")
-        shows("^got=3")
+        shows("^caught$")
+        shows("^got=3$")
         enter(f"{ssh} 'echo far; cat'; echo got=$?")
-        shows("^far")
+        shows("^far$")
         tmux("send-keys", "C-d")
-        shows("^got=0")
+        shows("^got=0$")
         enter(f"{ssh} 'echo far; cat'; echo got=$?")
-        shows("^far")
+        shows("^far$")
         tmux("send-keys", "Enter", "~?")
         shows("^Supported escape sequences:$")
         tmux("send-keys", "Enter", "~.")
-        shows("^got=255")
+        shows("^got=255$")
         # The terminal is as before.
         enter("stty -a | grep -c ' icanon'; echo done")
-        shows("^1\ndone")
+        shows("^1\ndone$")
     finally:
         tmux("kill-server")

@@ -167,6 +167,11 @@ package struct ClientConfigReader {
         }
     }
 
+    /// Traces what a line came to; the text is made only where someone wants it.
+    func tell(_ detail: Int, _ place: Place, _ text: @autoclosure () -> String) {
+        trace?(detail, "\(place.file) line \(place.line): \(text())")
+    }
+
     /// A mistake whose place says nothing.
     private mutating func failBare(_ text: String) {
         badLines += 1
@@ -286,13 +291,9 @@ package struct ClientConfigReader {
         switch Patterns.finding(patterns, subject.finalHost ?? subject.originalHost) {
         case .matched(let pattern) where !place.isWithinInactive:
             place.isActive = true
-            trace?(1, "\(place.file) line \(place.line): Applying options for \(pattern)")
+            tell(1, place, "Applying options for \(pattern)")
         case .negated(let pattern) where !place.isWithinInactive:
-            trace?(
-                1,
-                "\(place.file) line \(place.line): "
-                    + "Skipping Host block because of negated match for \(pattern)"
-            )
+            tell(1, place, "Skipping Host block because of negated match for \(pattern)")
         default: break
         }
     }
@@ -345,17 +346,13 @@ package struct ClientConfigReader {
                 return fail("Unable to expand user config file '\(pattern)'", place)
             }
             let files = source.paths(matching: path)
-            if files.isEmpty {
-                trace?(
-                    1,
-                    "\(place.file) line \(place.line): include \(path) matched no files"
-                )
-            }
+            if files.isEmpty { tell(1, place, "include \(path) matched no files") }
             for file in files where !isOver {
-                trace?(
+                tell(
                     3,
-                    "\(place.file) line \(place.line): Including file \(file) "
-                        + "depth \(place.depth)\(place.isActive ? "" : " (parse only)")"
+                    place,
+                    "Including file \(file) depth \(place.depth)"
+                        + (place.isActive ? "" : " (parse only)")
                 )
                 if place.isUserFile, let objection = source.objection(to: file) {
                     isOver = true

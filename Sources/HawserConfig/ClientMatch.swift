@@ -42,31 +42,19 @@ struct ClientMatch {
             case "canonical", "final":
                 if name.lowercased() == "final" { wantsFinalPass = true }
                 let holds = reader.subject.isFinal != isNegated
-                tell("\(holds ? "" : "not ")matched '\(word)'", place)
+                reader.tell(3, place, "\(holds ? "" : "not ")matched '\(word)'")
                 result = result && holds
             case let criterion:
                 guard let argument = attached ?? words.popFirst(), !argument.isEmpty else {
                     throw ValueMistake("Missing Match criteria for \(name)")
                 }
                 let found = try finding(of: criterion, argument, original: name, isNeeded: result)
-                let holds = found.holds != isNegated
-                let what = "\(criterion) \"\(found.value)\""
-                let mark = isNegated ? "!" : ""
-                tell(
-                    found.isSkipped
-                        ? "skipped \(what)"
-                        : "\(holds ? "" : "not ")matched '\(mark)\(what)' ",
-                    place
-                )
-                result = result && holds
+                reader.tell(3, place, found.outcome(criterion, isNegated: isNegated))
+                result = result && found.holds != isNegated
             }
         }
         guard count > 0 else { throw ValueMistake("") }
         return result
-    }
-
-    private func tell(_ text: String, _ place: ClientConfigReader.Place) {
-        reader.trace?(3, "\(place.file) line \(place.line): \(text)")
     }
 
     /// Whether a criterion holds, and what it was held against.
@@ -75,6 +63,13 @@ struct ClientMatch {
         var value: String
         /// Nobody has looked, because the line does not apply anyway.
         var isSkipped = false
+
+        /// In words.
+        func outcome(_ criterion: String, isNegated: Bool) -> String {
+            let what = "\(criterion) \"\(value)\""
+            if isSkipped { return "skipped \(what)" }
+            return "\(holds != isNegated ? "" : "not ")matched '\(isNegated ? "!" : "")\(what)' "
+        }
     }
 
     private func finding(

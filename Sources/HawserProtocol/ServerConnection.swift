@@ -75,8 +75,10 @@ package struct ServerConnection: ~Copyable, Connection {
 
     package mutating func sendableBytes(on id: ChannelID) -> Int { core.sendableBytes(on: id) }
 
-    /// Lets `body` send what is in the output; it returns how many bytes have gone.
-    package mutating func sendOutput(_ body: (RawSpan) -> Int) { core.sendOutput(body) }
+    /// Lets `body` send what is in the output until it sends nothing more; it returns how many bytes
+    /// have gone. All of them are counted.
+    @discardableResult
+    package mutating func sendOutput(_ body: (RawSpan) -> Int) -> Int { core.sendOutput(body) }
 
     // MARK: Events
 

@@ -130,20 +130,12 @@ package final class NetworkProcess {
     }
 
     private func flush() {
-        while connection.hasOutput {
-            var transfer = Transfer.wouldBlock
-            connection.sendOutput { bytes in
-                transfer = Descriptor.write(output, bytes)
-                return transfer.count
-            }
-            switch transfer {
-            case .bytes: break
-            case .wouldBlock: return
-            case .ended, .failed:
-                connection.output.removeAll()
-                return
-            }
+        var transfer = Transfer.wouldBlock
+        connection.sendOutput { bytes in
+            transfer = Descriptor.write(output, bytes)
+            return transfer.count
         }
+        if transfer.isOver { connection.output.removeAll() }
     }
 
     /// Sends what is left before the process ends.
@@ -183,15 +175,7 @@ package final class NetworkProcess {
                     + "remote software version \(line.softwareVersion)"
             )
         case .exchangeSignatureNeeded(let request):
-            ask(
-                .sign(
-                    SigningRequest(
-                        keyBlob: request.hostKeyBlob,
-                        algorithm: request.algorithm,
-                        data: request.exchangeHash
-                    )
-                )
-            )
+            ask(.sign(SigningRequest(request)))
         case .groupNeeded(let minimum, let preferred, let maximum):
             ask(.group(minimum: minimum, preferred: preferred, maximum: maximum))
         case .authenticationRequested(let request):

@@ -18,6 +18,14 @@ package enum Transfer: Equatable, Sendable {
         guard case .bytes(let count) = self else { return 0 }
         return count
     }
+
+    /// Nothing more will be moved.
+    package var isOver: Bool {
+        switch self {
+        case .bytes, .wouldBlock: false
+        case .ended, .failed: true
+        }
+    }
 }
 
 /// Calls on descriptors, which loops hold as numbers.

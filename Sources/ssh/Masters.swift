@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HawserClient
-import HawserConfig
-import HawserLog
 import HawserSystem
 import HawserTool
 import HawserWire

@@ -39,8 +39,9 @@ struct Program {
         guard let localUser = User.numbered(Daemon.realUser) else {
             throw fail("No user exists for uid \(Daemon.realUser)")
         }
-        let (options, notes) = try configured(line, destination, localUser)
-        let log = try makeLog(line, options)
+        let early = try earlyLog(line)
+        let (options, notes) = try configured(line, destination, localUser, early)
+        let log = try makeLog(line, options, early)
         let settings = try finished(options, line, destination, localUser)
         if let hop = settings.loopingJump { throw fail("jumphost loop via \(hop)") }
         if line.printsConfiguration { return try show(settings, line) }
@@ -99,16 +100,12 @@ struct Program {
     private func configured(
         _ line: CommandLineOptions,
         _ destination: Destination,
-        _ localUser: User
+        _ localUser: User,
+        _ log: Log?
     ) throws(CommandLineExit) -> (ClientOptions, notes: [String]) {
         var options = line.options
         if line.masterCount > 0 {
             options.controlMaster = line.masterCount > 1 ? .ask : .yes
-        }
-        var log: Log?
-        if line.verbosity > 0 {
-            log = try makePlainLog(line, line.options)
-            log?.info(Version.text)
         }
         var configuration = Configuration(line, destination, localUser, log)
         let result = try configuration.read(options)
@@ -139,11 +136,28 @@ struct Program {
         return 0
     }
 
+    /// What is told before the configuration has been read; nil where the command line asks for
+    /// nothing.
+    private func earlyLog(_ line: CommandLineOptions) throws(CommandLineExit) -> Log? {
+        guard line.verbosity > 0 else { return nil }
+        let log = try makePlainLog(line, line.options)
+        log.info(Version.text)
+        return log
+    }
+
+    /// The log from there on: the one before, but for what only the configuration says.
     private func makeLog(
         _ line: CommandLineOptions,
-        _ options: ClientOptions
+        _ options: ClientOptions,
+        _ early: Log?
     ) throws(CommandLineExit) -> Log {
-        var log = try makePlainLog(line, options)
+        var log: Log
+        // With `-y` that is the facility.
+        if let early, !line.usesSyslog {
+            log = early
+        } else {
+            log = try makePlainLog(line, options)
+        }
         if let lists = options.logVerbose {
             log.overrides = LogOverrides(program: "ssh", process: Daemon.processID) { place in
                 lists.contains { Patterns.verdict(list: $0, place) == true }

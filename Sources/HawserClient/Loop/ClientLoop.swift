@@ -372,24 +372,16 @@ package final class ClientLoop {
     /// Sends what the socket takes; true when that was something.
     @discardableResult
     func flush() -> Bool {
-        var hasSent = false
-        while connection.hasOutput {
-            var transfer = Transfer.wouldBlock
-            connection.sendOutput { bytes in
-                transfer = Descriptor.write(dialed.output, bytes)
-                return transfer.count
-            }
-            switch transfer {
-            case .bytes: hasSent = true
-            case .wouldBlock: return hasSent
-            case .ended, .failed:
-                connection.output.removeAll()
-                // What the peer said last comes first: it says why.
-                if writeFailure == nil { writeFailure = Descriptor.lastError }
-                return false
-            }
+        var transfer = Transfer.wouldBlock
+        let sent = connection.sendOutput { bytes in
+            transfer = Descriptor.write(dialed.output, bytes)
+            return transfer.count
         }
-        return hasSent
+        guard transfer.isOver else { return sent > 0 }
+        connection.output.removeAll()
+        // What the peer said last comes first: it says why.
+        if writeFailure == nil { writeFailure = Descriptor.lastError }
+        return false
     }
 
     /// A copy of the data that has just come.

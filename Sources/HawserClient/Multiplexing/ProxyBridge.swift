@@ -85,22 +85,13 @@ final class ProxyBridge: Watcher {
     }
 
     private func flush() -> Bool {
-        var hasSent = false
-        while connection.hasOutput {
-            var transfer = Transfer.wouldBlock
-            connection.sendOutput { bytes in
-                transfer = Descriptor.write(descriptor, bytes)
-                return transfer.count
-            }
-            switch transfer {
-            case .bytes: hasSent = true
-            case .wouldBlock: return hasSent
-            case .ended, .failed:
-                hasEnded = true
-                return false
-            }
+        var transfer = Transfer.wouldBlock
+        let sent = connection.sendOutput { bytes in
+            transfer = Descriptor.write(descriptor, bytes)
+            return transfer.count
         }
-        return hasSent
+        if transfer.isOver { hasEnded = true }
+        return !transfer.isOver && sent > 0
     }
 
     /// The client is gone: so is everything of it.

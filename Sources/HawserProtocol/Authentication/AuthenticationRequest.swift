@@ -155,9 +155,9 @@ package struct InformationRequest: Equatable, Sendable {
     }
 }
 
-/// What a client's key is to sign, for a program that holds the key or knows the agent.
+/// What a key is to sign, for a program that holds the key or knows the agent.
 package struct SigningRequest: Equatable, Sendable {
-    /// The public key or certificate that was offered.
+    /// The public key or certificate.
     package var keyBlob: [UInt8]
     /// The signature algorithm, for example `rsa-sha2-512`.
     package var algorithm: String
@@ -168,5 +168,14 @@ package struct SigningRequest: Equatable, Sendable {
         self.keyBlob = keyBlob
         self.algorithm = algorithm
         self.data = data
+    }
+
+    /// What a server's host key is to sign in a key exchange.
+    package init(_ exchange: ExchangeSigningRequest) {
+        self.init(
+            keyBlob: exchange.hostKeyBlob,
+            algorithm: exchange.algorithm,
+            data: exchange.exchangeHash
+        )
     }
 }

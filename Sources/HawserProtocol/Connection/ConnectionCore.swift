@@ -76,10 +76,17 @@ package struct ConnectionCore: ~Copyable {
 
     var hasOutput: Bool { !transport.output.isEmpty }
 
-    /// Lets `body` send what is in the output; it returns how many bytes have gone.
-    mutating func sendOutput(_ body: (RawSpan) -> Int) {
-        let count = body(transport.output.bytes)
-        if count > 0 { transport.output.removeFirst(count) }
+    /// Lets `body` send what is in the output until it sends nothing more; it returns how many bytes
+    /// have gone. All of them are counted.
+    mutating func sendOutput(_ body: (RawSpan) -> Int) -> Int {
+        var sent = 0
+        while hasOutput {
+            let count = body(transport.output.bytes)
+            guard count > 0 else { break }
+            transport.output.removeFirst(count)
+            sent += count
+        }
+        return sent
     }
 
     var deadline: Instant? {

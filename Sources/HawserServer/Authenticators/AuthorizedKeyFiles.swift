@@ -171,7 +171,7 @@ struct AuthorizedKeyFiles {
         }
     }
 
-    /// Why a line's options keep this client out now, as a line of the log.
+    /// Whether a line's options keep this client out now; why is told.
     private func isRefused(_ options: AuthorizedKeyOptions, _ place: String) -> Bool {
         guard let reason = refusal(of: options, place) else { return false }
         log.info(reason)
@@ -181,6 +181,7 @@ struct AuthorizedKeyFiles {
 
     private static let refused = "Refused by key options"
 
+    /// Why a line's options keep this client out now, as a line of the log.
     func refusal(of options: AuthorizedKeyOptions, _ place: String) -> String? {
         if let expiry = options.expiryTime, isOver(expiry) {
             log.debug("\(place): entry expired at \(expiry.text)")

@@ -12,15 +12,7 @@ extension SessionProcess {
         switch event {
         case .exchangeSignatureNeeded(let request):
             waiting.append(.exchangeSignature)
-            ask(
-                .sign(
-                    SigningRequest(
-                        keyBlob: request.hostKeyBlob,
-                        algorithm: request.algorithm,
-                        data: request.exchangeHash
-                    )
-                )
-            )
+            ask(.sign(SigningRequest(request)))
         case .groupNeeded(let minimum, let preferred, let maximum):
             waiting.append(.group)
             ask(.group(minimum: minimum, preferred: preferred, maximum: maximum))

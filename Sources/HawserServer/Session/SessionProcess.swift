@@ -276,19 +276,15 @@ package final class SessionProcess {
     }
 
     private func flush() {
-        while connection.hasOutput {
-            var transfer = Transfer.wouldBlock
-            connection.sendOutput { bytes in
-                transfer = Descriptor.write(output, bytes)
-                return transfer.count
-            }
-            switch transfer {
-            case .bytes(let count): bytes.sent &+= UInt64(count)
-            case .wouldBlock: return
-            case .ended, .failed:
-                finish(255)
-                connection.output.removeAll()
-            }
+        var transfer = Transfer.wouldBlock
+        let sent = connection.sendOutput { bytes in
+            transfer = Descriptor.write(output, bytes)
+            return transfer.count
+        }
+        bytes.sent &+= UInt64(sent)
+        if transfer.isOver {
+            finish(255)
+            connection.output.removeAll()
         }
     }
 

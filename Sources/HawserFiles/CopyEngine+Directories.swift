@@ -41,10 +41,10 @@ extension CopyEngine {
         }
     }
 
+    /// It could not be made: what stands there instead keeps its attributes.
     func giveUp(_ directory: DirectoryCopy) {
         listing -= 1
         directory.isNew = false
-        directory.hasEnded = true
         oneDone(in: directory)
     }
 
@@ -94,12 +94,24 @@ extension CopyEngine {
             )
             return oneDone(in: directory)
         }
+        directory.identity = FileCalls.status(directory.source, followingLinks: true).1
+            .map { DirectoryCopy.Identity(device: $0.device, inode: $0.inode) }
         while let name = stream.next() {
             guard name != [46], name != [46, 46] else { continue }
             guard let status = stream.status(of: name, followingLinks: options.followsLinks) else {
                 report(
                     "local lstat \"\(shown(RemotePath.join(directory.source, name)))\": "
                         + SystemError("stat").reason
+                )
+                continue
+            }
+            // A link back to where we are in has no end; two of them would be followed 2^40 times.
+            if status.isDirectory,
+                directory.isInside(.init(device: status.device, inode: status.inode))
+            {
+                report(
+                    "local \"\(shown(RemotePath.join(directory.source, name)))\": "
+                        + SystemError.reason(40)  // ELOOP
                 )
                 continue
             }

@@ -155,8 +155,9 @@ extension CopyEngine {
             }
         }
         if options.preserves {
+            // No copy runs with the rights of its owner because the other side's does.
             if let permissions = file.attributes.permissions {
-                let result = FileCalls.setMode(of: descriptor, permissions & 0o7777)
+                let result = FileCalls.setMode(of: descriptor, permissions & 0o777)
                 if result < 0 {
                     report(
                         "local chmod \"\(shown(file.target))\": "
@@ -228,7 +229,7 @@ extension CopyEngine {
             var change = Attributes()
             if options.isInPlace, !file.targetIsNew, !options.isAtomic { change.size = end }
             if options.preserves {
-                change.permissions = file.attributes.permissions.map { $0 & 0o7777 }
+                change.permissions = file.attributes.permissions.map { $0 & 0o777 }
                 change.times = file.attributes.times
             }
             if change != Attributes() {

@@ -122,6 +122,13 @@ final class DirectoryCopy {
     var isNew = false
     var hasEnded = false
     var listingRequests = 0
+    /// Which directory it is, of a local source.
+    var identity: Identity?
+
+    struct Identity: Equatable {
+        var device: UInt64
+        var inode: UInt64
+    }
 
     init(
         _ source: [UInt8],
@@ -134,6 +141,16 @@ final class DirectoryCopy {
         self.attributes = attributes
         self.parent = parent
         depth = parent.map { $0.depth + 1 } ?? 0
+    }
+
+    /// Whether a directory is this one or one that this one is in.
+    func isInside(_ other: Identity) -> Bool {
+        var next: DirectoryCopy? = self
+        while let directory = next {
+            if directory.identity == other { return true }
+            next = directory.parent
+        }
+        return false
     }
 
     static let maximumDepth = 64

@@ -11,7 +11,7 @@ extension CopyEngine {
         switch (source, target) {
         case (.remote(let session), .local):
             guard let local = FileCalls.status(file.target, followingLinks: true).1,
-                local.bytes > 0
+                local.isRegular, local.bytes > 0
             else { return true }
             guard let size = file.size else { return true }
             if local.bytes > size {
@@ -33,7 +33,10 @@ extension CopyEngine {
                 return true
             }
             if bytes > size {
-                report("destination file bigger or same size as source file", file)
+                report(
+                    "resume \"\(shown(file.source))\": destination file same size or larger",
+                    file
+                )
                 return false
             }
             file.attributes.size = size

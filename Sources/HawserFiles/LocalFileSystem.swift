@@ -253,17 +253,20 @@ package struct LocalFileSystem: ServerFileSystem {
     package func canonical(_ path: [UInt8]) throws(Status) -> [UInt8] {
         let (result, found) = FileCalls.canonical(path)
         if result == 0 { return found }
+        if result == -20, path.last == UInt8(ascii: "/") {
+            // A file is what it is with a slash behind it, too.
+            let end = path.lastIndex { $0 != UInt8(ascii: "/") } ?? 0
+            return try canonical(Array(path[...end]))
+        }
         guard result == -2 else { throw Status(errorNumber: -result) }
-        // The last part may be missing; what is before it may not.
-        var trimmed = path
-        while trimmed.count > 1, trimmed.last == UInt8(ascii: "/") { trimmed.removeLast() }
-        let slash = trimmed.lastIndex(of: UInt8(ascii: "/"))
-        let name = Array(trimmed[(slash.map { $0 + 1 } ?? 0)...])
+        // The last part may be missing; what is before it may not, nor what is to be a directory.
+        let slash = path.lastIndex(of: UInt8(ascii: "/"))
+        let name = Array(path[(slash.map { $0 + 1 } ?? 0)...])
         let parent: [UInt8] =
             switch slash {
             case nil: [UInt8(ascii: ".")]
             case 0: [UInt8(ascii: "/")]
-            case let index?: Array(trimmed[..<index])
+            case let index?: Array(path[..<index])
             }
         guard !name.isEmpty, name != [46], name != [46, 46] else { throw .noSuchFile }
         let (status, directory) = FileCalls.canonical(parent)

@@ -61,10 +61,16 @@ package struct Glob {
             }
             found = next
         }
+        // With a slash at its end a pattern means directories only, and links to such.
+        let meansDirectories = pattern.last == RemotePath.slash
         var result: [Match] = []
         for match in found {
-            let path = match.path.isEmpty ? [46] : match.path
+            var path = match.path.isEmpty ? [46] : match.path
             var known = match.attributes
+            if meansDirectories, path.last != RemotePath.slash {
+                path.append(RemotePath.slash)
+                known = nil
+            }
             if known == nil { known = try status(path) }
             if let attributes = known {
                 result.append(Match(path: path, attributes: attributes))

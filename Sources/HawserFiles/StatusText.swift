@@ -8,6 +8,12 @@ extension Reply {
         guard case .status(let status, let text) = content else { return "unexpected answer" }
         return status.userText(text)
     }
+
+    /// The server's word for it, where it has one: `realpath` tells that as it is.
+    package var ownText: String {
+        guard case .status(_, let text) = content, !text.isEmpty else { return failureText }
+        return PrintableText.of(text)
+    }
 }
 
 extension Status {

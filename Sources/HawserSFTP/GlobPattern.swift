@@ -143,11 +143,16 @@ package enum RemotePath {
         return first.last == slash ? first + second : first + [slash] + second
     }
 
-    /// The last part, trailing slashes aside.
-    package static func name(of path: [UInt8]) -> [UInt8] {
+    /// A path without the slashes at its end; the root stays what it is.
+    package static func withoutSlash(_ path: [UInt8]) -> [UInt8] {
         var end = path.count
         while end > 1, path[end - 1] == slash { end -= 1 }
-        let trimmed = path[..<end]
+        return Array(path[..<end])
+    }
+
+    /// The last part, trailing slashes aside.
+    package static func name(of path: [UInt8]) -> [UInt8] {
+        let trimmed = withoutSlash(path)
         if trimmed.count == 1 { return Array(trimmed) }
         return Array(trimmed[(trimmed.lastIndex(of: slash).map { $0 + 1 } ?? 0)...])
     }

@@ -29,6 +29,21 @@ package enum PrintableText {
         return result
     }
 
+    /// How many columns of a terminal a text takes: the wide characters of East Asia (Unicode Standard
+    /// Annex #11) and pictures two, marks above the character before them none.
+    package static func columns(of text: String) -> Int {
+        text.unicodeScalars.reduce(0) { sum, scalar in
+            switch scalar.value {
+            case 0x300...0x36f: sum
+            case 0x1100...0x115f, 0x2e80...0x303e, 0x3041...0xa4cf, 0xac00...0xd7a3,
+                0xf900...0xfaff, 0xfe30...0xfe6f, 0xff00...0xff60, 0xffe0...0xffe6,
+                0x1f300...0x1f64f, 0x1f900...0x1f9ff, 0x20000...0x3fffd:
+                sum + 2
+            default: sum + 1
+            }
+        }
+    }
+
     /// Control characters, and those that turn the direction of text or hide it.
     private static func steers(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {

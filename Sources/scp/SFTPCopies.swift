@@ -81,6 +81,14 @@ final class SFTPCopies {
             guard let sink = try session(to) else { return 255 }
             guard let source = try session(from, purpose: "source") else { return 255 }
             guard let target = try prepared(to.path, sink) else { return 1 }
+            if isMany {
+                let reply = try sink.answer(to: sink.client.request(.stat, target))
+                guard case .attributes(let attributes) = reply.content, attributes.isDirectory
+                else {
+                    reporter.fail("scp: \(shown(target)): destination is not a directory")
+                    return 1
+                }
+            }
             return try fetch(
                 from,
                 source,

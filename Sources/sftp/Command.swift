@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserSFTP
+
 /// What a command does; each has a row in `CommandRow.all`.
 enum Verb {
     case quit, changeDirectory, changeGroup, changeMode, changeOwner, copy, usage, get, help
@@ -112,15 +114,14 @@ struct Command {
 
     private mutating func read(_ words: [[UInt8]]) throws(Failure) {
         var words = words[...]
-        while !row.flags.isEmpty, let word = words.first, word.first == UInt8(ascii: "-"),
-            word.count > 1
-        {
+        while let word = words.first, word.first == UInt8(ascii: "-"), word.count > 1 {
             words.removeFirst()
             if word == Array("--".utf8) { break }
             for letter in String(decoding: word.dropFirst(), as: UTF8.self) {
                 guard row.flags.contains(letter) else {
-                    throw .text("\(row.name): Invalid flag -\(letter)")
+                    throw .text("\(row.name): Invalid flag -\(PrintableText.of(Array(String(letter).utf8)))")
                 }
+                if row.verb == .list { flags.subtract(Self.overruled(by: letter)) }
                 flags.insert(letter)
             }
         }
@@ -153,9 +154,27 @@ struct Command {
         }
     }
 
+    /// Of the flags of `ls` that say how to sort, and of those that say what to show, the last holds.
+    private static func overruled(by flag: Character) -> Set<Character> {
+        switch flag {
+        case "f", "S", "t": ["f", "S", "t"]
+        case "1": ["l", "n"]
+        case "l", "n": ["1"]
+        default: []
+        }
+    }
+
+    /// A number of `radix`; in the decimal ones `0` and `0x` before it tell another, as in C.
     private func readNumber(_ word: [UInt8]?, radix: Int, limit: UInt32) throws(Failure) -> UInt32 {
-        guard let word, let number = UInt32(String(decoding: word, as: UTF8.self), radix: radix),
-            number <= limit
+        var digits = word.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        var radix = radix
+        if radix == 10, digits.hasPrefix("0x") || digits.hasPrefix("0X") {
+            digits.removeFirst(2)
+            radix = 16
+        } else if radix == 10, digits.hasPrefix("0") {
+            radix = 8
+        }
+        guard let number = UInt32(digits, radix: radix), number <= limit
         else { throw .text("You must supply a numeric argument to the \(row.name) command.") }
         return number
     }

@@ -19,6 +19,8 @@ struct Interpreter {
     var wantsToQuit = false
     /// Nobody sits in front of it: an interrupt ends the program.
     var isBatch = false
+    /// What one line does to many files ends at the first that fails.
+    var stopsAtFailure = false
 
     init(_ session: RemoteSession, _ screen: Screen) {
         self.session = session
@@ -104,6 +106,11 @@ struct Interpreter {
 
     func absolute(_ path: [UInt8]) -> [UInt8] { RemotePath.join(directory, path) }
 
+    /// A pattern below the working directory, whose own name is none.
+    func absolutePattern(_ pattern: [UInt8]) -> [UInt8] {
+        RemotePath.join(GlobPattern.escape(directory), pattern)
+    }
+
     func shown(_ path: [UInt8]) -> String { PrintableText.of(path) }
 
     /// Waits for a status; a failure is told with `what` before it.
@@ -145,7 +152,7 @@ struct Interpreter {
     mutating func enter(_ path: [UInt8]) throws(SessionFault) -> Bool {
         let real = try session.answer(to: session.client.request(.realpath, path))
         guard case .names(let names) = real.content, let name = names.first?.name else {
-            screen.fail("realpath \(shown(path)): \(real.failureText)")
+            screen.fail("realpath \(shown(path)): \(real.ownText)")
             return false
         }
         let reply = try session.answer(to: session.client.request(.stat, name))
@@ -186,10 +193,11 @@ struct Interpreter {
 
     private func remove(_ command: Command) throws(SessionFault) -> Bool {
         var isGood = true
-        for match in try Glob(.remote(session)).matches(absolute(command.paths[0])) {
+        for match in try Glob(.remote(session)).matches(absolutePattern(command.paths[0])) {
             screen.note("Removing \(shown(match.path))")
             let id = session.client.request(.remove, match.path)
             isGood = try expect(id, "remote delete \(shown(match.path))") && isGood
+            if !isGood, stopsAtFailure { break }
         }
         return isGood
     }
@@ -262,7 +270,7 @@ struct Interpreter {
             )
         )
         guard case .handle(let target) = made.content else {
-            screen.fail("Couldn't open remote \"\(shown(to))\": \(made.failureText)")
+            screen.fail("remote open(\"\(shown(to))\"): \(made.failureText)")
             _ = try session.status(of: session.client.request(.close, source))
             return false
         }
@@ -291,7 +299,8 @@ struct Interpreter {
             return false
         }
         var isGood = true
-        for match in try Glob(.remote(session)).matches(absolute(command.paths[0])) {
+        for match in try Glob(.remote(session)).matches(absolutePattern(command.paths[0])) {
+            if !isGood, stopsAtFailure { break }
             let path = match.path
             var change = Attributes()
             let word: String

@@ -21,7 +21,7 @@ extension Interpreter {
         guard let word = command.paths.first else {
             return try listTree(directory, prefix: [], flags)
         }
-        let pattern = absolute(word)
+        let pattern = absolutePattern(word)
         let isAbsolute = word.first == RemotePath.slash
         let matches = try Glob(.remote(session)).matches(pattern)
         guard let first = matches.first, var attributes = first.attributes else {
@@ -46,7 +46,8 @@ extension Interpreter {
             if attributes.isLink, let followed = try self.attributes(of: match.path) {
                 isDirectory = followed.isDirectory
             }
-            let mark: [UInt8] = isDirectory ? [RemotePath.slash] : []
+            let isMarked = match.path.last == RemotePath.slash
+            let mark: [UInt8] = isDirectory && !isMarked ? [RemotePath.slash] : []
             entries.append(
                 Entry(
                     name: (isAbsolute ? match.path : relative(match.path)) + mark,
@@ -56,7 +57,7 @@ extension Interpreter {
             )
         }
         let widest =
-            (matches.map { $0.path.count + ($0.attributes?.isDirectory == true ? 1 : 0) })
+            (matches.map { width($0.path) + ($0.attributes?.isDirectory == true ? 1 : 0) })
             .max() ?? 0
         try print(&entries, flags, widest: widest, sorts: true)
         return true
@@ -143,7 +144,7 @@ extension Interpreter {
             }
         }
         _ = try session.status(of: session.client.request(.close, handle))
-        let widest = entries.map(\.name.count).max() ?? 0
+        let widest = entries.map { width($0.name) }.max() ?? 0
         try print(&entries, flags, widest: widest, sorts: true)
         below = entries.filter {
             let name = RemotePath.name(of: $0.name)
@@ -179,13 +180,17 @@ extension Interpreter {
         let columnWidth = (width == 0 ? 80 : width) / columns
         var line = ""
         for (index, entry) in entries.enumerated() {
-            line += LongName.left(shown(entry.name), columnWidth)
+            let blanks = max(0, columnWidth - self.width(entry.name))
+            line += shown(entry.name) + String(repeating: " ", count: blanks)
             if index % columns == columns - 1 || index == entries.count - 1 {
                 screen.say(line)
                 line = ""
             }
         }
     }
+
+    /// How wide a name is shown.
+    private func width(_ name: [UInt8]) -> Int { PrintableText.columns(of: shown(name)) }
 
     private func sort(_ entries: inout [Entry], _ flags: Set<Character>) {
         func comesFirst(_ first: Entry, _ second: Entry) -> Bool {

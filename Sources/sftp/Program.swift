@@ -149,7 +149,7 @@ struct Program {
                 if try !interpreter.enter(absolute) { return 1 }
             } else {
                 let isGood = try interpreter.fetch(
-                    absolute,
+                    interpreter.absolutePattern(path),
                     to: line.localTarget,
                     line.options,
                     isTree: line.isRecursive
@@ -196,6 +196,7 @@ struct Program {
                 line = line.dropLast()
             }
             guard let first = line.first, first != UInt8(ascii: "#"), first != 13 else { continue }
+            interpreter.stopsAtFailure = isBatch && !mayFail
             let isGood = try interpreter.run(Array(line))
             _ = screen.takeInterrupt()
             if screen.endingSignal != nil { return 255 }

@@ -26,7 +26,7 @@ extension Interpreter {
     func get(_ command: Command) throws(SessionFault) -> Bool {
         let target = command.paths.count > 1 ? Words.plain(command.paths[1]) : nil
         return try fetch(
-            absolute(command.paths[0]),
+            absolutePattern(command.paths[0]),
             to: target,
             copyOptions(command),
             isTree: isTree(command)
@@ -79,8 +79,9 @@ extension Interpreter {
             let word = options.resumes ? "Resuming" : "Fetching"
             let words = "\(word) \(shown(match.path))\(mark) to "
             if attributes.isDirectory, isTree {
-                screen.announcements[match.path] = (words, place)
-                engine.add(tree: match.path, to: place, attributes)
+                let tree = RemotePath.withoutSlash(match.path)
+                screen.announcements[tree] = (words, place)
+                engine.add(tree: tree, to: place, attributes)
             } else if attributes.isRegular || attributes.permissions == nil {
                 screen.announcements[match.path] = (words, place)
                 engine.add(file: match.path, to: place, attributes)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A line of commands, taken apart as sftp(1) does: quotes, backslashes, comments.
+/// A line of commands, taken apart as sftp(1) does: quotes, backslashes, and comments, which begin
+/// at any `#` that is neither quoted nor escaped.
 struct Words {
     enum Failure: Error { case unterminatedQuote }
 
@@ -40,8 +41,7 @@ struct Words {
             case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "\n"):
                 if let ended = word { words.append(ended) }
                 word = nil
-            case UInt8(ascii: "#") where word == nil && words.isEmpty:
-                index = line.count
+            case UInt8(ascii: "#"): index = line.count
             default: word = (word ?? []) + [byte]
             }
         }

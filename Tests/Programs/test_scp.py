@@ -468,3 +468,37 @@ def test_a_cut_connection_is_an_error(serve, key, here, there, relay):
     result = run([OURS.scp, "-F", peer.client_config(key), "--resume", f"127.0.0.1:{there}/file", "."], cwd=here)
     assert result.returncode == 0
     assert (here / "file").read_bytes() == (there / "file").read_bytes()
+
+
+def test_links_back_to_where_they_are_have_an_end(mode, here, there):
+    """Two such links would be followed 2^40 times."""
+    if "-O" in mode:
+        pytest.skip("the far end of the old protocol may be anybody's")
+    (here / "tree").mkdir()
+    (here / "tree" / "file").write_text("x")
+    for name in ("one", "two"):
+        (here / "tree" / name).symlink_to(".")
+    result = scp(here, *mode, "-r", "tree", f"host:{there}/copy", timeout=60)
+    assert result.returncode == 1
+    assert b"one\": Too many levels of symbolic links" in result.stderr
+    assert sorted(os.listdir(there / "copy")) == ["file"]
+
+
+@pytest.mark.parametrize("suite", [UNDER_TEST, OPENSSH], ids=str)
+def test_several_from_host_to_host_need_a_directory(suite, here, there):
+    for name in "ab":
+        (here / name).write_text(name)
+    result = run(
+        [suite.scp, "-3", "-D", SERVERS["openssh"], f"a:{here}/a", f"a:{here}/b", f"b:{there}/new"], cwd=here
+    )
+    assert result.returncode == 1
+    assert result.stderr.count(b"/new: destination is not a directory\r\n") == 2
+    assert not (there / "new").exists()
+
+
+@pytest.mark.parametrize("suite", [UNDER_TEST, OPENSSH], ids=str)
+def test_a_file_is_no_directory(suite, here, there):
+    (there / "file").write_text("x")
+    result = run([suite.scp, "-D", SERVERS["openssh"], f"a:{there}/file/", "."], cwd=here)
+    assert result.returncode == 1
+    assert not (here / "file").exists()

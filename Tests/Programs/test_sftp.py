@@ -396,3 +396,29 @@ def test_a_shell_that_talks(program, text, here):
     number = int.from_bytes(text[:4].encode(), "big")
     assert f"Received message too long {number}" in said
     assert "Ensure the remote shell produces no output for non-interactive sessions." in said
+
+
+def test_what_a_copy_must_not_take_over(server, here, there):
+    """Set-id bits; and a tree that finds a file in its place leaves that file's mode alone."""
+    (here / "file").write_text("x")
+    (here / "file").chmod(0o6755)
+    (here / "tree").mkdir(mode=0o711)
+    for place in (here, there):
+        (place / "taken").write_text("there")
+        (place / "taken").chmod(0o640)
+    (there / "other").mkdir(mode=0o711)
+    batch(server, here, f"put -p file {there}/file")
+    assert (there / "file").stat().st_mode & 0o7777 == 0o755
+    (there / "file").chmod(0o6755)
+    batch(server, here, f"get -p {there}/file back")
+    assert (here / "back").stat().st_mode & 0o7777 == 0o755
+    batch(server, here, f"-put -rp tree/ {there}/taken", f"-get -rp {there}/other/ taken")
+    for place in (here, there):
+        assert (place / "taken").stat().st_mode & 0o7777 == 0o640
+
+
+def test_columns_are_as_wide_as_what_they_show(here, there):
+    for name in ("中文", "e\x1b[1m", "café", "plain"):
+        (there / name).write_text("")
+    result = batch(SERVERS["ours"], here, f"cd {there}", "ls", env=os.environ | {"LC_ALL": "C.UTF-8"})
+    assert "café      e\\033[1m  plain     中文      ".rstrip() in result.stdout.decode()

@@ -116,6 +116,49 @@ ls f1 # trailing
 put "unterminated
 ls f1;
 get f1 "/L/b d"
+rm link/
+rm dlink/
+-rm */
+ls */
+ls -1 d*/
+ls dlink/
+ls link/
+get f1/
+-get link/
+-rm *
+chmod 700 *;ls
+-chmod 700 */;ls
+chmod -h 600 dangling link f1
+get -r dir/ /L/tree
+chmod 700 f1/
+get f1 # comment
+ls -1 f1#x
+get "#hash" /L/hash
+mkdir \#a b;ls -1
+cd -dash
+-cd -x;pwd -z
+mkdir -- -made;ls -1
+rm -- -dash;ls -1
+lcd -z
+cp -z f1 f2
+chown 0x1 f1
+chown 010 f1
+-chgrp 08 f1
+chown +0 f1
+ls -l1
+ls -nl1
+ls -tS1 f?
+ls -fS1 f1 f2
+ls -ft1 f1
+cd nothere/;pwd
+cd f1/
+cp f1 nodir/x
+cp f1 dir
+cp f1 dir/
+reput sub/x f1
+-reget f1 dir
+put -rp sub f1;ls -l f1
+cd [f];ls -1;rm *;cd ..;ls -1 f
 """
 
 CONTENTS = {
@@ -132,6 +175,10 @@ def made(tmp_path_factory):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     (folder / "r/empty").mkdir()
+    for name in ("r/[f]/in", "r/f/in"):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text("in")
+    (folder / "l/sub").chmod(0o711)
     for name, target in (("link", "f1"), ("dangling", "nowhere"), ("dlink", "dir")):
         (folder / "r" / name).symlink_to(target)
     return folder

@@ -9,7 +9,7 @@ public func fuzzKRL(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
     // SAFETY: libFuzzer lends `count` bytes for the length of this call.
     let bytes = unsafe Array(UnsafeBufferPointer(start: start, count: count))
     guard let revoked = try? RevokedKeys(contents: bytes) else { return 0 }
-    _ = revoked.isRevoked(probe)
+    _ = try? revoked.isRevoked(probe)
     guard case .list(let list) = revoked, var builder = try? KeyRevocationListBuilder(list) else {
         return 0
     }

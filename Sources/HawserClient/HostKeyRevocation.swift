@@ -32,7 +32,8 @@ extension HostKeyVerification {
             return true
         }
         do throws(KeyError) {
-            guard try RevokedKeys(contents: contents).isRevoked(key) else { return false }
+            let revoked = try RevokedKeys(contents: contents)
+            guard try revoked.isRevoked(key) else { return false }
             log.error("Host key \(what) revoked by file \(path)")
         } catch {
             log.error("Error checking host key \(what) in revoked keys file \(path): \(error)")

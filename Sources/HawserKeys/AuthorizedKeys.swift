@@ -292,7 +292,7 @@ package struct AuthorizedKeysLine: Sendable {
         guard line.count <= maximumLineBytes else { throw .invalidFormat("line too long") }
         let words = LineWords(line)
         guard let first = words.peek(), first != UInt8(ascii: "#") else { return nil }
-        let text = words.rest
+        let text = String(decoding: words.rest, as: UTF8.self)
         let keyError: KeyError
         do {
             let key = try PublicKeyLine.parse(text)

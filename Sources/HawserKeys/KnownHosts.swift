@@ -29,6 +29,24 @@ package struct KnownHostsLine: Sendable {
         }
     }
 
+    /// A line without a look into its key.
+    package struct Outline: Sendable {
+        package let marker: Marker
+        /// The host field as it is written.
+        package let hosts: String
+        /// What follows it: type, key and comment.
+        package let rest: [UInt8]
+
+        /// The host field is one hashed name, `|1|salt|hash`.
+        package var isHashed: Bool { hosts.utf8.first == UInt8(ascii: "|") }
+
+        /// Whether the line is about `name`; nil for a hashed name that is none.
+        package func matches(_ name: String) -> Bool? {
+            if isHashed, HashedHostName(hosts) == nil { return nil }
+            return KnownHostsLine.field(hosts, matches: name)
+        }
+    }
+
     package enum Content: Sendable {
         /// Nothing, or a comment.
         case nothing
@@ -57,6 +75,18 @@ package struct KnownHostsLine: Sendable {
         }
     }
 
+    /// The line as it can be edited, whatever its key is worth: nil for a line that says nothing.
+    /// Throws for a line that names no hosts, or no type of key that we know.
+    package func outline() throws(KeyError) -> Outline? {
+        guard let fields = try Fields(bytes) else { return nil }
+        let type = fields.rest.prefix { !$0.isBlank }
+        let key = fields.rest[type.endIndex...].drop(while: \.isBlank)
+        let name = String(decoding: type, as: UTF8.self)
+        guard KeyType(name: name) != nil else { throw .unknownType(name) }
+        guard !key.isEmpty else { throw .invalidFormat("no key") }
+        return Outline(marker: fields.marker, hosts: fields.hosts, rest: Array(fields.rest))
+    }
+
     package var entry: Entry? {
         if case .entry(let entry) = content { entry } else { nil }
     }
@@ -73,7 +103,7 @@ package struct KnownHostsLine: Sendable {
     private struct Fields {
         var marker = Marker.none
         var hosts: String
-        var rest: String
+        var rest: ArraySlice<UInt8>
 
         /// nil for a line that says nothing.
         init?(_ bytes: [UInt8]) throws(KeyError) {
@@ -272,7 +302,7 @@ struct LineWords {
     }
 
     /// Everything that has not been read.
-    var rest: String { String(decoding: bytes[position...], as: UTF8.self) }
+    var rest: ArraySlice<UInt8> { bytes[position...] }
 
     private mutating func skipBlanks() {
         while position < bytes.count, bytes[position].isBlank { position += 1 }

@@ -115,14 +115,33 @@ package enum Files {
         return bytes
     }
 
-    /// Replaces a file's content at once: written beside it, then renamed over it.
+    /// Replaces a file's content at once: written beside it, then renamed over it. The new file
+    /// belongs to `owner` if there is one, and has `exactMode` whatever the umask says.
     package static func replace(
         _ path: String,
         with bytes: [UInt8],
-        mode: UInt32
+        mode: UInt32,
+        owner: Status? = nil,
+        exactMode: UInt32? = nil
     ) throws(SystemError) {
         let temporary = "\(path).\(getpid()).new"
-        let fd = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+        let fd = try Descriptor.open(
+            temporary,
+            O_WRONLY | O_CREAT | O_EXCL,
+            mode: exactMode ?? mode
+        )
+        let isOwned =
+            owner.map { owner in
+                let made = status(of: fd)
+                return made?.uid == owner.uid && made?.gid == owner.gid
+                    || fchown(fd, owner.uid, owner.gid) == 0
+            } ?? true
+        guard isOwned, exactMode.map({ fchmod(fd, $0) == 0 }) ?? true else {
+            let error = SystemError("chown", path)
+            Descriptor.close(fd)
+            _ = unsafe unlink(temporary)
+            throw error
+        }
         let written = Descriptor.writeAll(fd, bytes) && fsync(fd) == 0
         let number = errno
         Descriptor.close(fd)
@@ -135,6 +154,53 @@ package enum Files {
             _ = unsafe unlink(temporary)
             throw error
         }
+    }
+
+    /// Keeps contents that a file had in another, with the file's owner and mode.
+    package static func keep(
+        _ bytes: [UInt8],
+        of path: String,
+        in backup: String
+    ) throws(SystemError) {
+        let old = status(path)
+        try replace(
+            backup,
+            with: bytes,
+            mode: 0o600,
+            owner: old,
+            exactMode: old.map { $0.mode & 0o777 }
+        )
+    }
+
+    /// Gives a path new contents: by `replace`, after which the file has the owner it had, or else
+    /// in place. A link stays, and what it leads to is written; so are devices and pipes, and files
+    /// that stand where no other can be put.
+    ///
+    /// `mode` is that of a new file, the process' umask applied. A file that is there keeps its own,
+    /// if `keepsMode` says so, and has exactly `mode` otherwise.
+    package static func rewrite(
+        _ path: String,
+        with bytes: [UInt8],
+        mode: UInt32,
+        keepsMode: Bool = true
+    ) throws(SystemError) {
+        let target = canonical(path) ?? path
+        let old = status(path)
+        if old == nil || old?.isRegular == true {
+            let exact = old.map { keepsMode ? $0.mode & 0o777 : mode }
+            do throws(SystemError) {
+                try replace(target, with: bytes, mode: mode, owner: old, exactMode: exact)
+                return
+            } catch {
+                // No space, say: the file is better left as it is.
+                guard [EACCES, EPERM, EROFS, EBUSY, EXDEV, ENOENT].contains(error.number) else {
+                    throw error
+                }
+            }
+        }
+        let fd = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, mode: mode)
+        defer { Descriptor.close(fd) }
+        guard Descriptor.writeAll(fd, bytes) else { throw SystemError("write", path) }
     }
 
     /// Makes a file that was not there; `EEXIST` when it was.

@@ -20,6 +20,24 @@ extension String {
         return result
     }
 
+    /// Text of any bytes, as `visible(keeping:)` has it; what is not UTF-8 becomes `\ooo`, too.
+    package init(visible bytes: [UInt8], keeping kept: [UInt8]) {
+        if let text = String(validating: bytes, as: UTF8.self) {
+            self = text.visible(keeping: kept)
+            return
+        }
+        var result = ""
+        var rest = bytes[...]
+        while let first = rest.first {
+            let character = (1...4).lazy.compactMap {
+                String(validating: rest.prefix($0), as: UTF8.self)
+            }.first
+            result += character?.visible(keeping: kept) ?? Self.octal(UInt32(first))
+            rest = rest.dropFirst(character?.utf8.count ?? 1)
+        }
+        self = result
+    }
+
     /// The text as OpenSSH's daemons log it: one line of printable US-ASCII, other bytes in the
     /// manner of C (`\n`, `\033`), a backslash doubled. No peer can forge a line or a part of one.
     package var logged: String {

@@ -186,6 +186,11 @@ struct Arguments {
 
     /// Some operations want files, the others none.
     private func checkFiles() {
+        if printsFingerprint, hashesHosts || removesHost != nil {
+            World.error("Cannot use -l with -H or -R.")
+            World.writeError(usageText + "\n")
+            World.exit(1)
+        }
         if moduliOperation != nil {
             if files.count > 1 { fatal("Too many arguments.", usage: true) }
         } else if signer != nil && signatureOperation == nil {

@@ -26,25 +26,27 @@ func editKnownHosts(_ arguments: Arguments) -> Int32 {
 private func find(_ host: String, in file: KnownHostsFile, _ arguments: Arguments) -> Int32 {
     var isFound = false
     for line in file.lines {
-        guard let entry = line.entry, entry.matches(host) else { continue }
+        guard let outline = try? line.outline(), outline.matches(host) == true else { continue }
+        let entry = arguments.printsFingerprint ? line.entry : nil
+        if arguments.printsFingerprint, entry == nil { continue }
         isFound = true
         if !arguments.isQuiet {
             let mark =
-                switch entry.marker {
+                switch outline.marker {
                 case .none: ""
                 case .certAuthority: "CA"
                 case .revoked: "REVOKED"
                 }
             World.print("# Host \(host) found: line \(line.number) \(mark)")
         }
-        if arguments.printsFingerprint {
+        if let entry {
             let hash = arguments.fingerprintHash ?? .sha256
             let comment = entry.comment.isEmpty ? "" : " " + printable(entry.comment)
             let fingerprint = entry.key.fingerprint(hash)
             World.print("\(host) \(entry.key.type.shortName) \(fingerprint)\(comment)")
             if arguments.verbosity > 0 { World.print(Randomart.picture(of: entry.key, hash)) }
         } else if arguments.hashesHosts {
-            for text in KnownHostsEditor.hashedLines(of: line, entry) {
+            for text in KnownHostsEditor.hashedLines(of: line, outline) {
                 World.write(text + [0x0a])
             }
         } else {
@@ -71,8 +73,10 @@ private struct KnownHostsEditor {
     /// Leaves out the lines about a host, but no authorities and no revocations.
     mutating func remove(_ host: String) {
         for line in file.lines {
-            note(line)
-            if let entry = line.entry, entry.marker == .none, entry.matches(host) {
+            let outline = outline(of: line)
+            let isMatch = outline.map { $0.matches(host) } ?? false
+            if isMatch == nil { refuse(line) }
+            if outline?.marker == KnownHostsLine.Marker.none, isMatch == true {
                 found.append("# Host \(host) found: line \(line.number)")
             } else {
                 append(line.bytes)
@@ -83,52 +87,59 @@ private struct KnownHostsEditor {
     /// Hashes every name that can be: no patterns, authorities or revocations.
     mutating func hash() {
         for line in file.lines {
-            note(line)
-            guard let entry = line.entry else {
+            guard let outline = outline(of: line) else {
                 append(line.bytes)
                 continue
             }
-            if Self.isPattern(entry) {
+            if Self.isPattern(outline) {
                 World.error(
-                    "\(file.path):\(line.number): ignoring host name with wildcard: \(entry.hosts)"
+                    "\(file.path):\(line.number): ignoring host name with wildcard: "
+                        + outline.hosts
                 )
             }
-            if Self.canHash(entry) { hasUnhashed = true }
-            Self.hashedLines(of: line, entry).forEach { append($0) }
+            if Self.canHash(outline) { hasUnhashed = true }
+            Self.hashedLines(of: line, outline).forEach { append($0) }
         }
     }
 
-    static func hashedLines(of line: KnownHostsLine, _ entry: KnownHostsLine.Entry) -> [[UInt8]] {
-        guard canHash(entry) else { return [line.bytes] }
-        return entry.hosts.split(separator: ",").map { name in
+    static func hashedLines(
+        of line: KnownHostsLine,
+        _ outline: KnownHostsLine.Outline
+    ) -> [[UInt8]] {
+        guard canHash(outline) else { return [line.bytes] }
+        return outline.hosts.split(separator: ",").map { name in
             let salt = SystemRandom().bytes(HashedHostName.bytes)
-            return Array(
-                KnownHostsFile.line(
-                    names: [HashedHostName(String(name), salt: salt).text],
-                    key: entry.key,
-                    comment: entry.comment
-                ).utf8
-            )
+            return Array(HashedHostName(String(name), salt: salt).text.utf8) + [0x20]
+                + outline.rest
         }
     }
 
-    private static func canHash(_ entry: KnownHostsLine.Entry) -> Bool {
-        entry.marker == .none && !entry.isHashed && !isPattern(entry)
+    private static func canHash(_ outline: KnownHostsLine.Outline) -> Bool {
+        outline.marker == .none && !outline.isHashed && !isPattern(outline)
     }
 
-    private static func isPattern(_ entry: KnownHostsLine.Entry) -> Bool {
-        !entry.isHashed && entry.hosts.utf8.contains { "*?!".utf8.contains($0) }
+    private static func isPattern(_ outline: KnownHostsLine.Outline) -> Bool {
+        !outline.isHashed && outline.hosts.utf8.contains { "*?!".utf8.contains($0) }
+    }
+
+    /// What can be edited of a line; nil for one that says nothing or is none, which is told.
+    private mutating func outline(of line: KnownHostsLine) -> KnownHostsLine.Outline? {
+        do throws(KeyError) {
+            return try line.outline()
+        } catch {
+            refuse(line)
+            return nil
+        }
+    }
+
+    private mutating func refuse(_ line: KnownHostsLine) {
+        World.error("\(file.path):\(line.number): invalid line")
+        isInvalid = true
     }
 
     private mutating func append(_ line: [UInt8]) {
         lines += line
         lines.append(0x0a)
-    }
-
-    private mutating func note(_ line: KnownHostsLine) {
-        guard case .invalid = line.content else { return }
-        if !isInvalid { World.error("\(file.path):\(line.number): invalid line") }
-        isInvalid = true
     }
 
     /// Puts the new version in place and the old one beside it.

@@ -46,7 +46,7 @@ func loadPrivateKey(
     prompt: String = "Enter passphrase: ",
     failure: (String) -> String
 ) -> (key: PrivateKey, passphrase: SecretBytes) {
-    checkPermissions(path, failure)
+    if othersMayRead(path) { fatal(failure("bad permissions")) }
     guard let contents = World.read(path) else {
         fatal(failure(World.problem(reading: path) ?? "unreadable"))
     }
@@ -75,9 +75,11 @@ func loadPrivateKey(
     }
 }
 
-/// Refuses a private key file that others may read.
-private func checkPermissions(_ path: String, _ failure: (String) -> String) {
-    guard let mode = World.mode(of: path), World.isOwned(path), mode & 0o077 != 0 else { return }
+/// Whether a private key file may be read by others, who it is then told to.
+func othersMayRead(_ path: String) -> Bool {
+    guard let mode = World.mode(of: path), World.isOwned(path), mode & 0o077 != 0 else {
+        return false
+    }
     let octal = String(mode & 0o777, radix: 8)
     let digits = String(repeating: "0", count: max(0, 4 - octal.count)) + octal
     World.error(
@@ -90,15 +92,14 @@ private func checkPermissions(_ path: String, _ failure: (String) -> String) {
         This private key will be ignored.
         """
     )
-    fatal(failure("bad permissions"))
+    return true
 }
 
 /// The first line of a file that is a public key and its comment.
-func firstKey(in contents: [UInt8]) -> (key: PublicKey, comment: String)? {
+func firstKey(in contents: [UInt8]) -> (key: PublicKey, comment: [UInt8])? {
     for line in contents.split(separator: 0x0a) {
-        let text = String(decoding: line, as: UTF8.self)
-        if let found = try? PublicKeyLine.parse(text), isSound(found.key) {
-            return (found.key, found.comment)
+        if let found = try? PublicKeyLine.parse(line), isSound(found.key) {
+            return (found.key, found.commentBytes)
         }
     }
     return nil
@@ -110,32 +111,47 @@ func isSound(_ key: PublicKey) -> Bool {
     return (try? key.verifyCertificate(allowing: SignatureAlgorithm.allCases.map(\.name))) != nil
 }
 
+/// The public key of a file and its comment, which may stand in the `.pub` file beside a private
+/// key; nil when there is none.
+func publicKey(in path: String) -> (key: PublicKey, comment: [UInt8])? {
+    let beside = { World.read(path + ".pub").flatMap { firstKey(in: $0) } }
+    if let contents = World.read(path) {
+        if let line = firstKey(in: contents) { return line }
+        if let key = try? PrivateKeyFile.publicKey(in: contents) {
+            return (key, beside()?.comment ?? [])
+        }
+    }
+    return beside()
+}
+
+/// Why `publicKey(in:)` finds none: what is told is the last that was tried.
+func problemOfPublicKey(in path: String) -> String {
+    World.problem(reading: path + ".pub") ?? "invalid format"
+}
+
 /// The public key and the comment in a file that must hold one; leaves the program otherwise.
 func readPublicKeyFile(_ path: String) -> (key: PublicKey, comment: [UInt8]) {
-    if let contents = World.read(path) {
-        if let line = firstKey(in: contents) { return (line.key, Array(line.comment.utf8)) }
-        if let key = try? PrivateKeyFile.publicKey(in: contents) { return (key, []) }
+    guard let found = publicKey(in: path) else {
+        fatal("load pubkey \"\(path)\": \(problemOfPublicKey(in: path))")
     }
-    // What is told is the last that was tried.
-    guard let beside = World.read(path + ".pub").flatMap({ firstKey(in: $0) }) else {
-        let problem = World.problem(reading: path + ".pub") ?? "invalid format"
-        fatal("load pubkey \"\(path)\": \(problem)")
-    }
-    return (beside.key, Array(beside.comment.utf8))
+    return found
 }
 
 /// The public key in a line of a `.pub`, authorized_keys or known_hosts file.
-func keyLine(_ line: [UInt8]) -> (key: PublicKey, comment: String)? {
+func keyLine(_ line: [UInt8]) -> (key: PublicKey, comment: [UInt8])? {
     guard line.first(where: { $0 != 0x20 && $0 != 0x09 }) != UInt8(ascii: "#") else { return nil }
     if let plain = try? PublicKeyLine.parse(line[...]) {
-        return isSound(plain.key) ? (plain.key, plain.comment) : nil
+        return isSound(plain.key) ? (plain.key, plain.commentBytes) : nil
     }
-    if let entry = try? AuthorizedKeysLine.parse(line) { return (entry.key, entry.comment) }
+    if let entry = try? AuthorizedKeysLine.parse(line) {
+        return (entry.key, Array(entry.comment.utf8))
+    }
     // known_hosts: the hosts stand for a comment that is not there.
-    let text = String(decoding: line, as: UTF8.self)
-    let words = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-    guard words.count == 2, let host = try? PublicKeyLine.parse(words[1]) else { return nil }
-    return (host.key, host.comment.isEmpty ? String(words[0]) : host.comment)
+    let isBlank = { (character: UInt8) in character == 0x20 || character == 0x09 }
+    let text = line.drop(while: isBlank)
+    let end = text.firstIndex(where: isBlank) ?? text.endIndex
+    guard let host = try? PublicKeyLine.parse(text[end...]) else { return nil }
+    return (host.key, host.commentBytes.isEmpty ? Array(text[..<end]) : host.commentBytes)
 }
 
 /// The public key of a file of either kind: a `.pub` file, or a private key, whose passphrase is
@@ -169,7 +185,7 @@ func savePrivateKey(
             ),
             random: SystemRandom()
         )
-        return World.replace(path, with: contents.exposed, mode: 0o600)
+        return World.replace(path, with: contents.exposed, mode: 0o600, isSecret: true)
     } catch {
         return error.description
     }
@@ -178,8 +194,11 @@ func savePrivateKey(
 /// Writes a public key file (mode 0644). The reason when that fails.
 func savePublicKey(_ key: PublicKey, comment: [UInt8], to path: String) -> String? {
     let line = Array(key.text.utf8) + [0x20] + comment + [0x0a]
-    return World.replace(path, with: line, mode: World.mode(of: path) ?? 0o644)
+    return World.replace(path, with: line, mode: 0o644)
 }
 
 /// A comment on one line that cannot disturb a terminal.
 func printable(_ text: String) -> String { text.visible(keeping: [0x09]) }
+
+/// As `printable`, of bytes that need not be UTF-8.
+func printable(_ bytes: [UInt8]) -> String { String(visible: bytes, keeping: [0x09]) }

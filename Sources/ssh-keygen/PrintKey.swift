@@ -27,7 +27,8 @@ func printFingerprints(_ arguments: Arguments) -> Int32 {
         if problem == World.isFolder { return notAKey(path) }
         fatal("\(Arguments.program): \(path): \(problem)")
     }
-    if contents.starts(with: Array("-----BEGIN".utf8)) {
+    let firstLine = String(decoding: contents.prefix { $0 != 0x0a }, as: UTF8.self)
+    if firstLine.hasPrefix("-----BEGIN"), firstLine.contains("PRIVATE KEY") {
         printPrivateKey(path, contents, arguments)
         return 0
     }
@@ -39,22 +40,31 @@ private func notAKey(_ path: String) -> Int32 {
 }
 
 private func printPrivateKey(_ path: String, _ contents: [UInt8], _ arguments: Arguments) {
-    let beside = World.read(path + ".pub").flatMap { firstKey(in: $0) }
-    var key: PublicKey?
-    var comment: String?
-    if let opened = try? PrivateKeyFile.parse(contents) {
-        key = opened.publicKey
-        // A file that could hold a comment and does not shows an empty one.
-        let canHold = (try? PrivateKeyFile.publicKey(in: contents)) != nil
-        comment = canHold || !opened.commentBytes.isEmpty ? opened.comment : nil
-    } else if let shown = try? PrivateKeyFile.publicKey(in: contents) {
-        key = shown
+    let shown = try? PrivateKeyFile.publicKey(in: contents)
+    if let beside = World.read(path + ".pub").flatMap({ firstKey(in: $0) }) {
+        let inside = shown ?? (try? PrivateKeyFile.parse(contents))?.publicKey
+        if inside == nil || inside == beside.key {
+            let comment = beside.comment.isEmpty ? Array("\(path).pub".utf8) : beside.comment
+            printDigest(of: beside.key, comment, arguments)
+            return
+        }
     }
-    guard let key = key ?? beside?.key else { fatal("\(path) is not a key file.") }
-    if let beside, beside.key == key {
-        comment = beside.comment.isEmpty ? path + ".pub" : beside.comment
+    let log = arguments.log
+    if shown == nil { log.debug("load public \"\(path)\": \(problemOfPublicKey(in: path))") }
+    var opened: PrivateKey?
+    do throws(KeyError) {
+        if othersMayRead(path) {
+            log.debug("load private \"\(path)\": bad permissions")
+        } else {
+            opened = try PrivateKeyFile.parse(contents)
+        }
+    } catch {
+        log.debug("load private \"\(path)\": \(error)")
     }
-    printDigest(of: key, comment ?? "no comment", arguments)
+    guard let key = opened?.publicKey ?? shown else { fatal("\(path) is not a key file.") }
+    // A file that could hold a comment and does not shows an empty one.
+    let comment = opened.flatMap { shown == nil && $0.commentBytes.isEmpty ? nil : $0.commentBytes }
+    printDigest(of: key, comment ?? Array("no comment".utf8), arguments)
 }
 
 private func printKeyLines(_ contents: [UInt8], _ path: String, _ arguments: Arguments) -> Bool {
@@ -78,12 +88,12 @@ private func printKeyLines(_ contents: [UInt8], _ path: String, _ arguments: Arg
             continue
         }
         isEmpty = false
-        printDigest(of: key, comment.isEmpty ? "no comment" : comment, arguments)
+        printDigest(of: key, comment.isEmpty ? Array("no comment".utf8) : comment, arguments)
     }
     return !isEmpty
 }
 
-private func printDigest(of key: PublicKey, _ comment: String, _ arguments: Arguments) {
+private func printDigest(of key: PublicKey, _ comment: [UInt8], _ arguments: Arguments) {
     let hash = arguments.fingerprintHash ?? .sha256
     let digest =
         arguments.printsBubbleBabble
@@ -107,15 +117,13 @@ func printRecords(_ arguments: Arguments) -> Int32 {
     let host = arguments.recordName ?? ""
     if let file = arguments.file {
         requireFile(file)
-        for path in [file, file + ".pub"] {
-            guard let contents = World.read(path), let (key, _) = firstKey(in: contents) else {
-                continue
-            }
-            printRecords(of: key, host: host, arguments)
-            return 0
+        guard let (key, _) = publicKey(in: file) else {
+            fatal(
+                "Failed to read v2 public key from \"\(file)\": \(problemOfPublicKey(in: file))"
+            )
         }
-        let problem = World.problem(reading: file + ".pub") ?? "invalid format"
-        fatal("Failed to read v2 public key from \"\(file)\": \(problem)")
+        printRecords(of: key, host: host, arguments)
+        return 0
     }
     var isEmpty = true
     for word in ["rsa", "dsa", "ecdsa", "ed25519"] {

@@ -37,7 +37,7 @@ func makeRevocationList(_ arguments: Arguments) -> Int32 {
             .add(contents, to: &builder)
     }
     let bytes = builder.serialized(at: World.now)
-    if let problem = World.replace(path, with: bytes, mode: World.mode(of: path) ?? 0o644) {
+    if let problem = World.replace(path, with: bytes, mode: 0o644) {
         fatal("write \(path): \(problem)")
     }
     return 0
@@ -55,11 +55,8 @@ func queryRevocationList(_ arguments: Arguments) -> Int32 {
     if arguments.printsFingerprint { printList(list, path) }
     var status: Int32 = 0
     for file in arguments.files {
-        if let problem = World.problem(reading: file) {
-            fatal("Cannot load public key \(file): \(problem)")
-        }
         guard let (key, comment) = publicKey(in: file) else {
-            fatal("Cannot load public key \(file): invalid format")
+            fatal("Cannot load public key \(file): \(problemOfPublicKey(in: file))")
         }
         let isRevoked = list.isRevoked(key)
         if isRevoked { status = 1 } else { tellAuthority(of: key, arguments.log) }
@@ -91,23 +88,12 @@ func tellVersion(of list: KeyRevocationList, _ log: Log) {
     log.debug("KRL version \(list.version) generated at \(generated(list))")
 }
 
-/// A public key file, or a private one with its public half in clear or beside it.
-private func publicKey(in path: String) -> (key: PublicKey, comment: String)? {
-    guard let contents = World.read(path) else { return nil }
-    if let found = firstKey(in: contents) { return found }
-    if let key = try? PrivateKeyFile.publicKey(in: contents) {
-        let beside = World.read(path + ".pub").flatMap { firstKey(in: $0) }
-        return (key, beside?.comment ?? "")
-    }
-    return World.read(path + ".pub").flatMap { firstKey(in: $0) }
-}
-
 private func printList(_ list: KeyRevocationList, _ path: String) {
     World.print("# KRL version \(list.version)")
     let time = generated(list)
     World.print("# Generated at \(time)")
     if !list.comment.isEmpty {
-        World.print("# Comment: \(printable(String(decoding: list.comment, as: UTF8.self)))")
+        World.print("# Comment: \(printable(list.comment))")
     }
     World.print("")
     let content: KeyRevocationListBuilder
@@ -147,7 +133,7 @@ private func print(_ part: KeyRevocationListBuilder.Certificates) {
     }
     World.write(text)
     for id in part.keyIDs {
-        World.print("id: \(printable(String(decoding: id, as: UTF8.self)))")
+        World.print("id: \(printable(id))")
     }
 }
 
@@ -168,11 +154,8 @@ private struct Specification {
                 self = .any
                 return
             }
-            if let problem = World.problem(reading: path) {
-                fatal("Cannot load CA public key \(path): \(problem)")
-            }
             guard let (key, _) = publicKey(in: path) else {
-                fatal("Cannot load CA public key \(path): invalid format")
+                fatal("Cannot load CA public key \(path): \(problemOfPublicKey(in: path))")
             }
             self = .key(key.plain)
         }

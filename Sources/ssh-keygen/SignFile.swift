@@ -336,14 +336,16 @@ private func isRevoked(_ key: PublicKey, _ path: String?, _ log: Log) -> Bool {
             tellVersion(of: list, log)
             log.debug2("ssh_krl_file_contains_key: checking KRL \(path)")
         }
-        guard revoked.isRevoked(key) else {
+        guard try revoked.isRevoked(key) else {
             if case .list = revoked { tellAuthority(of: key, log) }
             return false
         }
         log.debug3("sig_verify: sshkey_check_revoked: Key is revoked")
         return true
     } catch {
-        World.error("Invalid KRL file \(path): \(error)")
+        // OpenSSH refuses without a word.
+        let kind = KeyRevocationList.isList(contents) ? "KRL" : "revoked keys"
+        World.error("Invalid \(kind) file \(path): \(error)")
         return true
     }
 }

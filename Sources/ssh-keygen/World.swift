@@ -137,10 +137,16 @@ enum World {
         reason { () throws(SystemError) in try Files.makeDirectory(path, mode: mode) }
     }
 
-    /// Puts a new file in the place of an old one, all of it or nothing.
-    static func replace(_ path: String, with contents: [UInt8], mode: UInt32) -> String? {
+    /// Puts a new file in the place of an old one, all of it or nothing where that can be. The old
+    /// one's mode stays, unless `mode` is for a secret.
+    static func replace(
+        _ path: String,
+        with contents: [UInt8],
+        mode: UInt32,
+        isSecret: Bool = false
+    ) -> String? {
         reason { () throws(SystemError) in
-            try Files.replace(path, with: contents, mode: mode & 0o777)
+            try Files.rewrite(path, with: contents, mode: mode, keepsMode: !isSecret)
         }
     }
 
@@ -150,15 +156,16 @@ enum World {
         with contents: [UInt8],
         backup: String
     ) -> String? {
-        let mode = (mode(of: path) ?? 0o600) & 0o777
         guard let old = read(path) else {
             // No link can be made to a folder.
             return "link \(path) to \(backup): \(SystemError.reason(1))"
         }
-        if let problem = replace(backup, with: old, mode: mode) {
-            return "link \(path) to \(backup): \(problem)"
+        do throws(SystemError) {
+            try Files.keep(old, of: path, in: backup)
+        } catch {
+            return "link \(path) to \(backup): \(error.reason)"
         }
-        return replace(path, with: contents, mode: mode).map { "rename to \"\(path)\": \($0)" }
+        return replace(path, with: contents, mode: 0o600).map { "rename to \"\(path)\": \($0)" }
     }
 
     static func remove(_ path: String) { Files.remove(path) }

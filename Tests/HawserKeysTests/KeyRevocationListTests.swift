@@ -209,13 +209,37 @@ struct KeyRevocationListTests {
 
     @Test("A file of public keys revokes them, their certificates and what they certify")
     func plainFile() throws {
-        let text = "# keys\n\n\(authority.publicKey.text) comment\njunk\n"
+        let text = "# keys\n\n  \n \t\(authority.publicKey.text) comment\n"
         let revoked = try RevokedKeys(contents: Array(text.utf8))
-        #expect(revoked.isRevoked(authority.publicKey))
-        #expect(revoked.isRevoked(try certificate(serial: 1)))
-        #expect(!revoked.isRevoked(try certificate(serial: 1, by: other)))
-        #expect(!revoked.isRevoked(holder.publicKey))
+        #expect(try revoked.isRevoked(authority.publicKey))
+        #expect(try revoked.isRevoked(try certificate(serial: 1)))
+        #expect(try !revoked.isRevoked(try certificate(serial: 1, by: other)))
+        #expect(try !revoked.isRevoked(holder.publicKey))
+    }
+
+    @Test(
+        "A line that is no key makes the file revoke every key",
+        arguments: ["junk", "ssh-rsa", "ssh-ed25519 AAAA", "command=\"x\" KEY", "\r", "host KEY"]
+    )
+    func damagedFile(line: String) throws {
+        let damage = line.replacingKey(with: other.publicKey.text)
+        let before = try RevokedKeys(
+            contents: Array("\(authority.publicKey.text)\n\(damage)\n".utf8)
+        )
+        #expect(try before.isRevoked(authority.publicKey))
+        #expect(throws: KeyError.self) { try before.isRevoked(holder.publicKey) }
+        let behind = try RevokedKeys(
+            contents: Array("\(damage)\n\(authority.publicKey.text)\n".utf8)
+        )
+        #expect(throws: KeyError.self) { try behind.isRevoked(authority.publicKey) }
         #expect(throws: KeyError.self) { try RevokedKeys(contents: KeyRevocationList.magic) }
+    }
+}
+
+extension String {
+    /// The text with a key in the place of the word `KEY`.
+    fileprivate func replacingKey(with key: String) -> String {
+        hasSuffix("KEY") ? dropLast(3) + key : self
     }
 }
 

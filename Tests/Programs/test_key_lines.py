@@ -40,6 +40,17 @@ printf '#!/bin/sh\necho "ask: $1" >> asked\necho secret\n' > asks; chmod 755 ask
 mkdir .ssh; chmod 700 .ssh
 """
 
+#: What a user may have made of files.
+ODD = r"""
+(cat kh; echo 'h.example ssh-rsa AAAA'; printf 'tab.host\tssh-rsa\t%s\n' $(cut -d' ' -f2 k_rsa.pub); echo 'cut ssh-rsa') > kh_odd
+(cat kh_odd; echo 'bad line'; echo; echo '|1|x|y ssh-rsa AAAA'; echo '@foo a ssh-rsa AAAA') > kh_bad
+(cat kh; echo 'broken ssh-ed25519 AAAAC3Nza') > kh_cut
+printf '%s c\001\033[0m\351\303\251x\n' "$(cut -d' ' -f1,2 k_ed25519.pub)" > odd.pub
+cp k_ed25519 bare; cp k_ed25519 open; chmod 644 open; cp k_rsa pem; ssh-keygen -q -p -m PEM -N secret -f pem
+ln -s bare link; ln -s kh kh_link; cp k_rsa.pub bare_other; mkdir full; cp bare full/key
+printf '%s\n# c\n\n' "$(plain k_rsa)" > revoked; cp revoked revoked_bad; echo "x $(plain k_ecdsa)" >> revoked_bad
+"""
+
 KEYGEN = r"""
 -l -f k_rsa
 -l -f k_ed25519.pub
@@ -197,11 +208,34 @@ cp k_rsa .ssh/id_rsa; cp k_ecdsa .ssh/id_ecdsa; cp k_ed25519 .ssh/id_ed25519; cp
 """
 
 
+#: With the files of `ODD`; `ssh-keygen` is that of the suite.
+SCRIPTS = r"""
+ssh-keygen -l -f kh_odd; ssh-keygen -lv -f kh_odd
+ssh-keygen -l -f odd.pub; ssh-keygen -q -s ca -I x odd.pub; cut -d' ' -f3- odd-cert.pub | od -c
+ssh-keygen -l -f rsa.pem; ssh-keygen -lv -f rfc; ssh-keygen -l -f sig_ed
+ssh-keygen -l -f open; ssh-keygen -l -v -f open; ssh-keygen -lv -f pem; ssh-keygen -lv -f bare
+ssh-keygen -r h -f bare; ssh-keygen -r h -f k_rsa; ssh-keygen -r h -f pem; ssh-keygen -r h -f msg
+ssh-keygen -q -s ca -I x k_ed25519; cut -d' ' -f3- k_ed25519-cert.pub
+ssh-keygen -Q -f krl msg; ssh-keygen -Q -f krl k_rsa
+ssh-keygen -k -f out -s nothere spec1; ssh-keygen -k -f out -s msg spec1
+ssh-keygen -F h.example -f kh_odd; ssh-keygen -F tab.host -f kh_odd; ssh-keygen -F h.example -l -f kh_odd
+ssh-keygen -R h.example -f kh_odd; ssh-keygen -R broken -f kh_cut; ssh-keygen -F broken -f kh_cut
+ssh-keygen -R h.example -f kh_bad; ssh-keygen -H -f kh_bad
+ssh-keygen -H -f kh_cut > /dev/null; wc kh_cut; ssh-keygen -F broken -f kh_cut | wc -l
+ssh-keygen -l -R h.example -f kh 2>&1 | head -1; ssh-keygen -l -H -f kh 2>&1 | head -1
+ssh-keygen -p -N '' -f link; ls -l link bare | cut -c1-10; ssh-keygen -c -C new -f link; ssh-keygen -y -f bare
+chmod 644 kh; umask 077; ssh-keygen -R h.example -f kh; stat -c %a kh kh.old
+umask 077; ssh-keygen -u -k -f krl k_rsa.pub; stat -c %a krl; ssh-keygen -k -f out k_rsa.pub; stat -c %a out
+echo y | ssh-keygen -Y sign -n x -f k_ed25519 msg; chmod 640 msg.sig; echo y | ssh-keygen -Y sign -n x -f k_ed25519 msg; stat -c %a msg.sig
+ssh-keygen -q -k -f /dev/stdout k_rsa.pub | ssh-keygen -Q -f /dev/stdin k_rsa.pub k_ecdsa.pub
+"""
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
-    subprocess.run(["bash", "-c", MAKE], cwd=folder, check=True, env=environment, capture_output=True)
+    subprocess.run(["bash", "-c", MAKE + ODD], cwd=folder, check=True, env=environment, capture_output=True)
     return folder
 
 
@@ -217,7 +251,7 @@ def files(folder):
 
 def outcome(suite, command, made, place):
     shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(made, place)
+    shutil.copytree(made, place, symlinks=True)
     before = files(place)
     bins = f"{suite.prefix}/bin"
     environment = {"PATH": f"{bins}:/usr/bin:/bin", "HOME": str(place), "LC_ALL": "C.UTF-8",
@@ -254,6 +288,67 @@ def test_keygen(line, made, tmp_path):
     if "-f k_ecdsa" in line and "-Y sign" in line:
         seen = [(status, out, errors, sorted(changed)) for status, out, errors, changed in seen]
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("script", each(SCRIPTS))
+def test_script(script, made, tmp_path):
+    seen = [outcome(suite, ["sh", "-c", script], made, tmp_path / "here") for suite in (UNDER_TEST, OPENSSH)]
+    seen = [(status, re.sub(r"(?m)^([|].*|[+]-.*)", "X", out), errors, changed)
+            for status, out, errors, changed in seen]
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("file,good", [
+    ("revoked", True), ("revoked_bad", False), ("msg", False), ("k_rsa", False), ("auth", False), ("kh", False)])
+def test_a_file_of_revoked_keys_with_other_lines_revokes_all(file, good, made, tmp_path):
+    line = f"ssh-keygen -Y verify -f signers -I a -n file -s sig_ed -r {file} < msg"
+    seen = [outcome(suite, ["sh", "-c", line], made, tmp_path / "here") for suite in (UNDER_TEST, OPENSSH)]
+    assert [status for status, *_ in seen] == ([0, 0] if good else [255, 255])
+    assert seen[0][1] == seen[1][1]
+    if UNDER_TEST is not OPENSSH:
+        assert seen[0][2] == ("" if good else f"Invalid revoked keys file {file}: invalid format\r\n")
+
+
+def owner_and_mode(path):
+    status = os.stat(path)
+    return status.st_uid, status.st_gid, oct(status.st_mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+@pytest.mark.parametrize("words", [
+    "-p -N x12345 -a 1 -f bare", "-c -C new -f k_rsa", "-R h.example -f kh", "-k -u -f krl k_rsa.pub"])
+def test_files_of_others_stay_theirs(words, made, tmp_path):
+    """Root changes a user's key: the user can still read it."""
+    place = tmp_path / "here"
+    shutil.copytree(made, place, symlinks=True)
+    file = place / words.split("-f ")[1].split()[0]
+    others = [file] + [path for path in [file.with_name(file.name + ".pub")] if path.exists()]
+    for path in others:
+        os.chown(path, 12345, 23456)
+    before = {path: (owner_and_mode(path), path.read_bytes()) for path in others}
+    subprocess.run([UNDER_TEST.ssh_keygen, *words.split()], cwd=place, check=True, capture_output=True)
+    for path in others:
+        assert owner_and_mode(path) == before[path][0]
+    assert file.read_bytes() != before[file][1]
+    if "-R" in words:
+        assert owner_and_mode(place / "kh.old") == before[file][0]
+
+
+def test_a_key_where_no_file_can_be_made(made, tmp_path):
+    """A file that another is mounted on, as containers have it: what it holds is changed in place."""
+    mounting = ["unshare", "-m", "sh", "-c"]
+    if subprocess.run([*mounting, "true"], capture_output=True).returncode != 0:
+        pytest.skip("needs a mount namespace")
+    place = tmp_path / "here"
+    shutil.copytree(made, place, symlinks=True)
+    script = f"""mount --bind {place}/bare {place}/full/key
+        {UNDER_TEST.ssh_keygen} -p -N x12345 -a 1 -f {place}/full/key"""
+    result = subprocess.run([*mounting, script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    opened = subprocess.run([UNDER_TEST.ssh_keygen, "-y", "-P", "x12345", "-f", place / "bare"],
+                            capture_output=True, text=True)
+    assert opened.returncode == 0
+    assert sorted(os.listdir(place / "full")) == ["key"]
 
 
 @pytest.mark.parametrize("script", each(AGENT))

@@ -5,12 +5,18 @@ internal import HawserWire
 /// `type base64 comment`: a line of a `.pub` file, and the tail of many other lines.
 package struct PublicKeyLine: Hashable, Sendable {
     package let key: PublicKey
-    /// What follows the key, without the blanks around it. May be empty.
-    package let comment: String
+    /// What follows the key, without the blanks around it. May be empty, and need not be UTF-8.
+    package let commentBytes: [UInt8]
+    /// The comment with what is not UTF-8 replaced.
+    package var comment: String { String(decoding: commentBytes, as: UTF8.self) }
 
     package init(key: PublicKey, comment: String = "") {
+        self.init(key: key, commentBytes: Array(comment.utf8))
+    }
+
+    package init(key: PublicKey, commentBytes: [UInt8]) {
         self.key = key
-        self.comment = comment
+        self.commentBytes = commentBytes
     }
 
     /// Reads one line, with or without its end.
@@ -18,7 +24,7 @@ package struct PublicKeyLine: Hashable, Sendable {
         try parse(Array(line.utf8)[...])
     }
 
-    /// Reads one line of a file, with or without its end; what is not UTF-8 in the comment is replaced.
+    /// Reads one line of a file, with or without its end.
     package static func parse(_ line: ArraySlice<UInt8>) throws(KeyError) -> PublicKeyLine {
         var rest = line
         guard let word = Self.word(from: &rest) else { throw .invalidFormat("no key type") }
@@ -30,7 +36,7 @@ package struct PublicKeyLine: Hashable, Sendable {
         guard key.type == type else { throw .typeMismatch }
         while let first = rest.first, isBlank(first) { rest.removeFirst() }
         while let last = rest.last, isBlank(last) { rest.removeLast() }
-        return PublicKeyLine(key: key, comment: String(decoding: rest, as: UTF8.self))
+        return PublicKeyLine(key: key, commentBytes: Array(rest))
     }
 
     /// Reads one line of a file whose text may not be UTF-8.

@@ -18,9 +18,9 @@ struct Revocation {
 
     private func revokes(_ key: PublicKey, _ path: String) -> Bool {
         let name = "\(key.type.shortName) \(key.fingerprint(fingerprintHash))"
-        let revoked: RevokedKeys
         do {
-            revoked = try RevokedKeys(contents: try Files.read(path, limit: 256 << 20))
+            let revoked = try RevokedKeys(contents: try Files.read(path, limit: 256 << 20))
+            guard try revoked.isRevoked(key) else { return false }
         } catch {
             let reason = (error as? SystemError)?.reason ?? "\(error)"
             log.error(
@@ -28,7 +28,6 @@ struct Revocation {
             )
             return true
         }
-        guard revoked.isRevoked(key) else { return false }
         log.error("Authentication key \(name) revoked by file \(path)")
         return true
     }

@@ -105,13 +105,17 @@ class ClientChannel: Watcher {
     /// The channel is closed and everything is written.
     func finished(_ loop: ClientLoop) {}
 
+    /// The connection is over: what is someone else's is given back as it was.
+    func release() {}
+
     // MARK: Descriptors
 
     /// Whether the connection holds data for an output that is to come.
     private var hasOutput: Bool { output >= 0 || error >= 0 }
 
-    /// Lets data flow from here on. Terminals stay as they are: others use them too. What has probably
-    /// come already is read without asking whether it has.
+    /// Lets data flow from here on. Terminals stay as they are: others use them too, and they wait but
+    /// where they have been opened anew. What has probably come already is read without asking whether
+    /// it has.
     func attach(
         input: Int32,
         output: Int32,

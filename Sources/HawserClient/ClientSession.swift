@@ -11,11 +11,7 @@ final class ClientSession: ClientChannel {
     /// The passenger of a control socket; nil for ssh's own session.
     let passenger: ControlPassenger?
     let request: SessionRequest
-    /// Read from, written to; given back as they were.
-    private let descriptors: (input: Int32, output: Int32, error: Int32)
-    private let wasNonblocking: [Bool]
-    private let ownsDescriptors: Bool
-    private var hasReleased = false
+    private var descriptors: BorrowedDescriptors
 
     private(set) var isRunning = false
     /// Its requests went out before the user was known.
@@ -26,6 +22,8 @@ final class ClientSession: ClientChannel {
     var escapes: EscapeSequences?
     var escapeCharacter: UInt8 = 0
     var hasTerminal = false
+    /// The size that the terminal was asked for with.
+    private var requestedSize: WindowSize?
     /// Requests that the peer has not answered, in order.
     private var awaitedAnswers: [Awaited] = []
     /// What a terminal types in answer to `~C`; nil when nothing is asked.
@@ -44,9 +42,12 @@ final class ClientSession: ClientChannel {
     ) {
         self.request = request
         self.passenger = passenger
-        self.ownsDescriptors = ownsDescriptors
-        descriptors = (input, output, error)
-        wasNonblocking = [input, output, error].map(Descriptor.isNonblocking)
+        descriptors = BorrowedDescriptors(
+            input: input,
+            output: output,
+            error: error,
+            areOurs: ownsDescriptors
+        )
         hasTerminal = request.wantsTerminal
         super.init(id, kind: passenger == nil ? "client-session" : "mux-session")
     }
@@ -69,6 +70,7 @@ final class ClientSession: ClientChannel {
         isRunning = true
         loop.updateTypeOfService()
         if request.wantsTerminal, passenger == nil { loop.enterRawMode() }
+        if hasStarted { tellSizeAnew(loop) }
         if isAttached { watch(loop) } else { attach(loop) }
     }
 
@@ -85,12 +87,8 @@ final class ClientSession: ClientChannel {
 
     private func attach(_ loop: ClientLoop) {
         isAttached = true
-        attach(
-            input: descriptors.input,
-            output: descriptors.output,
-            error: descriptors.error,
-            loop
-        )
+        let taken = descriptors.take()
+        attach(input: taken.input, output: taken.output, error: taken.error, loop)
         if descriptors.input < 0 { endInput(loop) }
     }
 
@@ -105,6 +103,7 @@ final class ClientSession: ClientChannel {
         } else {
             loop.ownSessionFailed()
         }
+        detach(loop)
         release()
     }
 
@@ -114,15 +113,7 @@ final class ClientSession: ClientChannel {
     }
 
     /// Gives the descriptors back as they were.
-    func release() {
-        guard !hasReleased else { return }
-        hasReleased = true
-        let all = [descriptors.input, descriptors.output, descriptors.error]
-        for (fd, was) in zip(all, wasNonblocking) where fd >= 0 {
-            if !was { Descriptor.setNonblocking(fd, false) }
-            if ownsDescriptors { Descriptor.close(fd) }
-        }
-    }
+    override func release() { descriptors.giveBack() }
 
     override var typeName: String { "session" }
 
@@ -156,6 +147,7 @@ final class ClientSession: ClientChannel {
 
     private func requestTerminal(_ loop: ClientLoop) {
         let size = Terminal.windowSize(of: terminal) ?? WindowSize(columns: 0, rows: 0)
+        requestedSize = size
         var modes = TerminalModes()
         for (opcode, value) in Terminal.modes(of: terminal) {
             modes.append(TerminalModes.Opcode(rawValue: opcode), value)
@@ -166,6 +158,12 @@ final class ClientSession: ClientChannel {
             modes: modes
         )
         send(.pseudoTerminal(terminal), loop, awaiting: .terminal)
+    }
+
+    /// The terminal was asked for before anyone was told of changes of its size.
+    private func tellSizeAnew(_ loop: ClientLoop) {
+        guard let requestedSize, requestedSize != Terminal.windowSize(of: terminal) else { return }
+        loop.windowChanged()
     }
 
     private func send(_ request: ChannelRequest, _ loop: ClientLoop, wantReply: Bool) {

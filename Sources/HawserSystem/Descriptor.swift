@@ -171,6 +171,31 @@ package enum Descriptor {
         return flags >= 0 && flags & O_NONBLOCK != 0
     }
 
+    /// A descriptor of an open file of this process alone for the pipe or pseudo terminal that `fd` is,
+    /// which never waits. `O_NONBLOCK` on `fd` itself would be seen by everyone who shares its open
+    /// file: their writes would fail, and whoever of them takes it away first lets the others wait.
+    /// Nil for what is neither, or cannot be opened anew: another user's, or without /proc.
+    package static func reopened(_ fd: Int32, forWriting: Bool) -> Int32? {
+        let mode = fcntl(fd, F_GETFL)
+        let wanted = forWriting ? O_WRONLY : O_RDONLY
+        guard mode >= 0, mode & O_ACCMODE == wanted || mode & O_ACCMODE == O_RDWR else {
+            return nil
+        }
+        let link = "/proc/self/fd/\(fd)"
+        var name = [CChar](repeating: 0, count: 64)
+        // SAFETY: writes at most `count` bytes.
+        let count = unsafe readlink(link, &name, name.count)
+        guard count > 0 else { return nil }
+        // Not a named pipe, which tells a new reader of no end that has come before, nor /dev/tty,
+        // which is each process' own.
+        let target = name[..<count].lazy.map { UInt8(bitPattern: $0) }
+        guard target.starts(with: "pipe:[".utf8) || target.starts(with: "/dev/pts/".utf8) else {
+            return nil
+        }
+        let copy = unsafe Glibc.open(link, wanted | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        return copy >= 0 ? copy : nil
+    }
+
     package static func setCloseOnExec(_ fd: Int32, _ isOn: Bool = true) {
         _ = fcntl(fd, F_SETFD, isOn ? FD_CLOEXEC : 0)
     }

@@ -262,8 +262,7 @@ final class PassedConnection: ClientChannel {
 
 /// The channel of `-W`, between two descriptors that someone else owns.
 final class StandardForward: ClientChannel {
-    private let descriptors: (input: Int32, output: Int32)
-    private let wasNonblocking: (Bool, Bool)
+    private var descriptors: BorrowedDescriptors
     /// The passenger that asked for it; nil for ssh's own.
     let passenger: ControlPassenger?
     private let target: Forward.End
@@ -281,8 +280,11 @@ final class StandardForward: ClientChannel {
         passenger: ControlPassenger? = nil
     ) {
         self.target = target
-        descriptors = (input, output)
-        wasNonblocking = (Descriptor.isNonblocking(input), Descriptor.isNonblocking(output))
+        descriptors = BorrowedDescriptors(
+            input: input,
+            output: output,
+            areOurs: passenger != nil
+        )
         self.passenger = passenger
         super.init(id, kind: passenger == nil ? "stdio-forward" : "mux-stdio-forward")
     }
@@ -290,7 +292,8 @@ final class StandardForward: ClientChannel {
     override func opened(_ loop: ClientLoop) {
         markOpen()
         passenger?.sessionOpened(loop)
-        attach(input: descriptors.input, output: descriptors.output, loop)
+        let taken = descriptors.take()
+        attach(input: taken.input, output: taken.output, loop)
     }
 
     override func openFailed(
@@ -318,11 +321,5 @@ final class StandardForward: ClientChannel {
         passenger?.finished(status: nil, loop)
     }
 
-    private func release() {
-        if !wasNonblocking.0 { Descriptor.setNonblocking(descriptors.input, false) }
-        if !wasNonblocking.1 { Descriptor.setNonblocking(descriptors.output, false) }
-        guard passenger != nil else { return }
-        Descriptor.close(descriptors.input)
-        if descriptors.output != descriptors.input { Descriptor.close(descriptors.output) }
-    }
+    override func release() { descriptors.giveBack() }
 }

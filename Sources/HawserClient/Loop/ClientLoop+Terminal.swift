@@ -9,7 +9,16 @@ internal import HawserWire
 
 /// The terminal in front: raw mode, its size, and what escapes typed there do.
 extension ClientLoop {
+    /// Hears of what would end us, and of the terminal's size. What the caller ignores (nohup) stays
+    /// ignored.
+    func watchSignals() {
+        // HUP INT QUIT TERM WINCH
+        Signals.watch([1, 2, 3, 15, 28].filter { !Signals.isIgnored($0) })
+    }
+
     func enterRawMode() {
+        // A signal that ended us right here would leave the terminal raw.
+        watchSignals()
         guard rawTerminal == nil, Descriptor.isTerminal(0),
             let settings = Terminal.settings(of: 0)
         else { return }
@@ -121,6 +130,7 @@ extension ClientLoop {
         if child > 0 { Daemon.exit(0) }
         try? continueAfterFork()
         // As if the user had typed an end of file.
+        sendHeldKeys()
         if session.hasTerminal { session.send([4].rawBytes, self) }
         session.stopInput(self)
     }

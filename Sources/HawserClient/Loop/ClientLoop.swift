@@ -213,12 +213,13 @@ package final class ClientLoop {
 
     /// Runs until ssh's own session and its passengers are over, and returns the exit status.
     package func run() throws(ClientFailure) -> Int32 {
-        // HUP INT QUIT TERM WINCH; what the caller ignores (nohup) stays ignored.
-        Signals.watch([1, 2, 3, 15, 28].filter { !Signals.isIgnored($0) })
+        watchSignals()
         isStarting = false
         defer {
             leaveRawMode()
             removeSockets()
+            own?.release()
+            for channel in channels.values { channel.release() }
         }
         while true {
             try settle()

@@ -258,6 +258,8 @@ package final class ControlClient {
             environment: request.environment.map { "\($0.name)=\($0.value)" }
         )
         if settings.options.stdinNull == true { Descriptor.useNull([0]) }
+        let wereNonblocking = (0...2).map { Descriptor.isNonblocking(Int32($0)) }
+        let sizeBefore = wantsTerminal ? Terminal.windowSize(of: 0) : nil
         let opened = start(
             .newSession(id: 1, session),
             [0, 1, 2],
@@ -282,7 +284,12 @@ package final class ControlClient {
         if settings.options.forkAfterAuthentication == true {
             guard (try? Daemon.detach()) != nil else { return .done(255) }
         }
-        return .done(waitForEnd(wantsTerminal, settings))
+        let status = waitForEnd(wantsTerminal, sizeBefore, settings)
+        // A master that was killed has not put back what it changed.
+        for (fd, was) in wereNonblocking.enumerated() where !was {
+            Descriptor.setNonblocking(Int32(fd), false)
+        }
+        return .done(status)
     }
 
     /// Our standard input and output to a place that the master connects to (`-W`).
@@ -296,6 +303,7 @@ package final class ControlClient {
             host: place.connectHost,
             port: place.connectPort
         )
+        let wereNonblocking = (0...1).map { Descriptor.isNonblocking(Int32($0)) }
         let opened = start(request, [0, 1], settings)
         guard case .done = opened else { return opened }
         switch receiveFromServer() {
@@ -313,7 +321,9 @@ package final class ControlClient {
         }
         deadline = nil
         let isOver = waitForMaster()
-        for fd: Int32 in 0...1 { Descriptor.setNonblocking(fd, false) }
+        for (fd, was) in wereNonblocking.enumerated() where !was {
+            Descriptor.setNonblocking(Int32(fd), false)
+        }
         return .done(isOver ? 0 : 255)
     }
 
@@ -481,10 +491,17 @@ package final class ControlClient {
     // MARK: Waiting
 
     /// Waits for the session's end; the master moves its bytes.
-    private func waitForEnd(_ hasTerminal: Bool, _ settings: ClientSettings) -> Int32 {
+    private func waitForEnd(
+        _ hasTerminal: Bool,
+        _ sizeBefore: WindowSize?,
+        _ settings: ClientSettings
+    ) -> Int32 {
+        // A signal that ended us behind this would leave the terminal raw.
+        Signals.watch([1, 2, 3, 15, 28].filter { !Signals.isIgnored($0) })
         let before = hasTerminal ? Terminal.settings(of: 0) : nil
         if hasTerminal { Terminal.makeRaw(0) }
-        Signals.watch([1, 2, 15, 28].filter { !Signals.isIgnored($0) })
+        // The master has looked at the size before we heard of its changes.
+        if let sizeBefore, pid > 0, Terminal.windowSize(of: 0) != sizeBefore { Child.kill(pid, 28) }
         var status: Int32?
         var wasSignalled = false
         waiting: while true {
@@ -513,7 +530,6 @@ package final class ControlClient {
             }
         }
         if let before { Terminal.restore(0, before) }
-        for fd: Int32 in 0...2 { Descriptor.setNonblocking(fd, false) }
         if hasTerminal, settings.options.logLevel?.uppercased() != "QUIET" {
             printError("Shared connection to \(settings.host) closed.\r\n")
         }

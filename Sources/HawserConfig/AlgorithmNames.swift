@@ -15,11 +15,11 @@ package struct AlgorithmNames: Sendable {
         guard let first = list.utf8.first else { return false }
         if first == UInt8(ascii: "-") { return true }
         let isEdit = first == UInt8(ascii: "+") || first == UInt8(ascii: "^")
-        let names = list.utf8.dropFirst(isEdit ? 1 : 0)
-            .split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        // A comma too many, at the end say, stands for nothing.
+        let names = list.utf8.dropFirst(isEdit ? 1 : 0).split(separator: UInt8(ascii: ","))
+        guard isEdit || !names.isEmpty else { return false }
         return names.allSatisfy { name in
-            guard !name.isEmpty else { return false }
-            return all.contains {
+            all.contains {
                 allowsPatterns
                     ? Patterns.matches(Substring(name), $0) : $0.utf8.elementsEqual(name)
             }

@@ -96,7 +96,7 @@ extension ValueForm {
             guard let word = line.take(), !word.isEmpty else {
                 throw ValueMistake("\(row.name) missing argument.")
             }
-            return [try Self.expandedHome(word, context)]
+            return [word.lowercased() == "none" ? "none" : try Self.expandedHome(word, context)]
         case .eventLog:
             if let word = line.next, word.hasPrefix("unix:/") || word.hasPrefix("fd:") {
                 return [line.take() ?? ""]
@@ -306,9 +306,11 @@ extension ValueForm {
         _ line: inout ConfigLine.Arguments,
         _ row: KeywordRow
     ) throws(ValueMistake) -> String {
-        let words = line.takeAll()
-        for word in words where !["none", "touch-required", "verify-required"].contains(word) {
-            throw ValueMistake("unsupported \(row.name) option \(word)")
+        let written = line.takeAll()
+        let words = written.map { $0.lowercased() }
+        for (word, text) in zip(words, written)
+        where !["none", "touch-required", "verify-required"].contains(word) {
+            throw ValueMistake("unsupported \(row.name) option \(text)")
         }
         let required = ["touch-required", "verify-required"].filter(words.contains)
         return required.isEmpty ? "none" : required.joined(separator: " ")
@@ -338,7 +340,6 @@ extension ValueForm {
     private static func isUserPattern(_ word: String) -> Bool {
         guard !word.isEmpty else { return false }
         guard let at = word.lastIndex(of: "@") else { return true }
-        let host = String(word[word.index(after: at)...])
-        return !host.isEmpty && !NumericAddress.isInconsistent(host)
+        return AddressPatterns.entries(String(word[word.index(after: at)...])) != nil
     }
 }

@@ -13,7 +13,8 @@ extension ServerListing {
         var result = Contradictions()
         for name in ["AuthorizedKeysCommand", "AuthorizedPrincipalsCommand"] {
             let isSet = value(name) ?? "none" != "none"
-            if isSet, value(name + "User") ?? "none" == "none" {
+            // A user `none` lets the server start; its command is not run.
+            if isSet, value(name + "User") == nil {
                 result.errors.append("\(name) set without \(name)User")
             }
         }

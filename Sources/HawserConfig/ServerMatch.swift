@@ -70,7 +70,12 @@ enum ServerCriterion: Sendable {
             guard names.contains(criterion) else {
                 throw ValueMistake("Unsupported Match attribute \(name)")
             }
-            guard let argument = attached ?? rest.popFirst(), !argument.isEmpty else {
+            // Blanks may stand around the equals sign.
+            var argument = attached ?? rest.popFirst() ?? ""
+            let isApart = attached == nil && argument.hasPrefix("=")
+            if isApart { argument.removeFirst() }
+            if argument.isEmpty, isApart || attached != nil { argument = rest.popFirst() ?? "" }
+            guard !argument.isEmpty else {
                 throw ValueMistake("Missing Match criteria for \(name)")
             }
             result.append(try Self(criterion, argument))
@@ -97,8 +102,8 @@ enum ServerCriterion: Sendable {
             }
             self = .localPort(port)
         default:
-            if let bad = list.first(where: NumericAddress.isInconsistent) {
-                throw ValueMistake("Invalid Match address argument '\(bad)'")
+            guard AddressPatterns.entries(argument) != nil else {
+                throw ValueMistake("Invalid Match \(name) argument '\(argument)'")
             }
             self = name == "address" ? .address(list) : .localAddress(list)
         }

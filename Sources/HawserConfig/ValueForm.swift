@@ -167,6 +167,7 @@ extension ValueForm {
             // Of several equals signs none belongs to a client's command.
             if !context.isServer { rest = rest.drop { " \t=".contains($0) } }
             guard !rest.isEmpty else { throw ValueMistake("Missing argument.") }
+            if context.isServer, rest.lowercased() == "none" { return ["none"] }
             return [String(rest)]
         case .words(let limit): return try Self.words(&line, row, limit: limit)
         case .wordsApart: return try Self.words(&line, row, limit: 1000)
@@ -287,7 +288,9 @@ extension ValueForm {
             throw ValueMistake("missing time value.")
         }
         // sshd knows no `none` but where it shows one.
-        if word == "none", !context.isServer || none == "none" { return none }
+        if context.isServer ? none == "none" && word.lowercased() == none : word == "none" {
+            return none
+        }
         guard let seconds = TimeSpan.seconds(word) else {
             throw ValueMistake("invalid time value.")
         }

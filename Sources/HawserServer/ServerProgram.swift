@@ -88,7 +88,9 @@ package struct ServerProgram {
         }
         let settings = configuration.globalSettings
         tellOfMissingLibraries(settings)
-        if options.debugLevel == 0, !options.isQuiet { log.level = settings.logLevel }
+        if options.debugLevel == 0, !options.isQuiet, !options.tests, !options.testsExtended {
+            log.level = settings.logLevel
+        }
         log.overrides = LogOverrides(settings.words("logverbose"), program: "sshd")
         if options.printsOnly { return show(configuration) }
         if !options.explanationSpecification.isEmpty { return explain(configuration) }

@@ -36,7 +36,7 @@ package struct ServerSettings: Equatable, Sendable {
 
     /// A value that is not `none`.
     func given(_ keyword: String) -> String? {
-        first(keyword).flatMap { $0 == "none" || $0.isEmpty ? nil : $0 }
+        first(keyword).flatMap { $0.isEmpty || $0.lowercased() == "none" ? nil : $0 }
     }
 
     func isYes(_ keyword: String, default value: Bool) -> Bool {
@@ -54,7 +54,9 @@ package struct ServerSettings: Equatable, Sendable {
 
     /// Blank-separated words of every line of a keyword.
     func words(_ keyword: String) -> [String] {
-        all(keyword).flatMap { $0.split(separator: " ").map(String.init) }.filter { $0 != "none" }
+        all(keyword).flatMap { $0.split(separator: " ").map(String.init) }.filter {
+            $0.lowercased() != "none"
+        }
     }
 }
 

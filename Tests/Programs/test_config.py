@@ -604,6 +604,30 @@ def test_files_of_the_server(line, tmp_path, host_key):
 
 
 @pytest.mark.parametrize("line", [
+    "Ciphers aes128-ctr,", "Ciphers ,aes128-ctr,,aes256-ctr", "MACs hmac-sha2-256,", "KexAlgorithms curve25519-sha256,",
+    "HostKeyAlgorithms ssh-ed25519,", "PubkeyAcceptedAlgorithms ssh-ed25519,,rsa-sha2-256", "KexAlgorithms ,",
+    "ForceCommand NONE", "ForceCommand none x", "VersionAddendum None", "AuthorizedPrincipalsFile NONE",
+    "UnusedConnectionTimeout NONE", "PubkeyAuthOptions TOUCH-Required", "LogLevel DEBUG3",
+    "AuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser none",
+    "DenyUsers u@10.0.0.0/8,192.168.0.0/16", "DenyUsers u@10.0.0.0/8,192.168.0.1/16", "AllowUsers u@a,", "AllowUsers u@!",
+    "Match address 10.0.0.5,\nBanner /b", "Match address 10.*,!\nBanner /b", "Match address 10.0.0.5\nBanner /b",
+    "Match localaddress 127.0.0.1,\nBanner /b", "Match user= root\nBanner /b", "Match user =root\nBanner /b",
+    "Match user = root host=h\nBanner /b", "Match user=\nBanner /b", "Match user root,\nBanner /b",
+])
+def test_odd_values_of_the_server(line, tmp_path, host_key):
+    """Commas too many, `none` in every spelling, blanks around an equals sign."""
+    (tmp_path / "c").write_text(f"HostKey {host_key}\n{line}\n")
+    keyword = "banner" if "Banner" in line else line.split()[0].lower()
+
+    def outcome(suite):
+        result = run([suite.sshd, "-T", "-f", tmp_path / "c", "-C", "user=root,host=h,addr=10.0.0.5,laddr=127.0.0.1,lport=22"])
+        said = result.stderr if result.returncode == 0 else b""
+        return result.returncode, said, [text for text in result.stdout.split(b"\n") if text.startswith(f"{keyword} ".encode())]
+
+    assert outcome(OURS) == outcome(OPENSSH)
+
+
+@pytest.mark.parametrize("line", [
     'LocalCommand = = a "b" # c', '"LocalCommand" = a', "RemoteCommand==a", '"ProxyCommand"= a=b', "KnownHostsCommand  =a",
 ])
 def test_equals_signs_before_a_command(line):

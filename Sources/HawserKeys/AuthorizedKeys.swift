@@ -315,8 +315,15 @@ package struct AuthorizedKeysLine: Sendable {
             // A line without options is better told what its key lacks.
             throw KeyType(name: String(options)) == nil ? error : keyError
         }
+        let parsed: AuthorizedKeyOptions
+        do {
+            parsed = try AuthorizedKeyOptions(parsing: options)
+        } catch {
+            guard case .invalidFormat(let reason) = error else { throw error }
+            throw .badOptions(of: key.key, reason)
+        }
         return AuthorizedKeysLine(
-            options: try AuthorizedKeyOptions(parsing: options),
+            options: parsed,
             optionsText: String(options),
             key: key.key,
             comment: key.comment

@@ -16,6 +16,8 @@ package struct CertificateOptions: Equatable, Sendable {
     package var permitsPortForwarding = false
     package var permitsTerminal = false
     package var permitsUserRC = false
+    /// Extensions that mean nothing here; worth a line in the log.
+    package var unknownExtensions: [String] = []
 
     /// Reads the options of a user certificate. Throws for a critical option that we do not know
     /// or that stands twice, and for one whose data is malformed; unknown extensions are no matter.
@@ -52,7 +54,9 @@ package struct CertificateOptions: Equatable, Sendable {
             try Self.expectEmpty(option)
             requiresUserPresence = false
             return
-        default: return
+        default:
+            unknownExtensions.append(option.name)
+            return
         }
         try Self.expectEmpty(option)
         self[keyPath: field] = true

@@ -19,11 +19,12 @@ package struct AccessRules: Equatable, Sendable {
         host: String?,
         address: String
     ) -> String? {
-        func matches(_ rule: String) -> Bool {
+        func matches(_ rule: String) -> Bool? {
             Self.matches(rule, user: user, host: host, address: address)
         }
-        if denyUsers.contains(where: matches) { return "listed in DenyUsers" }
-        if !allowUsers.isEmpty, !allowUsers.contains(where: matches) {
+        // A rule that cannot be read lets nobody in.
+        if denyUsers.contains(where: { matches($0) != false }) { return "listed in DenyUsers" }
+        if !allowUsers.isEmpty, !allowUsers.contains(where: { matches($0) == true }) {
             return "not listed in AllowUsers"
         }
         guard !denyGroups.isEmpty || !allowGroups.isEmpty else { return nil }
@@ -42,12 +43,12 @@ package struct AccessRules: Equatable, Sendable {
         patterns.contains { pattern in groups.contains { Pattern.matches(pattern, $0) } }
     }
 
-    /// `USER`, or `USER@HOST` with a host's name, address or network.
-    static func matches(_ rule: String, user: String, host: String?, address: String) -> Bool {
+    /// `USER`, or `USER@HOST` with a list of hosts' names, addresses or networks. Nil for a list
+    /// that cannot be read.
+    static func matches(_ rule: String, user: String, host: String?, address: String) -> Bool? {
         guard let at = rule.lastIndex(of: "@") else { return Pattern.matches(rule, user) }
         let hostRule = String(rule[rule.index(after: at)...])
         guard Pattern.matches(rule[..<at], user) else { return false }
-        if AddressPatterns.verdict([hostRule], address) == true { return true }
-        return host.map { Pattern.listContains(hostRule.lowercased(), $0.lowercased()) } ?? false
+        return AddressPatterns.contains(hostRule, host: host, address: address)
     }
 }

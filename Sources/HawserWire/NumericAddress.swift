@@ -25,7 +25,7 @@ package enum NumericAddress {
         guard parts.count == 4 else { return nil }
         var result: [UInt8] = []
         for part in parts {
-            guard part.count <= 3, let value = UInt8(part) else { return nil }
+            guard part.count <= 3, part.first != "+", let value = UInt8(part) else { return nil }
             result.append(value)
         }
         return result

@@ -42,10 +42,17 @@ struct AccessRulesTests {
         arguments: [
             ("anna@192.0.2.7", true), ("anna@192.0.2.*", true), ("anna@192.0.2.0/24", true),
             ("anna@198.51.100.0/24", false), ("bert@192.0.2.7", false), ("a*@192.0.2.?", true),
+            ("anna@10.0.0.1,192.0.2.7", true), ("anna@*,!192.0.2.7", false), ("anna@*,", false),
         ]
     )
     func hosts(rule: String, isAllowed: Bool) {
         #expect((refusal("anna") { $0.allowUsers = [rule] } == nil) == isAllowed)
+    }
+
+    @Test("A rule that cannot be read lets nobody in", arguments: ["*,", "192.0.2.1/24", "!"])
+    func unreadable(hosts: String) {
+        #expect(refusal("anna") { $0.denyUsers = ["anna@" + hosts] } == "listed in DenyUsers")
+        #expect(refusal("anna") { $0.allowUsers = ["anna@" + hosts] } == "not listed in AllowUsers")
     }
 
     @Test("Groups are asked after users, and denied before they are allowed")

@@ -46,6 +46,50 @@ def test_root(suite, policy, line, key_in, serve, key):
 
 
 @BOTH
+@pytest.mark.parametrize("names", ["yes", "no"])
+def test_where_a_key_may_come_from(suite, names, serve, ready, key):
+    """A negated name keeps out whose address is listed; a list that cannot be read permits nobody."""
+    name, home = ready
+    peer = serve(suite, f"UseDNS {names}", in_home(home), user=name)
+    for allowed, line in (
+        (True, 'from="127.0.0.1"'), (True, 'from="10.0.0.0/8,127.0.0.0/8"'), (names == "yes", 'from="LOCALHOST"'),
+        (names == "no", 'from="!localhost,127.0.0.1"'), (names == "no", 'from="127.0.0.1,!LOCAL*"'), (False, 'from="!127.0.0.1,*"'),
+        (False, 'from="127.0.0.1/8"'), (False, 'from="*,10.0.0.1/8"'), (False, 'from="*,!10.0.0.1/8"'),
+        (False, 'from="127.0.0.1,"'), (False, 'from=""'), (False, 'from="*,!"'), (False, 'from="127.0.0.+1"'),
+    ):
+        own(name, home / ".ssh/keys", f"{line} {public(key)}", 0o600)
+        result = ssh(peer, key, "echo in")
+        assert (result.stdout == b"in\n") == allowed, (line, peer.log_text())
+
+
+@BOTH
+def test_principals_are_of_authorities_alone(suite, serve, ready, key):
+    name, home = ready
+    peer = serve(suite, "LogLevel DEBUG1", in_home(home), user=name)
+    for line, reason in (
+        (f'principals="{name}"', "principals on non-CA key"),
+        (f'from="10.0.0.1",principals="{name}"', "principals on non-CA key"),
+        ("no-such-option", "bad key options: unknown key option"),
+        ('tunnel="x"', "bad key options: invalid tun device"),
+    ):
+        own(name, home / ".ssh/keys", f"{line} {public(key)}", 0o600)
+        assert ssh(peer, key, "echo in").returncode == 255, line
+        wait_until(lambda: f"/.ssh/keys:1: {reason}" in peer.log_text(), peer.log_text())
+
+
+@BOTH
+@pytest.mark.parametrize("hosts,listed", [
+    ("127.0.0.1,10.0.0.1", True), ("10.0.0.0/8,127.0.0.0/8", True), ("10.0.0.1,10.0.0.2", False),
+    ("*,!127.0.0.1", False), ("!10.0.0.1,127.*", True),
+])
+@pytest.mark.parametrize("keyword", ["AllowUsers", "DenyUsers"])
+def test_several_hosts_of_a_user(suite, keyword, hosts, listed, serve, ready, key):
+    name, home = ready
+    peer = serve(suite, f"{keyword} {name}@{hosts}", in_home(home), user=name)
+    assert (ssh(peer, key, "echo in").stdout == b"in\n") == (listed == (keyword == "AllowUsers")), peer.log_text()
+
+
+@BOTH
 @pytest.mark.parametrize("word,wanted", [("yes", True), ("no", False)])
 def test_empty_passwords(suite, word, wanted, serve, ready, askpass):
     name, _ = ready

@@ -72,10 +72,22 @@ struct AuthorizedKeyFiles {
         _ key: PublicKey
     ) -> AuthorizedKeysMatch? {
         let file = AuthorizedKeys(contents: contents)
+        for (number, error) in file.errors {
+            guard case .badOptions(let other, _) = error,
+                other == key || other == key.certificate?.signatureKey
+            else { continue }
+            log.debug("\(path):\(number): \(error)")
+        }
         for (number, entry) in file.entries(for: key) {
             let place = "\(path):\(number)"
             if key.certificate != nil {
                 if let match = certificateMatch(key, entry, place) { return match }
+                continue
+            }
+            // Who lists principals means an authority, and not this key itself.
+            if entry.options.principals != nil {
+                log.debug("\(place): principals on non-CA key")
+                log.error(Self.refused)
                 continue
             }
             if isRefused(entry.options, place) { continue }
@@ -147,6 +159,9 @@ struct AuthorizedKeyFiles {
         description: String
     ) -> AuthorizedKeysMatch? {
         guard let ofCertificate = valid.options else { return nil }
+        for name in ofCertificate.unknownExtensions {
+            log.info("Certificate extension \"\(name)\" is not supported")
+        }
         if let networks = ofCertificate.sourceAddresses,
             AddressPatterns.verdict(networks, peer.address) != true
                 || networks.contains(where: NumericAddress.isInconsistent)
@@ -188,14 +203,8 @@ struct AuthorizedKeyFiles {
             return Self.refused
         }
         guard let from = options.from else { return nil }
-        let list = from.split(separator: ",").map(String.init)
-        if let verdict = AddressPatterns.verdict(list, peer.address) {
-            return verdict ? nil : wrongHost(place, from)
-        }
-        if let hostName, Pattern.listContains(from.lowercased(), hostName.lowercased()) {
-            return nil
-        }
-        return wrongHost(place, from)
+        let isListed = AddressPatterns.contains(from, host: hostName, address: peer.address)
+        return isListed == true ? nil : wrongHost(place, from)
     }
 
     private func wrongHost(_ place: String, _ required: String) -> String {

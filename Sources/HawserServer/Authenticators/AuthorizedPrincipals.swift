@@ -28,8 +28,10 @@ struct AuthorizedPrincipals {
             omittingEmptySubsequences: false
         )
         for (index, bytes) in lines.enumerated() {
-            let text = trimmed(String(decoding: bytes, as: UTF8.self))
-            guard !text.isEmpty, !text.hasPrefix("#") else { continue }
+            // A comment begins anywhere, within a word and within quotes.
+            let line = bytes.prefix { $0 != UInt8(ascii: "#") }
+            let text = trimmed(String(decoding: line, as: UTF8.self))
+            guard !text.isEmpty else { continue }
             // What stands before the last blank are options.
             var name = text
             var options: Substring = ""
@@ -57,12 +59,6 @@ struct AuthorizedPrincipals {
 
     private static func trimmed(_ text: some StringProtocol) -> Substring {
         var text = Substring(text)
-        if let comment = text.firstIndex(of: "#"),
-            comment == text.startIndex
-                || text[text.index(before: comment)] == " "
-        {
-            text = text[..<comment]
-        }
         while let last = text.last, last == " " || last == "\t" || last == "\r" {
             text.removeLast()
         }

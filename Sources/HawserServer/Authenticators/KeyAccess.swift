@@ -113,7 +113,7 @@ struct KeyAccess {
         if let pattern = settings.given("authorizedprincipalsfile"),
             let found = files.principals(certificate.principals, pattern: pattern)
         {
-            log.debug("\(found.path):\(found.match.line): matched principal")
+            log.debug3("\(found.path):\(found.match.line): matched principal")
             return found.match
         }
         guard let command = settings.given("authorizedprincipalscommand"),

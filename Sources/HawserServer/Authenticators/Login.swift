@@ -52,7 +52,7 @@ extension Monitor {
     /// Takes the user's name: looks up the account, applies the rules, starts PAM.
     func beginLogin(_ name: String) {
         // `user:style` names a style of authentication.
-        let accountName = name.split(separator: ":").first.map(String.init) ?? name
+        let accountName = String(Substring(name.utf8.prefix { $0 != UInt8(ascii: ":") }))
         let found = Accounts.named(accountName)
         var criteria = ConnectionCriteria(peer: start.peer, host: hostName)
         criteria.user = accountName

@@ -132,7 +132,8 @@ extension SessionProcess {
     ) throws(PrivilegeError) {
         let tokens = Tokens(["h": user.home, "u": user.name, "U": String(user.uid)])
         guard let path = tokens.expand(pattern), path.hasPrefix("/") else {
-            throw PrivilegeError(call: "chroot path does not begin at root", errno: 22)
+            log.fatal("chroot path does not begin at root")
+            throw PrivilegeError(call: told, errno: 22)
         }
         var parts = [path]
         while let part = parts.last, part != "/" { parts.append(Files.parent(of: part)) }

@@ -111,9 +111,18 @@ extension AgentRequest {
         do {
             var reader = WireReader(message)
             self = try Self.read(from: &reader)
-            try reader.expectEnd()
+            if !ignoresRest { try reader.expectEnd() }
         } catch {
             throw AgentError(error)
+        }
+    }
+
+    /// Whether bytes behind the last field do no harm. They might be constraints of a key, or part of
+    /// a passphrase, so these must end where they say.
+    private var ignoresRest: Bool {
+        switch self {
+        case .identities, .sign, .remove, .removeAll, .removeAllRSA: true
+        default: false
         }
     }
 

@@ -211,8 +211,9 @@ package struct AgentServer {
     }
 
     private func expiry(_ constraints: KeyConstraints, _ now: AgentMoment) -> UInt64? {
-        let seconds = constraints.lifetimeSeconds ?? options.defaultLifetimeSeconds
-        guard let seconds, seconds > 0 else { return nil }
+        // A lifetime of no seconds is over at once.
+        if let seconds = constraints.lifetimeSeconds { return now.adding(seconds: seconds) }
+        guard let seconds = options.defaultLifetimeSeconds, seconds > 0 else { return nil }
         return now.adding(seconds: seconds)
     }
 
@@ -436,8 +437,9 @@ package struct AgentServer {
     /// What the flags of a request ask of an RSA key; others sign in their one way.
     private static func algorithm(for key: PublicKey, flags: UInt32) -> String? {
         guard key.type.plain == .rsa else { return nil }
-        if flags & 4 != 0 { return SignatureAlgorithm.rsaSHA512.name }
+        // Who sets both gets the first, as from OpenSSH.
         if flags & 2 != 0 { return SignatureAlgorithm.rsaSHA256.name }
+        if flags & 4 != 0 { return SignatureAlgorithm.rsaSHA512.name }
         return SignatureAlgorithm.rsaSHA1.name
     }
 }

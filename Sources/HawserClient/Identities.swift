@@ -329,7 +329,7 @@ final class Identities {
         var constraints = KeyConstraints()
         constraints.confirms = wish.mode == .confirm
         if key.type.isSecurityKey { constraints.securityKeyProvider = securityKeyProvider }
-        constraints.lifetimeSeconds = wish.seconds.flatMap { UInt32(exactly: $0) }
+        constraints.lifetimeSeconds = wish.seconds.flatMap { $0 == 0 ? nil : UInt32(exactly: $0) }
         do throws(AgentConnection.Failure) {
             try agent.carryOut(.add(named, constraints))
             log.debug("identity added to agent: \(file)")

@@ -227,7 +227,7 @@ extension AuthorizedKeyOptions.Forward {
     }
 }
 
-/// A date, with or without a time of day: `YYYYMMDD[HHMM[SS]][Z]`.
+/// A date, with or without a time of day: `YYYYMMDD[HHMM[SS]][Z]`, or `UTC` for the `Z`.
 package struct TimeSpecification: Equatable, Sendable, Comparable {
     package let year: Int
     package let month: Int
@@ -240,8 +240,9 @@ package struct TimeSpecification: Equatable, Sendable, Comparable {
 
     package init?(_ text: some StringProtocol) {
         var digits = Array(text.utf8)
-        let isUTC = digits.last == UInt8(ascii: "Z") || digits.last == UInt8(ascii: "z")
-        if isUTC { digits.removeLast() }
+        let zone = ["Z", "UTC"].first { String(text).asciiLowercased.hasSuffix($0.asciiLowercased) }
+        let isUTC = zone != nil
+        digits.removeLast(zone?.utf8.count ?? 0)
         guard [8, 12, 14].contains(digits.count),
             digits.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") })
         else { return nil }

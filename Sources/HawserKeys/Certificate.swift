@@ -66,7 +66,7 @@ package final class Certificate: Sendable {
     package let signedBytes: [UInt8]
 
     /// How many principals a certificate may name.
-    static let maximumPrincipals = 256
+    package static let maximumPrincipals = 256
     static let maximumOptions = 256
 
     /// Reads what follows the key's own fields; `whole` is the certificate from its first byte.

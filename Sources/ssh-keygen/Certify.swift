@@ -49,6 +49,9 @@ private func principals(_ arguments: Arguments) -> [String] {
     guard let list = arguments.principals else { return [] }
     let names = list.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     if names.contains("") { fatal("Empty principal name") }
+    if names.count > Certificate.maximumPrincipals {
+        fatal("Too many certificate principals specified")
+    }
     return names
 }
 

@@ -254,7 +254,7 @@ private struct Specification {
         let first = number(parts.first ?? "")
         let last = parts.count > 1 ? number(parts[1]) : first
         if last < first { fatal("\(place): invalid serial range \(first):\(last)") }
-        if last == 0 { fatal("update_krl_from_file: revoke serial failed") }
+        if first == 0 { fatal("update_krl_from_file: revoke serial failed") }
         return first...last
     }
 

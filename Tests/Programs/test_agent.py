@@ -4,6 +4,7 @@
 Runs against OpenSSH as well (HAWSER_UNDER_TEST=openssh), but for what came after its 9.2.
 """
 import asyncio
+import base64
 import os
 import pathlib
 import re
@@ -15,6 +16,7 @@ import time
 
 import paramiko
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from conftest import OPENSSH, OURS, UNDER_TEST, make_key, run, wait_until
 
 KINDS = ("ed25519", "ecdsa", "rsa")
@@ -510,6 +512,36 @@ def test_nonsense_is_refused(start_agent, message):
     agent = start_agent()
     assert agent.raw(message) == b"\x05"
     assert agent.raw(b"\x0b") == b"\x0c\0\0\0\0"
+
+
+def test_odd_requests_are_answered_as_by_openssh(start_agent, tmp_path):
+    """Both flags of RSA, unknown flags, bytes behind the last field, and a lifetime of nothing."""
+    def string(content):
+        return struct.pack(">I", len(content)) + content
+
+    pairs = {kind: make_key(tmp_path, kind, kind) for kind in ("rsa", "ed25519")}
+    blobs = {kind: base64.b64decode(path.with_name(path.name + ".pub").read_text().split()[1])
+             for kind, path in pairs.items()}
+    secret = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
+    public = secret.public_key().public_bytes_raw()
+    blob = string(b"ssh-ed25519") + string(public)
+    fields = string(b"ssh-ed25519") + string(public) + string(b"s" * 32 + public) + string(b"comment")
+
+    def sign(blob, flags, behind=b""):
+        return b"\x0d" + string(blob) + string(b"data") + struct.pack(">I", flags) + behind
+
+    messages = [sign(blobs["rsa"], flags) for flags in (0, 1, 2, 4, 6, 8, 0xFFFFFFFF)]
+    messages += [sign(blobs[kind], 0, b"behind") for kind in pairs]
+    messages += [b"\x0bx", b"\x19" + fields + b"\x01\0\0\0\0", sign(blob, 0), b"\x0b",
+                 b"\x19" + fields + b"\x01\0\0\0\x09", sign(blob, 0), b"\x12" + string(blob) + b"x", b"\x0b",
+                 b"\x12" + string(blob), b"\x13x", b"\x0b"]
+    answers = []
+    for suite in (UNDER_TEST, OPENSSH):
+        agent = start_agent(suite)
+        for path in pairs.values():
+            assert agent.add(OPENSSH, path).returncode == 0
+        answers.append([agent.raw(message) for message in messages])
+    assert answers[0] == answers[1]
 
 
 @ours_alone

@@ -47,7 +47,7 @@ ODD = r"""
 (cat kh; echo 'broken ssh-ed25519 AAAAC3Nza') > kh_cut
 printf '%s c\001\033[0m\351\303\251x\n' "$(cut -d' ' -f1,2 k_ed25519.pub)" > odd.pub
 cp k_ed25519 bare; cp k_ed25519 open; chmod 644 open; cp k_rsa pem; ssh-keygen -q -p -m PEM -N secret -f pem
-ln -s bare link; ln -s kh kh_link; cp k_rsa.pub bare_other; mkdir full; cp bare full/key
+printf 'serial: 0-3\n' > spec_zero; ln -s bare link; ln -s kh kh_link; cp k_rsa.pub bare_other; mkdir full; cp bare full/key
 printf '%s\n# c\n\n' "$(plain k_rsa)" > revoked; cp revoked revoked_bad; echo "x $(plain k_ecdsa)" >> revoked_bad
 """
 
@@ -128,6 +128,9 @@ KEYGEN = r"""
 -s ca -I id -V 20200101:20200101 k_rsa.pub
 -s ca -I id -V -1w:+1d k_rsa.pub
 -s ca -I id -V 20200101000000Z:20300101Z k_rsa.pub
+-s ca -I id -V 20200101UTC:20300101120000utc k_rsa.pub
+-s ca -I id -V 20200101:20300101GMT k_rsa.pub
+-s ca -I id -n $(seq -s, 257) k_rsa.pub
 -s ca -I id -V 0x10:0xffffffffffffffff k_rsa.pub
 -s ca -I id -V always:20300101 k_rsa.pub
 -s ca -I id -n a k_ed25519-cert.pub
@@ -135,6 +138,7 @@ KEYGEN = r"""
 -k -f out spec2
 -k -f out k_rsa.pub k_ed25519-cert.pub
 -k -u -f krl k_rsa.pub
+-k -q -f out -s ca.pub spec_zero
 -k -f out -z 99 k_rsa.pub
 -k -f out
 -Q -f krl k_ed25519-cert.pub

@@ -251,12 +251,17 @@ package struct LocalFileSystem: ServerFileSystem {
     }
 
     package func canonical(_ path: [UInt8]) throws(Status) -> [UInt8] {
+        try canonical(path, links: 40)
+    }
+
+    /// `links`: how many links to nowhere may be followed one after the other.
+    private func canonical(_ path: [UInt8], links: Int) throws(Status) -> [UInt8] {
         let (result, found) = FileCalls.canonical(path)
         if result == 0 { return found }
         if result == -20, path.last == UInt8(ascii: "/") {
             // A file is what it is with a slash behind it, too.
             let end = path.lastIndex { $0 != UInt8(ascii: "/") } ?? 0
-            return try canonical(Array(path[...end]))
+            return try canonical(Array(path[...end]), links: links)
         }
         guard result == -2 else { throw Status(errorNumber: -result) }
         // The last part may be missing; what is before it may not, nor what is to be a directory.
@@ -271,6 +276,12 @@ package struct LocalFileSystem: ServerFileSystem {
         guard !name.isEmpty, name != [46], name != [46, 46] else { throw .noSuchFile }
         let (status, directory) = FileCalls.canonical(parent)
         try check(status)
+        // What is not there may be where a link points to.
+        let (linked, target) = FileCalls.readLink(path)
+        if linked >= 0 {
+            guard links > 0 else { throw .noSuchFile }
+            return try canonical(RemotePath.join(directory, target), links: links - 1)
+        }
         return directory == [UInt8(ascii: "/")]
             ? directory + name : directory + [UInt8(ascii: "/")] + name
     }

@@ -119,7 +119,8 @@ struct Command {
             if word == Array("--".utf8) { break }
             for letter in String(decoding: word.dropFirst(), as: UTF8.self) {
                 guard row.flags.contains(letter) else {
-                    throw .text("\(row.name): Invalid flag -\(PrintableText.of(Array(String(letter).utf8)))")
+                    let shown = PrintableText.of(Array(String(letter).utf8))
+                    throw .text("\(row.name): Invalid flag -\(shown)")
                 }
                 if row.verb == .list { flags.subtract(Self.overruled(by: letter)) }
                 flags.insert(letter)

@@ -77,7 +77,7 @@ struct Interpreter {
                 "Local umask: " + String(repeating: "0", count: max(0, 3 - digits.count)) + digits
             )
         case .listLocal:
-            return runShell(Array("/bin/ls ".utf8) + command.text)
+            return runShell(Array("ls ".utf8) + command.text)
         case .makeDirectory:
             let path = absolute(Words.plain(command.paths[0]))
             let attributes = Attributes(permissions: 0o777)
@@ -173,13 +173,7 @@ struct Interpreter {
     }
 
     private func changeLocalDirectory(_ command: Command) -> Bool {
-        var path = command.paths.first.map(Words.plain) ?? Array("~".utf8)
-        if path.first == UInt8(ascii: "~") {
-            let rest = path.dropFirst()
-            if rest.isEmpty || rest.first == RemotePath.slash {
-                path = Array((Environment.value("HOME") ?? User.current?.home ?? "/").utf8) + rest
-            }
-        }
+        let path = Words.plain(tildeExpanded(command.paths.first ?? Array("~".utf8)))
         let result = FileCalls.changeDirectory(path)
         if result == 0 { return true }
         screen.fail(

@@ -175,7 +175,7 @@ extension Interpreter {
         return isGood
     }
 
-    private func tildeExpanded(_ pattern: [UInt8]) -> [UInt8] {
+    func tildeExpanded(_ pattern: [UInt8]) -> [UInt8] {
         guard pattern.first == UInt8(ascii: "~") else { return pattern }
         let end = pattern.firstIndex(of: RemotePath.slash) ?? pattern.count
         let name = String(decoding: pattern[1..<end], as: UTF8.self)

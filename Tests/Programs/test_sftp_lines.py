@@ -37,6 +37,9 @@ cd link
 cd dlink;pwd
 lcd sub;lpwd
 lcd nothere
+lcd ~root;lpwd
+lcd ~/l/sub;lpwd
+lls -d nothere sub
 lls
 !echo hi
 !false

@@ -335,3 +335,20 @@ def test_paramiko(tmp_path):
     assert client.readlink(str(tmp_path / "link")) == "file"
     assert client.lstat(str(tmp_path / "link")).st_mode & 0o170000 == 0o120000
     client.close()
+
+
+@pytest.mark.parametrize("path,real", [
+    ("file/", "file"), ("nothere", "nothere"), ("nothere/", None), ("nothere/x", None), ("link", "file"),
+    ("dangling", "nowhere"), ("twice", "nowhere"), ("loop", None), ("away", None), ("folder/../nothere", "nothere"),
+])
+def test_realpath_of_what_is_not_there(raw, tmp_path, path, real):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    for link, target in (("link", "file"), ("dangling", "nowhere"), ("twice", tmp_path / "dangling"),
+                         ("loop", "loop"), ("away", "nowhere/x")):
+        (tmp_path / link).symlink_to(target)
+    answer = raw.ask(16, string(os.fsencode(tmp_path / path) + (b"/" if path.endswith("/") else b"")))
+    if real is None:
+        assert status(answer) != 0
+    else:
+        assert name(answer) == os.fsencode(tmp_path / real)

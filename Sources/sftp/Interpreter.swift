@@ -77,7 +77,7 @@ struct Interpreter {
                 "Local umask: " + String(repeating: "0", count: max(0, 3 - digits.count)) + digits
             )
         case .listLocal:
-            return runShell(Array("ls ".utf8) + command.text)
+            _ = runShell(Array("ls ".utf8) + command.text)
         case .makeDirectory:
             let path = absolute(Words.plain(command.paths[0]))
             let attributes = Attributes(permissions: 0o777)

@@ -102,10 +102,10 @@ extension Interpreter {
         let isTree = isTree(command)
         let matches = try Glob(.local).matches(tildeExpanded(command.paths[0]))
         guard matches.first?.attributes != nil else {
-            screen.fail(
-                "stat \(shown(matches.first?.path ?? command.paths[0])): "
-                    + SystemError.reason(2)
-            )
+            let path = matches.first?.path ?? command.paths[0]
+            let (result, _) = FileCalls.status(path, followingLinks: false)
+            let reason = SystemError.reason(result < 0 ? Int32(-result) : 2)
+            screen.fail("stat \(shown(path)): \(reason)")
             return false
         }
         let target = command.paths.count > 1 ? absolute(Words.plain(command.paths[1])) : nil

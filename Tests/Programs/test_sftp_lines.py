@@ -38,8 +38,9 @@ cd dlink;pwd
 lcd sub;lpwd
 lcd nothere
 lcd ~root;lpwd
-lcd ~/l/sub;lpwd
-lls -d nothere sub
+put a/
+put a/x
+lls -d nothere sub;pwd
 lls
 !echo hi
 !false

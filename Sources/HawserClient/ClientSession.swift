@@ -26,6 +26,9 @@ final class ClientSession: ClientChannel {
     private var requestedSize: WindowSize?
     /// Requests that the peer has not answered, in order.
     private var awaitedAnswers: [Awaited] = []
+    /// The input is a file, and so much of it was read before the channel was open.
+    private var isFileInput = false
+    private var earlyByteCount = 0
     /// What a terminal types in answer to `~C`; nil when nothing is asked.
     var commandLine: [UInt8]?
 
@@ -76,13 +79,21 @@ final class ClientSession: ClientChannel {
 
     /// Sends its requests before the channel is open, and for a subsystem its input: sftp and scp
     /// have pipes of their own, while other descriptors may be someone else's too and stay as they
-    /// are until the user is in.
+    /// are until the user is in. A file's place can be put back.
     func startEarly(_ loop: ClientLoop) {
         hasStarted = true
         start(loop)
-        guard request.isSubsystem, !Descriptor.isTerminal(descriptors.input) else { return }
+        guard !request.wantsTerminal else { return }
+        isFileInput = Files.status(of: descriptors.input)?.isRegular == true
+        guard isFileInput || request.isSubsystem && !Descriptor.isTerminal(descriptors.input)
+        else { return }
         markOpen()
         attach(loop)
+    }
+
+    /// Nobody has had what was read: whoever has the file too reads it.
+    func giveBackInput() {
+        if isFileInput { Descriptor.moveBack(descriptors.input, byteCount: earlyByteCount) }
     }
 
     private func attach(_ loop: ClientLoop) {
@@ -231,6 +242,7 @@ final class ClientSession: ClientChannel {
     // MARK: Typing
 
     override func tookInput(_ count: Int, _ loop: ClientLoop) {
+        if !isRunning { earlyByteCount += count }
         guard escapes != nil else {
             guard hasTerminal else { return super.tookInput(count, loop) }
             let typed = Array(loop.buffer[0..<count])

@@ -270,6 +270,9 @@ package struct ClientConnection: ~Copyable, Connection {
         return true
     }
 
+    /// Data goes out that the server may drop.
+    package var isSendingEarly: Bool { mutating get { core.early?.isUnderWay ?? false } }
+
     private mutating func sendRequest(_ payload: [UInt8], canSucceed: Bool) {
         core.transport.send(payload.rawBytes)
         if canSucceed { core.sendEarlyMessages() }

@@ -204,6 +204,11 @@ package enum Descriptor {
 
     package static func isTerminal(_ fd: Int32) -> Bool { isatty(fd) == 1 }
 
+    /// Puts the place of a file that is open back by so many bytes.
+    package static func moveBack(_ fd: Int32, byteCount: Int) {
+        _ = lseek(fd, -off_t(byteCount), SEEK_CUR)
+    }
+
     /// A copy that is not inherited. C: `fcntl(F_DUPFD_CLOEXEC)`.
     package static func duplicate(
         _ fd: Int32,

@@ -9,29 +9,38 @@ import Testing
 
 @Suite("Early sessions, docs/protocol/early-session.md, and requests behind `none`, RFC 4252 §5.1")
 struct EarlySessionTests {
-    /// Opens a session, runs a command and types 100 bytes into it, while no one is logged in yet;
-    /// the client tries `passwords`, of which the server takes "right".
+    /// Opens a session, runs a command and types some bytes into it, while no one is logged in yet;
+    /// the client tries `passwords`, of which the server takes "right". Returns how many bytes the
+    /// connection took each time.
+    @discardableResult
     private func run(
         _ pair: inout ConnectionPair,
         passwords: [String],
+        byteCount: Int = 100,
         cut: Int = .max,
         grants: Bool = true
-    ) throws {
+    ) throws -> [Int] {
+        var counts: [Int] = []
+        var typed = [UInt8](repeating: 7, count: byteCount)
+        func type(_ client: inout ClientConnection, _ id: ChannelID) {
+            counts.append(client.send(typed.rawBytes, on: id))
+            typed.removeFirst(counts[counts.count - 1])
+            if typed.isEmpty { client.sendEOF(on: id) } else { client.awaitRoom(on: id) }
+        }
         var passwords = passwords
         var hasBegun = false
         pair.client.authenticate(user: "alice")
         try pair.run(
             deliveringAtMost: cut,
             client: { client, event in
+                if case .channelWritable(let id) = event { return type(&client, id) }
                 guard case .authenticationMethods = event else { return }
                 if !hasBegun {
                     hasBegun = true
                     _ = client.beginEarlySession()
                     guard let id = client.openChannel(.session) else { return }
                     client.request(.exec(command: Array("wc".utf8)), on: id, wantReply: true)
-                    let typed = [UInt8](repeating: 7, count: 100)
-                    let sent = client.send(typed.rawBytes, on: id)
-                    if sent == 100 { client.sendEOF(on: id) }
+                    type(&client, id)
                 }
                 client.authenticatePassword(SecretBytes(Array(passwords.removeFirst().utf8)))
             },
@@ -50,6 +59,7 @@ struct EarlySessionTests {
                 }
             }
         )
+        return counts
     }
 
     @Test(
@@ -68,6 +78,34 @@ struct EarlySessionTests {
         #expect(pair.serverProgram.events.filter { $0.contains("EOF") }.count == 1)
     }
 
+    @Test(
+        "Much of it arrives once as well",
+        arguments: [["right"], ["wrong", "right"], ["wrong", "bad", "right"]],
+        [70_000, 1_000_000]
+    )
+    func much(passwords: [String], byteCount: Int) throws {
+        var pair = try ConnectionPair(earlySessionBytes: 2 << 20)
+        try run(&pair, passwords: passwords, byteCount: byteCount)
+        #expect(pair.serverProgram.received == [0: [UInt8](repeating: 7, count: byteCount)])
+        #expect(pair.serverProgram.events.filter { $0.contains("EOF") }.count == 1)
+    }
+
+    @Test("Behind a request that follows a refused one goes a beginning, and the rest at the end")
+    func messages() {
+        let payload = [UInt8](repeating: 7, count: 32 << 10)
+        var early = EarlyMessages(windowBytes: 16 << 20)
+        func adds() -> Bool { early.add(payload) }
+        #expect([adds(), adds()] == [false, false] && !early.hasRoom)
+        #expect(early.begin().count == 2 && early.hasRoom)
+        #expect([adds(), adds()] == [true, true] && early.rest.isEmpty)
+        early.drop()
+        #expect(!early.hasRoom && !early.isUnderWay)
+        #expect(early.begin().count == 2 && early.rest.count == 2 && !early.hasRoom)
+        #expect(!adds() && early.rest.count == 3)
+        early.drop()
+        #expect(early.rest.count == 5)
+    }
+
     @Test("What was sent on a session that is refused is dropped, and the connection lives")
     func refused() throws {
         var pair = try ConnectionPair(earlySessionBytes: 1 << 16)
@@ -81,8 +119,8 @@ struct EarlySessionTests {
     @Test("No more goes out early than the server allows, the rest follows")
     func bound() throws {
         var pair = try ConnectionPair(earlySessionBytes: 40)
-        try run(&pair, passwords: ["right"])
-        #expect(pair.serverProgram.received == [0: [UInt8](repeating: 7, count: 40)])
+        #expect(try run(&pair, passwords: ["wrong", "right"]) == [40, 60])
+        #expect(pair.serverProgram.received == [0: [UInt8](repeating: 7, count: 100)])
     }
 
     @Test("A server that announces nothing is sent nothing early, and takes nothing early")

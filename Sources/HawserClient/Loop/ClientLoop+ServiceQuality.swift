@@ -6,14 +6,20 @@ internal import HawserProtocol
 internal import HawserSystem
 
 extension ClientLoop {
-    /// Keeps what the system has not sent yet short while there is someone who types.
+    /// Keeps what the system has not sent yet short while there is someone who types, and while it
+    /// may be for nothing.
     func limitUnsent() {
-        guard connection.isShared != isUnsentLimited else { return }
-        isUnsentLimited.toggle()
-        Socket.setUnsentLimit(
-            dialed.output,
-            isUnsentLimited ? ConnectionLimits.sharedUnsentBytes : nil
-        )
+        let limit: Int? =
+            if connection.isSendingEarly {
+                ConnectionLimits.earlyUnsentBytes
+            } else if connection.isShared {
+                ConnectionLimits.sharedUnsentBytes
+            } else {
+                nil
+            }
+        guard limit != unsentLimit else { return }
+        unsentLimit = limit
+        Socket.setUnsentLimit(dialed.output, limit)
     }
 
     /// Marks what is sent as interactive while a session has a terminal, or the first is to have

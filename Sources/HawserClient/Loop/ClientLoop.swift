@@ -107,7 +107,8 @@ package final class ClientLoop {
 
     // What is typed, and how the network is to treat it.
     var keystrokes = Keystrokes()
-    var isUnsentLimited = false
+    /// What the system may hold unsent, in bytes; nil: as much as it likes.
+    var unsentLimit: Int?
     /// The last one set; nil before.
     var typeOfService: Int32?
 
@@ -176,6 +177,7 @@ package final class ClientLoop {
         do throws(ClientFailure) {
             try runUntilAuthenticated()
         } catch {
+            own?.giveBackInput()
             own?.release()
             throw error
         }

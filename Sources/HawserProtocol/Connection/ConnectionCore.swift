@@ -65,6 +65,7 @@ package struct ConnectionCore: ~Copyable {
             : isShared
                 ? ConnectionLimits.sharedOutputBytes : ConnectionLimits.bulkOutputBytes
         return !transport.isExchangingKeys && transport.output.count < limit
+            && early?.hasRoom ?? true
     }
 
     /// Whether so much is to be sent that nothing of the peer is read.

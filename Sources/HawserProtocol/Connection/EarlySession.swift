@@ -8,13 +8,64 @@ internal import HawserWire
 /// The messages go out behind each request for authentication that can succeed. A server that lets
 /// the user in finds them behind it; one that does not drops them, and they go out again behind the
 /// next request.
+///
+/// Behind the first request goes all that there is. Behind another, which stands behind what the
+/// server drops, only the beginning does, and the rest when the user is in.
 struct EarlyMessages {
-    /// Payloads in the order of their sending.
-    fileprivate(set) var payloads: [[UInt8]] = []
-    /// They are behind a request that the server has not answered.
-    fileprivate(set) var isUnderWay = false
+    /// Payloads in the order of their sending, and the sum of their sizes.
+    private var payloads: [[UInt8]] = []
+    private var byteCount = 0
+    /// How many of them are behind the request that the server has not answered; nil: there is none.
+    private var sentCount: Int?
+    private var haveBeenDropped = false
     /// How many bytes of data the server takes before it has opened the channel.
     let windowBytes: Int
+
+    init(windowBytes: Int) {
+        self.windowBytes = windowBytes
+    }
+
+    /// They are behind a request that the server has not answered.
+    var isUnderWay: Bool { sentCount != nil }
+
+    /// Whether data is worth making: more than a beginning only where it goes out.
+    var hasRoom: Bool {
+        byteCount < ConnectionLimits.repeatedEarlyBytes
+            || isUnderWay && !haveBeenDropped && payloads.count < ConnectionLimits.earlyMessages
+    }
+
+    /// Keeps `payload`, and says whether it goes out now.
+    mutating func add(_ payload: [UInt8]) -> Bool {
+        let goes = sentCount == payloads.count && hasRoom
+        payloads.append(payload)
+        byteCount += payload.count
+        if goes { sentCount = payloads.count }
+        return goes
+    }
+
+    /// What goes out behind a request that has been sent just now.
+    mutating func begin() -> ArraySlice<[UInt8]> {
+        var count = payloads.count
+        if haveBeenDropped {
+            var left = ConnectionLimits.repeatedEarlyBytes
+            count =
+                payloads.prefix { payload in
+                    defer { left -= payload.count }
+                    return left > 0
+                }.count
+        }
+        sentCount = count
+        return payloads[..<count]
+    }
+
+    /// The server has dropped what went out.
+    mutating func drop() {
+        if isUnderWay { haveBeenDropped = true }
+        sentCount = nil
+    }
+
+    /// What the server has not been sent.
+    var rest: ArraySlice<[UInt8]> { payloads[(sentCount ?? 0)...] }
 }
 
 extension ConnectionCore {
@@ -25,26 +76,25 @@ extension ConnectionCore {
 
     /// Sends a message as an early one: now, if the server may have use for it, and perhaps again.
     mutating func sendEarly(_ payload: [UInt8]) {
-        if early?.isUnderWay == true { transport.send(payload.rawBytes) }
-        early?.payloads.append(payload)
+        if early?.add(payload) == true { transport.send(payload.rawBytes) }
     }
 
     /// A request for authentication has just been sent that can succeed.
     mutating func sendEarlyMessages() {
-        guard let payloads = early?.payloads else { return }
+        guard let payloads = early?.begin() else { return }
         for payload in payloads { transport.send(payload.rawBytes) }
-        early?.isUnderWay = true
     }
 
     /// The server has answered without letting the user in, and dropped what was behind the request.
     mutating func earlyMessagesWereDropped() {
-        early?.isUnderWay = false
+        early?.drop()
     }
 
     /// The user is in.
     mutating func endEarlyMessages() {
-        if early?.isUnderWay == false { sendEarlyMessages() }
+        guard let rest = early?.rest else { return }
         early = nil
+        for payload in rest { transport.send(payload.rawBytes) }
     }
 
     /// Whether a message of a client is for a first channel that was refused while the client had
@@ -62,9 +112,16 @@ extension ConnectionCore {
 }
 
 extension ConnectionLimits {
-    /// What a server takes as early data on a client's first channel, in bytes: the first requests
-    /// of a file transfer. Less than `initialWindowBytes`.
-    package static let earlySessionBytes = 64 << 10
+    /// What a server takes as early data on a client's first channel, in bytes: as much as the
+    /// session's window. None of it is read before the user is in or refused.
+    package static let earlySessionBytes = bulkWindowBytes
+    /// How much of it a client sends behind another request than the first, and makes while there is
+    /// none, in bytes: the first requests of a file transfer.
+    static let repeatedEarlyBytes = 64 << 10
+    /// How many messages of a client that may be, each time far less than what a server drops.
+    static let earlyMessages = 1024
+    /// What a client's system may hold of it unsent, in bytes: the next request stands behind it.
+    package static let earlyUnsentBytes = 16 << 10
     /// How many early messages a server drops before it takes the client for hostile.
     static let droppedEarlyMessages = 4096
 }

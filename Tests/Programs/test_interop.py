@@ -90,8 +90,9 @@ def test_paramiko_rekeys(serve, key):
         for _ in range(3):
             _, stdout, _ = client.exec_command("head -c 100000 /dev/zero")
             assert len(stdout.read()) == 100_000
-            # paramiko answers a channel's end from the thread that exchanges keys: let it come first.
+            # paramiko answers a channel's end from the thread that exchanges keys: let it have done so.
             wait_until(lambda: stdout.channel.closed, "the channel to close")
+            client.get_transport().global_request("keepalive@openssh.com", wait=True)
             client.get_transport().renegotiate_keys()
 
 

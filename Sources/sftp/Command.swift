@@ -155,7 +155,8 @@ struct Command {
         }
     }
 
-    /// Of the flags of `ls` that say how to sort, and of those that say what to show, the last holds.
+    /// Of the flags of `ls` that say how to sort, and of those that say what to show, the last
+    /// holds.
     private static func overruled(by flag: Character) -> Set<Character> {
         switch flag {
         case "f", "S", "t": ["f", "S", "t"]

@@ -261,6 +261,8 @@ struct Program {
         var isSuccess = true
         if !arguments.certificatesOnly { isSuccess = remove(line, path) }
         guard !arguments.keysOnly else { return isSuccess }
+        // Who names the public key's own file means that key and not its certificate.
+        if path.hasSuffix(".pub"), !arguments.certificatesOnly { return isSuccess }
         let certificatePath = KeyFiles.certificatePath(path)
         do {
             guard let certificate = try KeyFiles.certificate(at: certificatePath) else {
@@ -270,7 +272,9 @@ struct Program {
                 logError("Certificate \(certificatePath) does not match private key \(path)")
                 return false
             }
-            return remove(certificate, certificatePath) && isSuccess
+            // One of the two is enough: they need not both have been added.
+            let isRemoved = remove(certificate, certificatePath)
+            return isRemoved || isSuccess && !arguments.certificatesOnly
         } catch {
             logError("Failed to load certificate \"\(certificatePath)\": \(error.reason)")
             return isSuccess

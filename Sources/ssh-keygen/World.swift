@@ -110,14 +110,17 @@ enum World {
     /// The whole file; nil when it cannot be read.
     static func read(_ path: String) -> [UInt8]? { try? Files.read(path, limit: maximumBytes) }
 
-    /// Why a file cannot be read; nil when it can.
+    /// Why a file cannot be read; nil when it can. A pipe is not opened: whoever writes into it would
+    /// take that for a reader who comes and goes.
     static func problem(reading path: String) -> String? {
+        guard let status = Files.status(path) else { return Files.reasonForAbsence(of: path) }
+        guard status.isRegular else { return status.isDirectory ? isFolder : nil }
         do {
             Descriptor.close(try Descriptor.open(path, 0))
         } catch {
             return error.reason
         }
-        return Files.status(path)?.isDirectory == true ? isFolder : nil
+        return nil
     }
 
     /// What `problem(reading:)` says of a folder.

@@ -199,6 +199,9 @@ ssh-add locked </dev/null; echo $?
 SSH_ASKPASS=./asks SSH_ASKPASS_REQUIRE=force ssh-add locked; echo $?; ssh-add -l
 SSH_ASKPASS=./asks SSH_ASKPASS_REQUIRE=force ssh-add -x; ssh-add -l; ssh-add k_rsa; SSH_ASKPASS=./asks SSH_ASKPASS_REQUIRE=force ssh-add -X; ssh-add -l
 ssh-add k_rsa.pub; echo $?
+ssh-add -q -k k_ecdsa; ssh-add -d k_ecdsa; echo $?; ssh-add -k k_ecdsa; ssh-add -d k_ecdsa.pub; echo $?; ssh-add -l
+ssh-add -q k_ecdsa; ssh-add -d k_ecdsa.pub; echo $?; ssh-add -l; ssh-add -d k_ecdsa; echo $?; ssh-add -d k_ecdsa; echo $?
+ssh-add -q k_ecdsa; ssh-add -d k_ecdsa-cert.pub; ssh-add -d k_ecdsa; echo $?; ssh-add -l
 ssh-add -s /usr/lib/none.so; echo $?; ssh-add -e /usr/lib/none.so; echo $?
 SSH_AUTH_SOCK=/nowhere ssh-add -l; echo $?; SSH_AUTH_SOCK= ssh-add -l; echo $?; env -u SSH_AUTH_SOCK ssh-add -l; echo $?
 ssh-add -D -q; ssh-add -q -D; ssh-add -l -q; echo $?
@@ -311,6 +314,25 @@ def test_a_file_of_revoked_keys_with_other_lines_revokes_all(file, good, made, t
     assert seen[0][1] == seen[1][1]
     if UNDER_TEST is not OPENSSH:
         assert seen[0][2] == ("" if good else f"Invalid revoked keys file {file}: invalid format\r\n")
+
+
+@pytest.mark.parametrize("words,content", [
+    ("-i", "rfc"), ("-y", "k_rsa"), ("-l", "k_rsa.pub"), ("-L", "k_ed25519-cert.pub"), ("-e", "k_rsa.pub"),
+    ("-F h.example", "kh"), ("-r h", "k_rsa.pub")])
+def test_a_named_pipe_is_opened_once(words, content, made, tmp_path):
+    """Whoever writes into it gets rid of it all, and it is read."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    writer = subprocess.Popen(["dd", f"if={made}/{content}", f"of={pipe}", "bs=16"], stderr=subprocess.DEVNULL)
+    try:
+        piped = subprocess.run([UNDER_TEST.ssh_keygen, *words.split(), "-f", pipe], capture_output=True, timeout=30)
+        assert writer.wait(10) == 0
+    finally:
+        writer.kill()
+    plain = subprocess.run([UNDER_TEST.ssh_keygen, *words.split(), "-f", made / content], capture_output=True)
+    shown = plain.stdout.replace(bytes(made / content), bytes(pipe))
+    assert (piped.returncode, piped.stdout) == (plain.returncode, shown)
+    assert plain.returncode == 0
 
 
 def owner_and_mode(path):

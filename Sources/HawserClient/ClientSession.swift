@@ -83,7 +83,12 @@ final class ClientSession: ClientChannel {
     func startEarly(_ loop: ClientLoop) {
         hasStarted = true
         start(loop)
-        guard !request.wantsTerminal else { return }
+        if request.wantsTerminal {
+            let terminal = terminal
+            return loop.connection.followEarlyTerminal {
+                Terminal.windowSize(of: terminal).map { TerminalSize($0) }
+            }
+        }
         isFileInput = Files.status(of: descriptors.input)?.isRegular == true
         guard isFileInput || request.isSubsystem && !Descriptor.isTerminal(descriptors.input)
         else { return }

@@ -273,6 +273,11 @@ package struct ClientConnection: ~Copyable, Connection {
     /// Data goes out that the server may drop.
     package var isSendingEarly: Bool { mutating get { core.early?.isUnderWay ?? false } }
 
+    /// Has an early request for a terminal ask for the size of the moment in which it is sent.
+    package mutating func followEarlyTerminal(_ size: @escaping () -> TerminalSize?) {
+        core.early?.terminalSize = size
+    }
+
     private mutating func sendRequest(_ payload: [UInt8], canSucceed: Bool) {
         core.transport.send(payload.rawBytes)
         if canSucceed { core.sendEarlyMessages() }

@@ -116,6 +116,55 @@ struct EarlySessionTests {
         #expect(opened.server.number == 0)
     }
 
+    @Test(
+        "A terminal is asked for in the size that it has when the user is let in",
+        arguments: [1, 2, 3]
+    )
+    func terminalSize(tries: Int) throws {
+        var pair = try ConnectionPair(earlySessionBytes: 1 << 16)
+        var columns: UInt32 = 80
+        var left = tries
+        var asked: [TerminalSize] = []
+        pair.client.authenticate(user: "alice")
+        try pair.run(
+            client: { client, event in
+                guard case .authenticationMethods = event else { return }
+                if client.beginEarlySession() {
+                    client.followEarlyTerminal { TerminalSize(columns: columns, rows: 24) }
+                    guard let id = client.openChannel(.session) else { return }
+                    let terminal = PseudoTerminalRequest(
+                        term: "vt100",
+                        size: TerminalSize(columns: 80, rows: 24),
+                        modes: TerminalModes()
+                    )
+                    client.request(.pseudoTerminal(terminal), on: id, wantReply: true)
+                    client.request(.shell, on: id, wantReply: true)
+                }
+                // While the password is typed.
+                columns += 1
+                left -= 1
+                client.authenticatePassword(
+                    SecretBytes(Array((left == 0 ? "right" : "wrong").utf8))
+                )
+            },
+            server: { server, event in
+                switch event {
+                case .authenticationRequested(let request)
+                where request.method == .password(SecretBytes(Array("right".utf8)), new: nil):
+                    server.acceptAuthentication()
+                case .authenticationRequested: server.refuseAuthentication(methods: ["password"])
+                case .channelOpenRequested(let id, _): server.confirmChannel(id)
+                case .channelRequest(let id, let request, _):
+                    if case .pseudoTerminal(let terminal) = request { asked.append(terminal.size) }
+                    server.answerRequest(on: id, success: true)
+                default: break
+                }
+            }
+        )
+        #expect(asked == [TerminalSize(columns: columns, rows: 24)])
+        #expect(columns == 80 + UInt32(tries))
+    }
+
     @Test("No more goes out early than the server allows, the rest follows")
     func bound() throws {
         var pair = try ConnectionPair(earlySessionBytes: 40)

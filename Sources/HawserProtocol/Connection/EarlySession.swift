@@ -66,6 +66,25 @@ struct EarlyMessages {
 
     /// What the server has not been sent.
     var rest: ArraySlice<[UInt8]> { payloads[(sentCount ?? 0)...] }
+
+    /// The terminal's size now. While a person is asked for a password it may change.
+    var terminalSize: (() -> TerminalSize?)?
+
+    /// Makes the request for a terminal, if there is one, ask for the present size.
+    fileprivate mutating func updateTerminalSize() {
+        guard let size = terminalSize?() else { return }
+        // A request (98) for a channel (uint32): string "pty-req", boolean, string TERM, four sizes.
+        let kind: [UInt8] = [0, 0, 0, 7] + Array("pty-req".utf8)
+        for index in payloads.indices where payloads[index].dropFirst(5).starts(with: kind) {
+            let payload = payloads[index]
+            let length = Int(payload.rawBytes.bigEndianUInt32(at: 17))
+            var writer = WireWriter(reserving: 16)
+            for number in [size.columns, size.rows, size.widthPixels, size.heightPixels] {
+                writer.write(uint32: number)
+            }
+            payloads[index].replaceSubrange(21 + length..<37 + length, with: writer.take())
+        }
+    }
 }
 
 extension ConnectionCore {
@@ -81,6 +100,7 @@ extension ConnectionCore {
 
     /// A request for authentication has just been sent that can succeed.
     mutating func sendEarlyMessages() {
+        early?.updateTerminalSize()
         guard let payloads = early?.begin() else { return }
         for payload in payloads { transport.send(payload.rawBytes) }
     }
@@ -92,6 +112,7 @@ extension ConnectionCore {
 
     /// The user is in.
     mutating func endEarlyMessages() {
+        early?.updateTerminalSize()
         guard let rest = early?.rest else { return }
         early = nil
         for payload in rest { transport.send(payload.rawBytes) }

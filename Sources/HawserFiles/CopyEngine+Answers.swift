@@ -43,7 +43,8 @@ extension CopyEngine {
                 file.doneBytes += UInt64(count)
                 observer.copyAdvances(file.source, bytes: file.startOffset + file.doneBytes)
             } else if !file.hasFailed {
-                report("write remote \"\(shown(file.target))\": \(why(reply))", file)
+                let end = source.session == nil ? "remote" : "dest"
+                report("write \(end) \"\(shown(file.target))\": \(why(reply))", file)
                 file.endOffset = file.endOffset ?? file.nextOffset
             }
             if file.hasFailed || file.endOffset != nil {
@@ -66,6 +67,9 @@ extension CopyEngine {
         case .closeDirectory(let directory): oneDone(in: directory)
         case .followLink(let directory, let name):
             if case .attributes(let attributes) = reply.content {
+                if attributes.isDirectory {
+                    return check(LinkCheck(directory, name, attributes), session)
+                }
                 consider(name, attributes, in: directory)
             } else {
                 report(
@@ -74,6 +78,7 @@ extension CopyEngine {
                 )
             }
             oneDone(in: directory)
+        case .realPath(let check, let ofLink): checked(check, reply, ofLink: ofLink)
         case .setDirectory(let directory):
             if case .status(.ok, _) = reply.content {
             } else {

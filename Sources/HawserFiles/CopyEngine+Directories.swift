@@ -178,14 +178,52 @@ extension CopyEngine {
         fromSource[session.client.request(.close, handle)] = .closeDirectory(directory)
     }
 
+    /// Asks where a link to a directory leads, and where it is.
+    func check(_ link: LinkCheck, _ session: RemoteSession) {
+        func ask(_ path: [UInt8], ofLink: Bool) {
+            fromSource[session.client.request(.realpath, path)] = .realPath(link, ofLink: ofLink)
+            link.outstanding += 1
+        }
+        if link.directory.realPath == nil { ask(link.directory.source, ofLink: false) }
+        ask(RemotePath.join(link.directory.source, link.name), ofLink: true)
+    }
+
+    func checked(_ link: LinkCheck, _ reply: Reply, ofLink: Bool) {
+        if case .names(let names) = reply.content, let path = names.first?.name {
+            if ofLink { link.realPath = path } else { link.directory.realPath = path }
+        }
+        link.outstanding -= 1
+        guard link.outstanding == 0 else { return }
+        let directory = link.directory
+        defer { oneDone(in: directory) }
+        guard let place = directory.realPath, let realPath = link.realPath else {
+            return consider(link.name, link.attributes, in: directory)
+        }
+        guard !directory.isInside(realPath: realPath, at: place) else {
+            let path = RemotePath.join(directory.source, link.name)
+            return report("remote \"\(shown(path))\": \(SystemError.reason(40))")  // ELOOP
+        }
+        consider(link.name, link.attributes, in: directory) {
+            $0.realPath = realPath
+            $0.linkedFrom = place
+        }
+    }
+
     /// An entry of a directory that is being copied.
-    func consider(_ name: [UInt8], _ attributes: Attributes, in directory: DirectoryCopy) {
+    func consider(
+        _ name: [UInt8],
+        _ attributes: Attributes,
+        in directory: DirectoryCopy,
+        _ note: (DirectoryCopy) -> Void = { _ in }
+    ) {
         guard !wasInterrupted else { return }
         let from = RemotePath.join(directory.source, name)
         let to = RemotePath.join(directory.target, name)
         if attributes.isDirectory {
             directory.pending += 1
-            directories.append(DirectoryCopy(from, to, attributes, in: directory))
+            let entry = DirectoryCopy(from, to, attributes, in: directory)
+            note(entry)
+            directories.append(entry)
         } else if attributes.isRegular || attributes.permissions == nil {
             directory.pending += 1
             files.append(FileCopy(from, to, attributes, in: directory))

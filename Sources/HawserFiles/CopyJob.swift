@@ -124,6 +124,10 @@ final class DirectoryCopy {
     var listingRequests = 0
     /// Which directory it is, of a local source.
     var identity: Identity?
+    /// Where it really is, of a remote source, once that had to be asked.
+    var realPath: [UInt8]?
+    /// Where the link really is that led to it.
+    var linkedFrom: [UInt8]?
 
     struct Identity: Equatable {
         var device: UInt64
@@ -153,7 +157,43 @@ final class DirectoryCopy {
         return false
     }
 
+    /// Whether the directory of a real path is this one, which really is at `place`, or one that this
+    /// one is in.
+    func isInside(realPath: [UInt8], at place: [UInt8]) -> Bool {
+        var place = place
+        var last = self
+        while true {
+            // Up to where a link led in, each directory is in the one before.
+            var first = last
+            while first.linkedFrom == nil, let parent = first.parent { first = parent }
+            if RemotePath.levels(from: realPath, to: place).map({ $0 <= last.depth - first.depth })
+                == true
+            {
+                return true
+            }
+            guard let linkedFrom = first.linkedFrom, let parent = first.parent else { return false }
+            place = linkedFrom
+            last = parent
+        }
+    }
+
     static let maximumDepth = 64
+}
+
+/// A link to a directory of the other side, until it is known that it leads to another place.
+final class LinkCheck {
+    let directory: DirectoryCopy
+    let name: [UInt8]
+    let attributes: Attributes
+    /// Where it leads.
+    var realPath: [UInt8]?
+    var outstanding = 0
+
+    init(_ directory: DirectoryCopy, _ name: [UInt8], _ attributes: Attributes) {
+        self.directory = directory
+        self.name = name
+        self.attributes = attributes
+    }
 }
 
 /// What a reply is for.
@@ -173,6 +213,8 @@ enum PendingRequest {
     case readDirectory(DirectoryCopy)
     case closeDirectory(DirectoryCopy)
     case followLink(DirectoryCopy, name: [UInt8])
+    /// Where a link, or the directory that it is in, really is.
+    case realPath(LinkCheck, ofLink: Bool)
     case setDirectory(DirectoryCopy)
 
     func opens(_ file: FileCopy) -> Bool {

@@ -165,6 +165,14 @@ package enum RemotePath {
         return index == 0 ? [slash] : Array(path[..<index])
     }
 
+    /// How many levels a path is below another, neither with a slash too much; nil when it is not.
+    package static func levels(from upper: [UInt8], to lower: [UInt8]) -> Int? {
+        if upper == lower { return 0 }
+        let prefix = upper == [slash] ? upper : upper + [slash]
+        guard lower.count > prefix.count, lower.starts(with: prefix) else { return nil }
+        return lower[prefix.count...].split(separator: slash).count
+    }
+
     /// Whether a name from a directory can be one: no way out of it, and nothing that is not a name.
     package static func isSafe(name: [UInt8]) -> Bool {
         !name.isEmpty && name != [46] && name != [46, 46] && !name.contains(slash)

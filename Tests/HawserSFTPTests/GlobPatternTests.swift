@@ -64,4 +64,15 @@ struct GlobPatternTests {
         }
         #expect(RemotePath.isSafe(name: Array("..a".utf8)))
     }
+
+    @Test(
+        "Levels between two real paths",
+        arguments: [
+            ("/a", "/a", 0), ("/a", "/a/b/c", 2), ("/", "/a", 1), ("/a", "/ab", nil),
+            ("/a/b", "/a", nil), ("", "/a", 1),
+        ] as [(String, String, Int?)]
+    )
+    func levels(upper: String, lower: String, count: Int?) {
+        #expect(RemotePath.levels(from: Array(upper.utf8), to: Array(lower.utf8)) == count)
+    }
 }

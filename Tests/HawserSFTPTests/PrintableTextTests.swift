@@ -17,4 +17,14 @@ struct PrintableTextTests {
         #expect(PrintableText.of(Array("\u{9b}31m".utf8)) == "\\302\\23331m")
         #expect(PrintableText.of(Array("a\u{202e}b".utf8)) == "a\\342\\200\\256b")
     }
+
+    @Test(
+        "Columns that a text takes",
+        arguments: [
+            ("plain", 5), ("caf\u{e9}", 4), ("cafe\u{301}", 4), ("\u{4e2d}\u{6587}", 4), ("", 0),
+        ]
+    )
+    func columns(text: String, count: Int) {
+        #expect(PrintableText.columns(of: text) == count)
+    }
 }

@@ -470,18 +470,28 @@ def test_a_cut_connection_is_an_error(serve, key, here, there, relay):
     assert (here / "file").read_bytes() == (there / "file").read_bytes()
 
 
-def test_links_back_to_where_they_are_have_an_end(mode, here, there):
+@pytest.mark.parametrize("direction", ["get", "put"])
+def test_links_back_to_where_they_are_have_an_end(mode, direction, here, there):
     """Two such links would be followed 2^40 times."""
     if "-O" in mode:
         pytest.skip("the far end of the old protocol may be anybody's")
-    (here / "tree").mkdir()
-    (here / "tree" / "file").write_text("x")
+    source, target = (there, here) if direction == "get" else (here, there)
+    (source / "tree").mkdir()
+    (source / "tree" / "file").write_text("x")
     for name in ("one", "two"):
-        (here / "tree" / name).symlink_to(".")
-    result = scp(here, *mode, "-r", "tree", f"host:{there}/copy", timeout=60)
+        (source / "tree" / name).symlink_to(".")
+    # Round about, through links that lead out of the tree.
+    for name, link, other in (("A", "l", "B"), ("B", "m", "A")):
+        (source / name / "deep").mkdir(parents=True)
+        (source / name / "deep" / link).symlink_to(f"../../{other}")
+        (source / name / link).symlink_to(f"../{other}")
+    (source / "tree" / "A").symlink_to("../A")
+    ends = [f"host:{there}/tree", "copy"] if direction == "get" else ["tree", f"host:{there}/copy"]
+    result = scp(here, *mode, "-r", *ends, timeout=60)
     assert result.returncode == 1
     assert b"one\": Too many levels of symbolic links" in result.stderr
-    assert sorted(os.listdir(there / "copy")) == ["file"]
+    found = sorted(str(path.relative_to(target / "copy")) for path in (target / "copy").rglob("*"))
+    assert found == ["A", "A/deep", "A/deep/l", "A/deep/l/deep", "A/l", "A/l/deep", "file"]
 
 
 @pytest.mark.parametrize("suite", [UNDER_TEST, OPENSSH], ids=str)

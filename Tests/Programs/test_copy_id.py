@@ -55,7 +55,47 @@ def test_a_dry_run_changes_nothing(serve, key, tmp_path):
     assert not (tmp_path / "f").exists()
 
 
+@pytest.mark.parametrize("words", [
+    ["-fn", "-i", "KEY"], ["-nfiKEY"], ["-fni", "KEY"], ["-fnp22", "-iKEY"], ["-nfs", "-tfoo", "-i", "KEY"]])
+def test_letters_may_share_a_word(tmp_path, words):
+    new = make_key(tmp_path, "new")
+    result = run([SCRIPT, *[word.replace("KEY", f"{new}.pub") for word in words], "nobody.invalid"])
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "new.pub").read_text().encode() in result.stdout
+
+
+def test_line_ends_of_windows(tmp_path):
+    new = make_key(tmp_path, "new")
+    line = (tmp_path / "new.pub").read_bytes()
+    (tmp_path / "new.pub").write_bytes(line.replace(b"\n", b"\r\n"))
+    result = run([SCRIPT, "-fn", "-i", f"{new}.pub", "nobody.invalid"])
+    assert line in result.stdout
+
+
+def test_a_file_that_cannot_be_fetched_is_left_alone(tmp_path):
+    """Else what is put back would be the new key alone."""
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "ssh-copy-id").write_text(SCRIPT.read_text())
+    (place / "ssh-copy-id").chmod(0o755)
+    # It lists a file of 100 bytes, and fetches nothing of it.
+    (place / "sftp").write_text(f"""#!/bin/sh
+while [ $# -gt 2 ]; do [ "$1" != -b ] || batch=$2; shift; done
+cat "$batch" >> {place}/batches
+echo 'sftp> ls -ln keys'
+echo '-rw-------    1 0        0             100 Nov 21 22:00 keys'
+""")
+    (place / "sftp").chmod(0o755)
+    new = make_key(tmp_path, "new")
+    result = run([place / "ssh-copy-id", "-f", "-s", "-t", "keys", "-i", f"{new}.pub", "nobody.invalid"])
+    assert result.returncode == 1
+    assert b"keys is there and could not be fetched; nothing was changed" in result.stderr
+    assert "put" not in (place / "batches").read_text()
+
+
 def test_mistakes(tmp_path):
+    twice = make_key(tmp_path, "twice")
+    assert run([SCRIPT, "-fn", "-i", f"{twice}.pub", "-i", f"{twice}.pub", "nobody.invalid"]).returncode == 1
     assert run([SCRIPT]).returncode == 1
     assert run([SCRIPT, "-h"]).returncode == 0
     private = make_key(tmp_path, "new")

@@ -78,6 +78,45 @@ def test_principals_are_of_authorities_alone(suite, serve, ready, key):
 
 
 @BOTH
+@pytest.mark.parametrize("target,permitted", [
+    ("localhost:*", True), ("*:*", True), ("loc*:*", False), ("localhos?:*", False), ("127.0.0.1:*", False), ("localhost:1", False),
+])
+@pytest.mark.parametrize("where", ["key", "configuration"])
+def test_hosts_to_connect_to_are_no_patterns(suite, where, target, permitted, serve, ready, key):
+    name, home = ready
+    peer = serve(suite, *([f"PermitOpen {target}"] if where == "configuration" else []), in_home(home), user=name)
+    if where == "key":
+        own(name, home / ".ssh/keys", f'permitopen="{target}" {public(key)}', 0o600)
+    client = subprocess.Popen(
+        [OPENSSH.ssh, "-F", peer.client_config(key), "-W", f"localhost:{peer.port}", "127.0.0.1"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert (client.stdout.read(4) == b"SSH-") == permitted, peer.log_text()
+    finally:
+        client.kill()
+        client.communicate()
+    if not permitted:
+        text = f"to connect to host localhost port {peer.port}, but the request was denied."
+        wait_until(lambda: text in peer.log_text(), peer.log_text())
+
+
+@BOTH
+@pytest.mark.parametrize("listed,permitted", [("localhost:*", True), ("loc*:*", True), ("127.*:*", False), ("1", False)])
+@pytest.mark.parametrize("where", ["key", "configuration"])
+def test_hosts_to_listen_for_may_be_patterns(suite, where, listed, permitted, serve, ready, key):
+    name, home = ready
+    peer = serve(suite, *([f"PermitListen {listed}"] if where == "configuration" else []), in_home(home), user=name)
+    if where == "key":
+        own(name, home / ".ssh/keys", f'permitlisten="{listed}" {public(key)}', 0o600)
+    result = ssh(peer, key, "echo in", options=["-o", "ExitOnForwardFailure=yes", "-R", "LOCALHOST:0:127.0.0.1:1"])
+    assert (result.stdout == b"in\n") == permitted, peer.log_text()
+    if not permitted:
+        text = "to remote forward to host LOCALHOST port 0, but the request was denied."
+        wait_until(lambda: text in peer.log_text(), peer.log_text())
+
+
+@BOTH
 @pytest.mark.parametrize("hosts,listed", [
     ("127.0.0.1,10.0.0.1", True), ("10.0.0.0/8,127.0.0.0/8", True), ("10.0.0.1,10.0.0.2", False),
     ("*,!127.0.0.1", False), ("!10.0.0.1,127.*", True),

@@ -104,7 +104,13 @@ def test_forced_commands_of_certificate_and_line_must_agree(serve, authority, us
         ("deployer\n", False),
         ('command="echo forced" deploy\n', True),
         ("nonsense deploy\n", False),
-        ('from="10.0.0.1" deploy\n', False),
+        ("nonsense deploy\ndeploy\n", True),
+        # The first line of a principal counts.
+        ('from="10.0.0.1" deploy\ndeploy\n', None),
+        ('expiry-time="20200101" deploy\ndeploy\n', None),
+        ("cert-authority deploy\n", None),
+        ('principals="deploy" deploy\n', None),
+        ('from="10.0.0.1" deploy\n', None),
         ("", False),
     ],
 )
@@ -118,10 +124,12 @@ def test_principals_files(lines, allowed, serve, authority, user_key, tmp_path):
         f"AuthorizedPrincipalsFile {principals}",
     )
     result = login(peer, user_key)
-    assert (result.returncode == 0) == allowed, peer.log_text()
+    assert (result.returncode == 0) == bool(allowed), peer.log_text()
     if "command" in lines:
         assert result.stdout == b"forced\n"
-    if not allowed:
+    if allowed is None:
+        assert "Refused by certificate principals options" in peer.log_text()
+    elif not allowed:
         assert "Certificate does not contain an authorized principal" in peer.log_text()
 
 

@@ -46,12 +46,26 @@ struct AuthorizedKeyFiles {
                 contents,
                 principals: names,
                 path: path,
-                log: log,
-                refusal: refusal
+                log: log
             )
             if let match { return (match, path) }
         }
         return nil
+    }
+
+    /// Whether the options of a line of principals keep this client out now; why is told.
+    func isRefused(_ rule: AuthorizedPrincipals.Match) -> Bool {
+        if rule.options.isCertAuthority {
+            log.debug("principals: cert-authority flag invalid here")
+        } else if rule.options.principals != nil {
+            log.debug("principals: principals on non-CA key")
+        } else if let reason = refusal(of: rule.options, "principals") {
+            if reason != Self.refused { log.info(reason) }
+        } else {
+            return false
+        }
+        log.error("Refused by certificate principals options")
+        return true
     }
 
     private func contents(of path: String, _ what: String) -> [UInt8]? {
@@ -115,13 +129,14 @@ struct AuthorizedKeyFiles {
             log.error("Certificate does not contain an authorized principal")
             return nil
         }
+        if isRefused(entry.options, place) { return nil }
         guard let valid = valid(key, for: entry.options.principals ?? [user.name]) else {
             return nil
         }
-        if isRefused(entry.options, place) { return nil }
         let authority = valid.authority
         return combined(
             valid,
+            at: place,
             entry.options,
             text: entry.optionsText,
             description: "Accepted certificate ID \"\(certificate.keyID)\" "
@@ -154,6 +169,7 @@ struct AuthorizedKeyFiles {
     /// What a line and a certificate's own options allow together; nil when they refuse.
     func combined(
         _ valid: ValidCertificate,
+        at place: String = "cert",
         _ options: AuthorizedKeyOptions,
         text: String,
         description: String
@@ -167,7 +183,7 @@ struct AuthorizedKeyFiles {
                 || networks.contains(where: NumericAddress.isInconsistent)
         {
             log.info(
-                "cert: Authentication tried for \(user.name) with valid certificate but not "
+                "\(place): Authentication tried for \(user.name) with valid certificate but not "
                     + "from a permitted source address (\(peer.address))."
             )
             log.error("Refused by certificate options")

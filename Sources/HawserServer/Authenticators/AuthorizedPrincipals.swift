@@ -14,14 +14,13 @@ struct AuthorizedPrincipals {
         let line: Int
     }
 
-    /// The first line that names one of these principals and whose options are understood and do
-    /// not refuse.
+    /// The first line that names one of these principals and whose options are understood: what they
+    /// say counts, whatever later lines say.
     static func match(
         _ contents: [UInt8],
         principals: [String],
         path: String,
-        log: Log,
-        refusal: (AuthorizedKeyOptions, String) -> String?
+        log: Log
     ) -> Match? {
         let lines = contents.split(
             separator: UInt8(ascii: "\n"),
@@ -45,11 +44,9 @@ struct AuthorizedPrincipals {
             do throws(KeyError) {
                 parsed = try AuthorizedKeyOptions(parsing: options)
             } catch {
-                log.error("\(place): bad principals options: \(error)")
-                continue
-            }
-            if let reason = refusal(parsed, place) {
-                log.info(reason)
+                var reason = "\(error)"
+                if case .invalidFormat(let text) = error { reason = text }
+                log.debug("\(place): bad principals options: \(reason)")
                 continue
             }
             return Match(options: parsed, optionsText: String(options), line: index + 1)

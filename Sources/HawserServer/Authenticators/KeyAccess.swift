@@ -70,6 +70,7 @@ struct KeyAccess {
             log.error("Certificate does not contain an authorized principal")
             return nil
         }
+        if let rule, files.isRefused(rule) { return nil }
         guard let valid = files.valid(key, for: hasRules ? nil : [user.name]) else { return nil }
         // Without a line of principals the certificate alone says whether a touch is needed.
         var options = AuthorizedKeyOptions()
@@ -123,8 +124,7 @@ struct KeyAccess {
             output,
             principals: certificate.principals,
             path: command,
-            log: log,
-            refusal: files.refusal
+            log: log
         )
     }
 

@@ -93,7 +93,9 @@ extension SessionProcess {
         guard !ofKey.isEmpty else { return true }
         return ofKey.contains { entry in
             (entry.port.map { UInt32($0) == port } ?? true)
-                && (entry.host.map { Pattern.matches($0, host) } ?? true)
+                && (entry.host.map {
+                    Self.fits($0, host, isPattern: hostsAreOptional)
+                } ?? true)
         }
     }
 
@@ -109,7 +111,15 @@ extension SessionProcess {
         var name = entry[..<colon]
         if name.first == "[", name.last == "]" { name = name.dropFirst().dropLast() }
         let number = entry[entry.index(after: colon)...]
-        return (number == "*" || UInt32(number) == port) && Pattern.matches(name, host)
+        return (number == "*" || UInt32(number) == port)
+            && fits(String(name), host, isPattern: hostsAreOptional)
+    }
+
+    /// Hosts to listen for may be patterns; of those to connect to, only a star alone stands for
+    /// others than itself (sshd_config(5), PermitOpen).
+    private static func fits(_ name: String, _ host: String, isPattern: Bool) -> Bool {
+        isPattern
+            ? Pattern.listContains(name, host.lowercased()) : name == "*" || name == host
     }
 
     // MARK: Channels that the client opens
@@ -272,17 +282,25 @@ extension SessionProcess {
     }
 
     private func listen(address: String, port: UInt32) -> UInt32? {
-        guard permits("allowtcpforwarding", local: false), port <= 65535,
-            port == 0 || port >= 1024 || user.uid == 0,
-            isListed(
+        let isForwarding =
+            permits("allowtcpforwarding", local: false) && port <= 65535
+            && (port == 0 || port >= 1024 || user.uid == 0)
+        let isPermitted =
+            isForwarding
+            && isListed(
                 "permitlisten",
                 keyOptions.permitListen,
                 host: address,
                 port: port,
                 hostsAreOptional: true
             )
-        else {
-            log.info("Server has disabled port forwarding.")
+        guard isPermitted else {
+            log.info(
+                isForwarding
+                    ? "Received request from \(start.peer.description) to remote forward to host "
+                        + "\(address) port \(port), but the request was denied."
+                    : "Server has disabled port forwarding."
+            )
             report("tcpip-forward", "\(address):\(port)", isAllowed: false)
             return nil
         }

@@ -46,6 +46,24 @@ def test_root(suite, policy, line, key_in, serve, key):
 
 
 @BOTH
+def test_a_session_that_pam_does_not_open(suite, serve_with, etc, ready, key):  # noqa: F811
+    """Nothing is run then and nothing is forwarded."""
+    name, home = ready
+    (etc / "pam.d/sshd").write_text(
+        "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_deny.so\n"
+    )
+    peer = serve_with(suite, in_home(home), "UsePAM yes", "Subsystem sftp internal-sftp", user=name)
+    for words, options in ((["echo in"], []), (["echo in"], ["-tt"]), (["sftp"], ["-s"])):
+        result = ssh(peer, key, *words, options=options, input=b"")
+        assert result.returncode == 254 and b"in" not in result.stdout, (words, peer.log_text())
+    result = ssh(peer, key, "true", options=["-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:1"])
+    assert result.returncode == 255, peer.log_text()
+    result = run([OPENSSH.ssh, "-F", peer.client_config(key), "-W", f"127.0.0.1:{peer.port}", "127.0.0.1"], input=b"")
+    assert result.stdout == b"", result.stdout
+    assert "PAM: pam_open_session(): " in peer.log_text()
+
+
+@BOTH
 @pytest.mark.parametrize("names", ["yes", "no"])
 def test_where_a_key_may_come_from(suite, names, serve, ready, key):
     """A negated name keeps out whose address is listed; a list that cannot be read permits nobody."""

@@ -441,6 +441,7 @@ package final class Monitor {
             lastLogin: lastLogin(of: login.user),
             messages: messages,
             mustChangePassword: login.mustChangePassword,
+            isRefused: login.pam != nil && Identity.isPrivileged && !login.isSessionOpen,
             authenticationInfo: login.authenticationInfo.joined(),
             hostKeys: hostKeyOffers,
             provableKeys: start.hostKeys.provable,

@@ -527,6 +527,7 @@ extension SessionStart {
         }
         writer.write(text: messages)
         writer.write(boolean: mustChangePassword)
+        writer.write(boolean: isRefused)
         writer.write(text: authenticationInfo)
         hostKeys.write(into: &writer)
         provableKeys.write(into: &writer)
@@ -559,6 +560,7 @@ extension SessionStart {
         }
         messages = try reader.readText()
         mustChangePassword = try reader.readBoolean()
+        isRefused = try reader.readBoolean()
         authenticationInfo = try reader.readText()
         hostKeys = try [HostKeyOffer](from: &reader)
         provableKeys = try [HostKeyOffer](from: &reader)

@@ -186,6 +186,8 @@ package struct SessionStart: Equatable, Sendable {
     package var messages: String
     /// The password has to be changed before anything else.
     package var mustChangePassword: Bool
+    /// PAM has opened no session: nothing is run and nothing is forwarded.
+    package var isRefused: Bool
     package var authenticationInfo: String
     package var hostKeys: [HostKeyOffer]
     /// Every plain host key, to be announced and proved.

@@ -178,6 +178,7 @@ extension SessionProcess {
 
     /// Why nobody but root may work now: /etc/nologin.
     private var refusalText: String? {
+        if start.isRefused { return start.messages }
         guard user.uid != 0, Files.exists("/etc/nologin") else { return nil }
         let text = (try? Files.read("/etc/nologin", limit: 65536)) ?? []
         return String(decoding: text, as: UTF8.self)

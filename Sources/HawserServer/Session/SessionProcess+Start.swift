@@ -157,6 +157,15 @@ extension SessionProcess {
     /// What the key's line and its certificate allow. What cannot be understood, which the monitor
     /// has checked before, allows nothing.
     static func keyOptions(_ start: SessionStart) -> AuthorizedKeyOptions {
+        var options = optionsOfKey(start)
+        guard start.isRefused else { return options }
+        options.permitsPortForwarding = false
+        options.permitsAgentForwarding = false
+        options.permitsX11Forwarding = false
+        return options
+    }
+
+    private static func optionsOfKey(_ start: SessionStart) -> AuthorizedKeyOptions {
         var nothing = AuthorizedKeyOptions()
         nothing.command = "false"
         guard let ofLine = try? AuthorizedKeyOptions(parsing: start.keyOptions) else {

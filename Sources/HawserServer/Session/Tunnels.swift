@@ -63,7 +63,7 @@ extension SessionProcess {
         let wanted = isPackets ? "point-to-point" : "ethernet"
         let permitted = settings.first("permittunnel") ?? "no"
         guard permitted == "yes" || permitted == wanted,
-            !settings.isYes("disableforwarding", default: false)
+            !settings.isYes("disableforwarding", default: false), !start.isRefused
         else {
             log.debug("Server has rejected tunnel device forwarding")
             return refuse("open failed")

@@ -174,3 +174,25 @@ def test_a_signal_at_any_moment_leaves_no_raw_terminal(number, rides, here):
         assert termios.tcgetattr(theirs) == before
         os.close(ours)
         os.close(theirs)
+
+
+def test_who_asks_with_its_output_closed_holds_up_nobody_else(line, tmp_path):
+    """The master hears the end of the program's output, and must not wait for the program itself."""
+    it = line()
+    mark, script = tmp_path / "asked", tmp_path / "asks"
+    script.write_text(f"#!/bin/sh\nexec >&-\ntouch {mark}\nsleep 4\n")
+    script.chmod(0o755)
+    environment = dict(os.environ, SSH_ASKPASS=str(script), SSH_ASKPASS_REQUIRE="force")
+    assert it.ssh(OURS, "-MMNnf", "127.0.0.1", env=environment).returncode == 0
+    wait_until(it.socket.exists, "the control socket")
+    child = start(it, "127.0.0.1", "echo in", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    wait_until(mark.exists, "the question")
+    time.sleep(0.3)
+    assert it.check(OPENSSH).returncode == 0
+    # Who would have had to wait comes when the question is over.
+    assert child.poll() is None
+    time.sleep(1)
+    assert child.poll() is None
+    assert child.communicate(timeout=20) == (b"in\n", None)
+    assert child.returncode == 0
+    script.write_text("#!/bin/sh\n")

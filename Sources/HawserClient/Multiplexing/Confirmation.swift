@@ -52,7 +52,14 @@ final class Confirmation: Watcher {
         }
         loop.unwatch(output)
         Descriptor.close(output)
-        // It has closed its output: its end is near.
-        answer(Child.wait(program) == .exited(0))
+        conclude(loop)
+    }
+
+    /// It has closed its output: its end is near, as a rule. One that goes on holds up nobody else.
+    private func conclude(_ loop: ClientLoop) {
+        if let (_, end) = Child.reap(program) { return answer(end == .exited(0)) }
+        loop.timers.add(at: Clock.nanoseconds + 20_000_000) { [self, weak loop] in
+            if let loop { conclude(loop) }
+        }
     }
 }

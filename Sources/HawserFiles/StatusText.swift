@@ -9,7 +9,7 @@ extension Reply {
         return status.userText(text)
     }
 
-    /// The server's word for it, where it has one: `realpath` tells that as it is.
+    /// The server's word for it, where it has one: what is told of paths that are asked for.
     package var ownText: String {
         guard case .status(_, let text) = content, !text.isEmpty else { return failureText }
         return PrintableText.of(text)

@@ -256,7 +256,7 @@ final class SFTPCopies {
         let id = session.client.extended("expand-path@openssh.com") { $0.append(string: path) }
         let reply = try session.answer(to: id)
         guard case .names(let names) = reply.content, let name = names.first?.name else {
-            reporter.fail("scp: expand \(shown(path)): \(reply.failureText)")
+            reporter.fail("scp: expand \(shown(path)): \(reply.ownText)")
             return nil
         }
         return name

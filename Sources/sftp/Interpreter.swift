@@ -140,7 +140,7 @@ struct Interpreter {
             let id = session.client.extended("expand-path@openssh.com") { $0.append(string: tilde) }
             let reply = try session.answer(to: id)
             guard case .names(let names) = reply.content, let name = names.first?.name else {
-                screen.fail("expand \(shown(tilde)): \(reply.failureText)")
+                screen.fail("expand \(shown(tilde)): \(reply.ownText)")
                 return false
             }
             path = name

@@ -512,3 +512,11 @@ def test_a_file_is_no_directory(suite, here, there):
     result = run([suite.scp, "-D", SERVERS["openssh"], f"a:{there}/file/", "."], cwd=here)
     assert result.returncode == 1
     assert not (here / "file").exists()
+
+
+@pytest.mark.parametrize("suite", [UNDER_TEST, OPENSSH], ids=str)
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_home_of_nobody(suite, server, here):
+    result = run([suite.scp, "-D", SERVERS[server], "a:~hwnobody/x", "."], cwd=here)
+    assert result.returncode != 0
+    assert result.stderr.endswith(b": expand ~hwnobody/x: no such user\r\n")

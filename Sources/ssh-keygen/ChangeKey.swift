@@ -13,7 +13,7 @@ func changePassphrase(_ arguments: Arguments) -> Int32 {
     if !key.commentBytes.isEmpty { World.print("Key has comment '\(printable(key.comment))'") }
     let changed = withFlags(arguments.options, key)
     let passphrase =
-        arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
+        arguments.newPassphraseBytes
         ?? readNewPassphrase(
             "Enter new passphrase (empty for no passphrase): ",
             isChange: true
@@ -59,8 +59,8 @@ func changeComment(_ arguments: Arguments) -> Int32 {
             ? "No existing comment" : "Old comment: \(printable(key.comment))"
     )
     var comment: [UInt8]
-    if let given = arguments.comment {
-        comment = Array(given.utf8)
+    if let given = arguments.commentBytes {
+        comment = given
     } else {
         World.write("New comment: ")
         guard let answer = World.readLine() else { return 1 }

@@ -4,6 +4,7 @@ internal import HawserCrypto
 internal import HawserKeys
 internal import HawserLog
 internal import HawserTool
+internal import HawserWire
 
 /// What the command line asked for.
 struct Arguments {
@@ -34,6 +35,15 @@ struct Arguments {
     var typeName: String?
     var bits: String?
     var comment: String?
+    /// The values of options that are not UTF-8, as they were given.
+    private var bytesOfValues: [Character: [UInt8]] = [:]
+    var commentBytes: [UInt8]? { comment.map { bytesOfValues["C"] ?? Array($0.utf8) } }
+    var newPassphraseBytes: SecretBytes? {
+        newPassphrase.map { SecretBytes(bytesOfValues["N"] ?? Array($0.utf8)) }
+    }
+    var oldPassphraseBytes: SecretBytes? {
+        oldPassphrase.map { SecretBytes(bytesOfValues["P"] ?? Array($0.utf8)) }
+    }
     var newPassphrase: String?
     var oldPassphrase: String?
     var isQuiet = false
@@ -166,6 +176,7 @@ struct Arguments {
             let scalar = letter.unicodeScalars.first
             return rows.first { $0.letter == scalar }?.effect
         }
+        var rawWords = RawWords()
         var parser = CommandLineParser(words, Self.specification(rows))
         while let step = parser.next() {
             switch step {
@@ -173,6 +184,7 @@ struct Arguments {
                 guard case .flag(let apply)? = effect(of: letter) else { continue }
                 apply(&self)
             case .option(let letter, let value):
+                if let bytes = rawWords.bytes(of: value) { bytesOfValues[letter] = bytes }
                 guard case .value(let apply)? = effect(of: letter) else { continue }
                 apply(&self, value)
             case .unknown(let letter): fatal("unknown option -- \(letter)", usage: true)
@@ -246,6 +258,28 @@ struct Arguments {
         if number < 1 { fatal("Invalid number: \(text) (too small)") }
         if number > limit { fatal("Invalid number: \(text) (too large)") }
         return number
+    }
+}
+
+/// The words of the command line as the system has them, for values that are not UTF-8: a comment or
+/// a passphrase is the bytes that were typed.
+private struct RawWords {
+    private var words: ArraySlice<[UInt8]>?
+
+    /// The bytes of a value in which some were replaced; nil for others. To be asked in the order of
+    /// the options, as two may look the same.
+    mutating func bytes(of value: String) -> [UInt8]? {
+        let replacement = "\u{fffd}"
+        guard value.contains(replacement) else { return nil }
+        var rest = words ?? World.rawArguments[...]
+        while let word = rest.popFirst() {
+            for start in 0...word.count
+            where String(decoding: word[start...], as: UTF8.self) == value {
+                words = rest
+                return Array(word[start...])
+            }
+        }
+        return nil
     }
 }
 

@@ -57,7 +57,7 @@ func loadPrivateKey(
             return .failure(error)
         }
     }
-    var passphrase = SecretBytes(Array((arguments.oldPassphrase ?? "").utf8))
+    var passphrase = arguments.oldPassphraseBytes ?? SecretBytes([])
     var result = attempt(passphrase)
     if case .failure(.needsPassphrase) = result, arguments.oldPassphrase == nil {
         passphrase = World.readPassphrase(prompt)

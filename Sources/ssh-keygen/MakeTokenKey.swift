@@ -205,7 +205,7 @@ private func save(_ entry: SecurityKeyReply.Resident, _ arguments: Arguments) ->
     guard mayWrite(path) else { return false }
     let key = entry.key.commented(parts.application)
     let passphrase =
-        arguments.newPassphrase.map { SecretBytes(Array($0.utf8)) }
+        arguments.newPassphraseBytes
         ?? readNewPassphrase("Enter passphrase for \"\(path)\" (empty for no passphrase): ")
     if let problem = savePrivateKey(key, to: path, passphrase: passphrase, arguments) {
         World.error("Saving key \"\(path)\" failed: \(problem)")

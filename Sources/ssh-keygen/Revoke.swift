@@ -18,7 +18,7 @@ func makeRevocationList(_ arguments: Arguments) -> Int32 {
         }
     }
     if arguments.serial != 0 { builder.version = arguments.serial }
-    if let comment = arguments.comment { builder.comment = Array(comment.utf8) }
+    if let comment = arguments.commentBytes { builder.comment = comment }
     let authority = Specification.Authority(arguments)
     for file in arguments.files {
         if !arguments.isQuiet {

@@ -13,6 +13,8 @@ enum World {
 
     static var arguments: [String] { Array(RawArguments.texts.dropFirst()) }
 
+    static var rawArguments: [[UInt8]] { Array(RawArguments.all.dropFirst()) }
+
     static func exit(_ status: Int32) -> Never { Daemon.exit(status) }
 
     // MARK: Output and input

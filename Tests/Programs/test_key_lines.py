@@ -230,6 +230,8 @@ ssh-keygen -R h.example -f kh_odd; ssh-keygen -R broken -f kh_cut; ssh-keygen -F
 ssh-keygen -R h.example -f kh_bad; ssh-keygen -H -f kh_bad
 ssh-keygen -H -f kh_cut > /dev/null; wc kh_cut; ssh-keygen -F broken -f kh_cut | wc -l
 ssh-keygen -l -R h.example -f kh 2>&1 | head -1; ssh-keygen -l -H -f kh 2>&1 | head -1
+ssh-keygen -q -t ed25519 -N '' -C "$(printf 'd\351')" -f new; cut -d' ' -f3 new.pub | od -c; ssh-keygen -y -f new | cut -d' ' -f3 | od -c
+p=$(printf 'p\351ss1'); q=$(printf 'p\350ss1'); ssh-keygen -q -p -a 1 -P '' -N "$p" -f bare; PATH=/usr/bin:$PATH ssh-keygen -q -p -a 1 -P "$p" -N "$q" -f bare; ssh-keygen -y -P "$p" -f bare; ssh-keygen -y -P "$q" -f bare; ssh-keygen -q -p -a 1 -P "$q" -N "$p" -f bare; /usr/bin/ssh-keygen -y -P "$p" -f bare
 ssh-keygen -p -N '' -f link; ls -l link bare | cut -c1-10; ssh-keygen -c -C new -f link; ssh-keygen -y -f bare
 chmod 644 kh; umask 077; ssh-keygen -R h.example -f kh; stat -c %a kh kh.old
 umask 077; ssh-keygen -u -k -f krl k_rsa.pub; stat -c %a krl; ssh-keygen -k -f out k_rsa.pub; stat -c %a out

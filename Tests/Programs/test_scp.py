@@ -473,8 +473,8 @@ def test_a_cut_connection_is_an_error(serve, key, here, there, relay):
 @pytest.mark.parametrize("direction", ["get", "put"])
 def test_links_back_to_where_they_are_have_an_end(mode, direction, here, there):
     """Two such links would be followed 2^40 times."""
-    if "-O" in mode:
-        pytest.skip("the far end of the old protocol may be anybody's")
+    if "-O" in mode and direction == "get" and "ssh-openssh" in str(mode[-1]):
+        pytest.skip("OpenSSH's scp follows them")
     source, target = (there, here) if direction == "get" else (here, there)
     (source / "tree").mkdir()
     (source / "tree" / "file").write_text("x")
@@ -489,7 +489,7 @@ def test_links_back_to_where_they_are_have_an_end(mode, direction, here, there):
     ends = [f"host:{there}/tree", "copy"] if direction == "get" else ["tree", f"host:{there}/copy"]
     result = scp(here, *mode, "-r", *ends, timeout=60)
     assert result.returncode == 1
-    assert b"one\": Too many levels of symbolic links" in result.stderr
+    assert b"Too many levels of symbolic links" in result.stderr
     found = sorted(str(path.relative_to(target / "copy")) for path in (target / "copy").rglob("*"))
     assert found == ["A", "A/deep", "A/deep/l", "A/deep/l/deep", "A/l", "A/l/deep", "file"]
 

@@ -26,6 +26,8 @@ package final class LegacyCopy {
     /// What the modes of new files are cut by, where they are not kept.
     let mask: UInt32
     var answers: LegacyAnswers
+    /// The directories that what is being sent is in.
+    var ancestors: [DirectoryCopy.Identity] = []
     /// Files that a source has announced.
     var announcedFiles = 0
     /// The sink's answers come before they are due, and failures anywhere between them.

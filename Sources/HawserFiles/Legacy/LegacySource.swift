@@ -74,6 +74,13 @@ extension LegacyCopy {
 
     private func sendDirectory(_ path: [UInt8], _ status: FileStatus, depth: Int) throws(LegacyEnd)
     {
+        let identity = DirectoryCopy.Identity(device: status.device, inode: status.inode)
+        // A link back to where we are in has no end; two of them would be followed 2^40 times.
+        guard !ancestors.contains(identity) else {
+            return try fail("\(shown(path)): \(SystemError.reason(40))")  // ELOOP
+        }
+        ancestors.append(identity)
+        defer { ancestors.removeLast() }
         let (result, stream) = DirectoryStream.open(path)
         guard let stream else {
             return try fail("\(shown(path)): \(SystemError.reason(Int32(-result)))")

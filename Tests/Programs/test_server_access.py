@@ -64,6 +64,18 @@ def test_a_session_that_pam_does_not_open(suite, serve_with, etc, ready, key):  
 
 
 @BOTH
+def test_a_key_needs_no_fresh_password(suite, serve, ready, key):
+    """Without PAM; who shows a password that is over has to change it (test_server_password.py)."""
+    name, home = ready
+    peer = serve(suite, in_home(home), "UsePAM no", user=name)
+    run(["chage", "-d", "0", name])
+    try:
+        assert ssh(peer, key, "echo in").stdout == b"in\n", peer.log_text()
+    finally:
+        run(["chage", "-d", "20000", name])
+
+
+@BOTH
 @pytest.mark.parametrize("names", ["yes", "no"])
 def test_where_a_key_may_come_from(suite, names, serve, ready, key):
     """A negated name keeps out whose address is listed; a list that cannot be read permits nobody."""

@@ -228,7 +228,7 @@ extension Monitor {
                 defer { log.info(refused + " [preauth]") }
                 return fail(method, login)
             }
-            guard accountIsGood(login) else { return false }
+            guard accountIsGood(login, method) else { return false }
             defer { login.kerberos.keepAttempt() }
             if !login.progress.complete(method.name) {
                 report("Partial", method, login)
@@ -378,9 +378,15 @@ extension Monitor {
     // MARK: The account
 
     /// Whether PAM lets the account in now. Says so and ends the connection if not.
-    private func accountIsGood(_ login: LoginState) -> Bool {
+    private func accountIsGood(
+        _ login: LoginState,
+        _ method: AuthenticationRequest.Method
+    ) -> Bool {
         guard let pam = login.pam else {
-            if ShadowCheck.of(login.user).needsNewPassword { login.mustChangePassword = true }
+            // Whoever shows no password need not have a fresh one.
+            if method.name == "password", ShadowCheck.of(login.user).needsNewPassword {
+                login.mustChangePassword = true
+            }
             return true
         }
         pam.conversation = { messages in

@@ -46,7 +46,9 @@ extension SessionProcess {
         if let forced = settings.forceCommand ?? keyOptions.command {
             session.isForced = true
             session.isForcedByConfiguration = settings.forceCommand != nil
-            return begin(Array(forced.utf8), command, "forced-command '\(forced)'", session)
+            let origin = session.isForcedByConfiguration ? "config" : "key-option"
+            let what = "forced-command (\(origin)) '\(forced)'"
+            return begin(Array(forced.utf8), command, what, session)
         }
         return begin(Array(command.utf8), nil, "subsystem '\(name)'", session)
     }

@@ -321,7 +321,7 @@ package struct AuthorizedKeysLine: Sendable {
             parsed = try AuthorizedKeyOptions(parsing: options)
         } catch {
             guard case .invalidFormat(let reason) = error else { throw error }
-            throw .badOptions(of: key.key, reason)
+            throw .badOptions(reason)
         }
         return AuthorizedKeysLine(
             options: parsed,

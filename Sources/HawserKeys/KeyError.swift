@@ -27,7 +27,7 @@ package enum KeyError: Error, Equatable, Sendable {
     /// The signature, or the request for one, names an algorithm that may not be used here.
     case algorithmNotAllowed(String)
     /// The options before a key in authorized_keys; what is wrong with them.
-    case badOptions(of: PublicKey, String)
+    case badOptions(String)
     /// A certificate that does not say what it must.
     case badCertificate(String)
     /// The private key is encrypted and no passphrase was given.
@@ -51,7 +51,7 @@ extension KeyError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .invalidFormat: "invalid format"
-        case .badOptions(_, let reason): "bad key options: \(reason)"
+        case .badOptions(let reason): "bad key options: \(reason)"
         case .incomplete: "incomplete message"
         case .trailingBytes: "unexpected bytes remain after decoding"
         case .unknownType: "unknown or unsupported key type"

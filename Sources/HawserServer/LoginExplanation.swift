@@ -127,6 +127,7 @@ struct LoginExplanation {
                 localPort: question.criteria.localPort ?? 22
             ),
             hostName: question.criteria.host,
+            ClientNotes(),
             Log(level: .debug2, sink: sink)
         )
         guard let match = access.match(key) else {

@@ -2,6 +2,7 @@
 """Who gets in and with what, keyword by keyword of sshd_config(5) and authorized_keys, of OpenSSH's server and of ours."""
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import time
@@ -403,3 +404,39 @@ def test_the_name_of_the_service_for_pam(suite, serve_with, etc, ready, key):
     for service, allowed in (("hw-good", True), ("hw-bad", False)):
         peer = serve_with(suite, in_home(home), "UsePAM yes", f"PAMServiceName {service}", user=name)
         assert (ssh(peer, key, "echo in").stdout == b"in\n") == allowed, peer.log_text()
+
+
+# MARK: What a client is told
+
+
+def remote_notes(peer, config, *keys):
+    """The status, and what `ssh -v` shows as told by the server, each line once."""
+    names = [word for each in keys for word in ("-i", each)]
+    result = run([OPENSSH.ssh, "-F", config, "-v", *names, "127.0.0.1", "true"])
+    told = re.findall(r"debug1: Remote: (.*)", result.stderr.decode().replace("\r", ""))
+    # 9.2 forgets a blank, and tells of a key again when it is signed with.
+    told = [line.replace("environmentexpires", "environment expires").rstrip() for line in told]
+    return result.returncode, [line.replace(f"{peer.folder}/", "") for line in dict.fromkeys(told)]
+
+
+@BOTH
+def test_a_client_that_is_in_is_told_of_its_keys(serve, key, tmp_path, suite):
+    peer = serve(suite, "PermitUserEnvironment yes")
+    others = [make_key(tmp_path, name) for name in ("old", "elsewhere", "stranger")]
+    lines = [pathlib.Path(f"{each}.pub").read_text() for each in [*others, key]]
+    peer.authorized_keys.write_text(
+        f'expiry-time="20000101" {lines[0]}from="10.0.0.1" {lines[1]}bogus {lines[2]}'
+        f'no-pty,command="true",permitopen="a:1",environment="A=b",expiry-time="20990101" {lines[3]}'
+    )
+    config = peer.client_config()
+    assert remote_notes(peer, config, *others[:2], key) == (0, [
+        "authorized_keys:1: entry expired at 2000-01-01T00:00:00",
+        "Refused by key options",
+        "authorized_keys:3: bad key options: unknown key option",
+        "authorized_keys:2: Your host '127.0.0.1' is not permitted to use this key for login.",
+        "authorized_keys:4: key options: agent-forwarding command environment expires permitopen "
+        "port-forwarding user-rc x11-forwarding",
+        "authorized_keys:4: environment: A=b",
+    ])
+    # Strangers are told nothing.
+    assert remote_notes(peer, config, *others) == (255, [])

@@ -94,6 +94,11 @@ extension Connection where Self: ~Copyable {
         if let reason = error.reason { core.transport.disconnect(reason, error.text) }
     }
 
+    /// Tells the peer what may help whoever looks for a fault (RFC 4253 §11.3).
+    package mutating func sendDebug(_ text: String) {
+        core.transport.sendDebug(text)
+    }
+
     // MARK: Channels
 
     /// Asks for a channel. `channelOpened` or `channelOpenFailed` answers. Nil when there are

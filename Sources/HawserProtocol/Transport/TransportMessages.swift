@@ -41,6 +41,15 @@ extension Transport {
         sendOwn(.unimplemented, message.bytes)
     }
 
+    /// `SSH_MSG_DEBUG`, RFC 4253 §11.3, which is shown only where someone asked for it.
+    mutating func sendDebug(_ text: String) {
+        var message = WireWriter()
+        message.write(boolean: false)
+        message.write(text: text)
+        message.write(text: "")
+        sendOwn(.debug, message.bytes)
+    }
+
     /// `SSH_MSG_DEBUG`, RFC 4253 §11.3.
     func readDebug() -> TransportEvent? {
         var reader = WireReader(payload.extracting(droppingFirst: 1))

@@ -18,6 +18,7 @@ struct AuthorizedKeyFiles {
     /// What authorities may sign with (`CASignatureAlgorithms`).
     let authorityAlgorithms: [String]?
     let minimumRSABits: Int
+    let notes: ClientNotes
     let log: Log
 
     /// The first line of the files that lets the key in.
@@ -55,16 +56,20 @@ struct AuthorizedKeyFiles {
 
     /// Whether the options of a line of principals keep this client out now; why is told.
     func isRefused(_ rule: AuthorizedPrincipals.Match) -> Bool {
+        let place = "principals"
+        let refused = "Refused by certificate principals options"
         if rule.options.isCertAuthority {
-            log.debug("principals: cert-authority flag invalid here")
+            notes.tell("\(place): cert-authority flag invalid here", log)
         } else if rule.options.principals != nil {
-            log.debug("principals: principals on non-CA key")
-        } else if let reason = refusal(of: rule.options, "principals") {
+            notes.tell("\(place): principals on non-CA key", log)
+        } else if let reason = refusal(of: rule.options, place) {
             if reason != Self.refused { log.info(reason) }
         } else {
+            notes.tell(rule.options, at: place, log)
             return false
         }
-        log.error("Refused by certificate principals options")
+        log.error(refused)
+        notes.keep(refused)
         return true
     }
 
@@ -75,6 +80,7 @@ struct AuthorizedKeyFiles {
         }
         if isStrict, let reason = Files.distrust(of: path, owner: user.uid, home: user.home) {
             log.info("Authentication refused: \(reason)")
+            notes.keep("Ignored \(what): \(reason)")
             return nil
         }
         return try? Files.read(path)
@@ -86,13 +92,15 @@ struct AuthorizedKeyFiles {
         _ key: PublicKey
     ) -> AuthorizedKeysMatch? {
         let file = AuthorizedKeys(contents: contents)
-        for (number, error) in file.errors {
-            guard case .badOptions(let other, _) = error,
-                other == key || other == key.certificate?.signatureKey
-            else { continue }
-            log.debug("\(path):\(number): \(error)")
+        var bad = file.errors.filter { if case .badOptions = $0.error { true } else { false } }[...]
+        func tellBad(before line: Int) {
+            while let (number, error) = bad.first, number < line {
+                notes.tell("\(path):\(number): \(error)", log)
+                bad.removeFirst()
+            }
         }
         for (number, entry) in file.entries(for: key) {
+            tellBad(before: number)
             let place = "\(path):\(number)"
             if key.certificate != nil {
                 if let match = certificateMatch(key, entry, place) { return match }
@@ -100,11 +108,13 @@ struct AuthorizedKeyFiles {
             }
             // Who lists principals means an authority, and not this key itself.
             if entry.options.principals != nil {
-                log.debug("\(place): principals on non-CA key")
+                notes.tell("\(place): principals on non-CA key", log)
                 log.error(Self.refused)
+                notes.keep(Self.refused)
                 continue
             }
             if isRefused(entry.options, place) { continue }
+            notes.tell(entry.options, at: place, log)
             let name = "\(key.type.shortName) \(key.fingerprint(fingerprintHash))"
             return AuthorizedKeysMatch(
                 options: entry.options,
@@ -113,6 +123,7 @@ struct AuthorizedKeyFiles {
                 description: "Accepted key \(name) found at \(place)"
             )
         }
+        tellBad(before: .max)
         return nil
     }
 
@@ -130,6 +141,7 @@ struct AuthorizedKeyFiles {
             return nil
         }
         if isRefused(entry.options, place) { return nil }
+        notes.tell(entry.options, at: place, log)
         guard let valid = valid(key, for: entry.options.principals ?? [user.name]) else {
             return nil
         }
@@ -160,7 +172,8 @@ struct AuthorizedKeyFiles {
             switch error {
             case .unsupportedOption, .malformedOption, .repeatedOption:
                 log.error("Invalid certificate options")
-            default: break
+                notes.keep("Invalid certificate options")
+            default: notes.keep("\(error)")
             }
             return nil
         }
@@ -187,8 +200,14 @@ struct AuthorizedKeyFiles {
                     + "from a permitted source address (\(peer.address))."
             )
             log.error("Refused by certificate options")
+            notes.keep(
+                "\(place): Your address '\(peer.address)' is not permitted to use this certificate "
+                    + "for login."
+            )
+            notes.keep("Refused by certificate options")
             return nil
         }
+        notes.tell(ofCertificate.asLine, at: place, log)
         do throws(CertificateRefusal) {
             return AuthorizedKeysMatch(
                 options: try options.limited(by: ofCertificate),
@@ -207,6 +226,7 @@ struct AuthorizedKeyFiles {
         guard let reason = refusal(of: options, place) else { return false }
         log.info(reason)
         if reason != Self.refused { log.error(Self.refused) }
+        notes.keep(Self.refused)
         return true
     }
 
@@ -215,7 +235,7 @@ struct AuthorizedKeyFiles {
     /// Why a line's options keep this client out now, as a line of the log.
     func refusal(of options: AuthorizedKeyOptions, _ place: String) -> String? {
         if let expiry = options.expiryTime, isOver(expiry) {
-            log.debug("\(place): entry expired at \(expiry.text)")
+            notes.tell("\(place): entry expired at \(expiry.text)", log)
             return Self.refused
         }
         guard let from = options.from else { return nil }
@@ -224,7 +244,11 @@ struct AuthorizedKeyFiles {
     }
 
     private func wrongHost(_ place: String, _ required: String) -> String {
-        "\(place): Authentication tried for \(user.name) with correct key but not from a permitted host "
+        notes.keep(
+            "\(place): Your host '\(hostName ?? peer.address)' is not permitted to use this key for "
+                + "login."
+        )
+        return "\(place): Authentication tried for \(user.name) with correct key but not from a permitted host "
             + "(host=\(hostName ?? peer.address), ip=\(peer.address), required=\(required))."
     }
 

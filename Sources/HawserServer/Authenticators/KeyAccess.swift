@@ -19,6 +19,7 @@ struct KeyAccess {
         _ settings: ServerSettings,
         _ peer: PeerAddress,
         hostName: String?,
+        _ notes: ClientNotes,
         _ log: Log
     ) {
         self.user = user
@@ -33,6 +34,7 @@ struct KeyAccess {
             fingerprintHash: settings.fingerprintHash,
             authorityAlgorithms: settings.names("casignaturealgorithms"),
             minimumRSABits: settings.minimumRSABits,
+            notes: notes,
             log: log
         )
     }

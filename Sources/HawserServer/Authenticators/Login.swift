@@ -38,6 +38,8 @@ final class LoginState {
     /// What PAM's modules said without asking.
     var notices = ""
     var kerberos = KerberosLogin()
+    /// What the client is told of its keys when it is in.
+    let notes = ClientNotes()
 
     init(saidName: String, name: String, user: User, isValid: Bool, progress: MethodProgress) {
         self.saidName = saidName

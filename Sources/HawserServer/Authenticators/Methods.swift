@@ -19,7 +19,14 @@ extension Monitor {
             blob: attempt.keyBlob
         )
         guard let key = usableKey(offered, login) else { return .failed }
-        let access = KeyAccess(login.user, settings, start.peer, hostName: hostName, log)
+        let access = KeyAccess(
+            login.user,
+            settings,
+            start.peer,
+            hostName: hostName,
+            login.notes,
+            log
+        )
         guard let match = access.match(key) else { return .failed }
         log.verbose(match.description)
         guard let signature = attempt.signature else { return .keyAcceptable }

@@ -443,6 +443,7 @@ package final class Monitor {
             mustChangePassword: login.mustChangePassword,
             isRefused: login.pam != nil && Identity.isPrivileged && !login.isSessionOpen,
             authenticationInfo: login.authenticationInfo.joined(),
+            notes: login.notes.lines,
             hostKeys: hostKeyOffers,
             provableKeys: start.hostKeys.provable,
             signatureAlgorithms: AlgorithmDefaults.signature(settings),

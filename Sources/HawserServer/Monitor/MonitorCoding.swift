@@ -529,6 +529,8 @@ extension SessionStart {
         writer.write(boolean: mustChangePassword)
         writer.write(boolean: isRefused)
         writer.write(text: authenticationInfo)
+        writer.write(uint32: UInt32(clamping: notes.count))
+        for note in notes { writer.write(text: note) }
         hostKeys.write(into: &writer)
         provableKeys.write(into: &writer)
         writer.write(list: signatureAlgorithms)
@@ -562,6 +564,8 @@ extension SessionStart {
         mustChangePassword = try reader.readBoolean()
         isRefused = try reader.readBoolean()
         authenticationInfo = try reader.readText()
+        notes = []
+        for _ in 0..<Int(try reader.readUInt32()) { notes.append(try reader.readText()) }
         hostKeys = try [HostKeyOffer](from: &reader)
         provableKeys = try [HostKeyOffer](from: &reader)
         signatureAlgorithms = try reader.readList()

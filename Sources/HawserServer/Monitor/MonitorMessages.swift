@@ -189,6 +189,8 @@ package struct SessionStart: Equatable, Sendable {
     /// PAM has opened no session: nothing is run and nothing is forwarded.
     package var isRefused: Bool
     package var authenticationInfo: String
+    /// What the client is told, as debug messages.
+    package var notes: [String]
     package var hostKeys: [HostKeyOffer]
     /// Every plain host key, to be announced and proved.
     package var provableKeys: [HostKeyOffer]

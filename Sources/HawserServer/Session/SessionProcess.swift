@@ -127,6 +127,7 @@ package final class SessionProcess {
         updateTitle()
         if settings.clientAliveSeconds > 0 { scheduleKeepAlive() }
         announceHostKeys()
+        for note in start.notes { connection.sendDebug(note) }
         watch.set(Signals.descriptor, read: true, write: false)
         watch.set(monitor.descriptor, read: true, write: false)
         while exitStatus == nil {

@@ -440,3 +440,12 @@ def test_a_client_that_is_in_is_told_of_its_keys(serve, key, tmp_path, suite):
     ])
     # Strangers are told nothing.
     assert remote_notes(peer, config, *others) == (255, [])
+
+
+@BOTH
+def test_a_forced_internal_sftp_runs_no_command(serve, key, suite):
+    peer = serve(suite, "ForceCommand internal-sftp")
+    for words in ([], ["ls"]):
+        result = run([OPENSSH.ssh, "-F", peer.client_config(key), "-T", "127.0.0.1", *words])
+        said = b"This service allows sftp connections only.\n"
+        assert (result.returncode, result.stdout, result.stderr) == (1, said, b"")

@@ -244,12 +244,10 @@ struct AuthorizedKeyFiles {
     }
 
     private func wrongHost(_ place: String, _ required: String) -> String {
-        notes.keep(
-            "\(place): Your host '\(hostName ?? peer.address)' is not permitted to use this key for "
-                + "login."
-        )
-        return "\(place): Authentication tried for \(user.name) with correct key but not from a permitted host "
-            + "(host=\(hostName ?? peer.address), ip=\(peer.address), required=\(required))."
+        let host = hostName ?? peer.address
+        notes.keep("\(place): Your host '\(host)' is not permitted to use this key for login.")
+        return "\(place): Authentication tried for \(user.name) with correct key but not from a "
+            + "permitted host (host=\(host), ip=\(peer.address), required=\(required))."
     }
 
     private func isOver(_ time: TimeSpecification) -> Bool {

@@ -145,6 +145,7 @@ extension SessionProcess {
                 return startRefusal(
                     "This service allows sftp connections only.\n",
                     session,
+                    descriptor: 1,
                     status: 1
                 )
             }
@@ -186,9 +187,14 @@ extension SessionProcess {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// A program that says why there is none.
-    private func startRefusal(_ text: String, _ session: Session, status: Int = 254) -> Bool {
-        let script = "printf %s \"$1\" >&2; exit \(status)"
+    /// A program that says why there is none, at its standard error output unless said otherwise.
+    private func startRefusal(
+        _ text: String,
+        _ session: Session,
+        descriptor: Int = 2,
+        status: Int = 254
+    ) -> Bool {
+        let script = "printf %s \"$1\" >&\(descriptor); exit \(status)"
         return spawn(
             LoginShell(path: "/bin/sh", arguments: ["sh", "-c", script, "sh", text]),
             session

@@ -95,6 +95,9 @@ def talk(command, steps, environment=None):
 def same(make_command, steps, environment=None, alike=lambda text: text):
     """The dialogue with the programs under test and with OpenSSH's: nothing differs."""
     seen = [talk(make_command(suite), steps, environment) for suite in (UNDER_TEST, OPENSSH)]
+    if seen[1][1] == "does not end":
+        # OpenSSH can miss a ^C that comes at once behind its question.
+        seen[1] = talk(make_command(OPENSSH), steps, environment)
     seen = [(alike(text), status) for text, status in seen]
     assert seen[0] == seen[1]
     return seen[0]

@@ -180,7 +180,8 @@ def test_subsystems_under_match(client, serve, key, me):
         assert (result.stdout, result.returncode) == (text, status), (name, peer.log_text())
     result = ssh(peer, key, "other", options=["-s"], client=client)
     assert result.returncode not in (0, 27)
-    assert f"subsystem request for other by user {me} failed, subsystem not found" in peer.log_text()
+    refused = f"subsystem request for other by user {me} failed, subsystem not found"
+    wait_until(lambda: refused in peer.log_text(), refused)
 
 
 def test_wrong_subsystems_are_found_at_the_start(tmp_path):

@@ -13,7 +13,7 @@ struct BorrowedDescriptors {
     let error: Int32
     /// They are closed when they are given back.
     private let areOurs: Bool
-    private var wereNonblocking: [Bool] = []
+    private var flags: WaitingFlags?
     private var copies: [Int32] = []
     private var isBack = false
 
@@ -28,7 +28,7 @@ struct BorrowedDescriptors {
 
     /// The descriptors to read from and write to; once.
     mutating func take() -> (input: Int32, output: Int32, error: Int32) {
-        wereNonblocking = all.map { $0 >= 0 && Descriptor.isNonblocking($0) }
+        flags = WaitingFlags(of: all)
         let isSocket = input == output
         let taken = all.enumerated().map { index, fd in
             guard fd >= 0, !isSocket,
@@ -45,12 +45,23 @@ struct BorrowedDescriptors {
         guard !isBack else { return }
         isBack = true
         copies.forEach(Descriptor.close)
-        for (fd, was) in zip(all, wereNonblocking) where fd >= 0 && !was {
-            Descriptor.setNonblocking(fd, false)
-        }
+        flags?.putBack()
         guard areOurs else { return }
         for (index, fd) in all.enumerated() where !all[..<index].contains(fd) {
             Descriptor.close(fd)
         }
+    }
+}
+
+/// Which open files wait in a read or a write, so that they do again when others have changed that.
+struct WaitingFlags {
+    private let waiting: [Int32]
+
+    init(of descriptors: [Int32]) {
+        waiting = descriptors.filter { $0 >= 0 && !Descriptor.isNonblocking($0) }
+    }
+
+    func putBack() {
+        for fd in waiting { Descriptor.setNonblocking(fd, false) }
     }
 }

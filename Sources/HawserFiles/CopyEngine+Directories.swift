@@ -95,7 +95,7 @@ extension CopyEngine {
             return oneDone(in: directory)
         }
         directory.identity = FileCalls.status(directory.source, followingLinks: true).1
-            .map { DirectoryCopy.Identity(device: $0.device, inode: $0.inode) }
+            .map(DirectoryCopy.Identity.init)
         while let name = stream.next() {
             guard name != [46], name != [46, 46] else { continue }
             guard let status = stream.status(of: name, followingLinks: options.followsLinks) else {
@@ -106,9 +106,7 @@ extension CopyEngine {
                 continue
             }
             // A link back to where we are in has no end; two of them would be followed 2^40 times.
-            if status.isDirectory,
-                directory.isInside(.init(device: status.device, inode: status.inode))
-            {
+            if status.isDirectory, directory.isInside(DirectoryCopy.Identity(status)) {
                 report(
                     "local \"\(shown(RemotePath.join(directory.source, name)))\": "
                         + SystemError.reason(40)  // ELOOP

@@ -130,8 +130,13 @@ final class DirectoryCopy {
     var linkedFrom: [UInt8]?
 
     struct Identity: Equatable {
-        var device: UInt64
-        var inode: UInt64
+        let device: UInt64
+        let inode: UInt64
+
+        init(_ status: FileStatus) {
+            device = status.device
+            inode = status.inode
+        }
     }
 
     init(

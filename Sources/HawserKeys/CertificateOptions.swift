@@ -76,6 +76,13 @@ package struct CertificateOptions: Equatable, Sendable {
 }
 
 extension AuthorizedKeyOptions {
+    /// Of a certificate that no line stands beside: it alone says whether a touch is needed.
+    package static var ofCertificateAlone: AuthorizedKeyOptions {
+        var options = AuthorizedKeyOptions()
+        options.requiresUserPresence = false
+        return options
+    }
+
     /// What is left of these options (of the line that names the authority; nothing but defaults
     /// for `TrustedUserCAKeys`) when a certificate has its say too. What either forbids is
     /// forbidden, what either demands is demanded.

@@ -24,6 +24,14 @@ package enum Signals {
         for signal in signals { install(signal) }
     }
 
+    /// The same for those of `signals` that the caller does not ignore (nohup), which it returns.
+    @discardableResult
+    package static func watchUnlessIgnored(_ signals: [Int32]) -> [Int32] {
+        let heard = signals.filter { !isIgnored($0) }
+        watch(heard)
+        return heard
+    }
+
     package static func ignore(_ signals: [Int32]) {
         for number in signals { signal(number, SIG_IGN) }
     }

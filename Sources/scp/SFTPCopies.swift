@@ -306,8 +306,7 @@ final class SFTPCopies {
     ) throws(SystemError) -> RemoteSession {
         guard line.options.isAtomic else { return try RemoteSession.start(program, words) }
         // To clear away what was begun, ssh must outlive an interrupt.
-        let signals: [Int32] = [1, 2, 15].filter { !Signals.isIgnored($0) }
-        Signals.watch(signals)
+        Signals.watchUnlessIgnored([1, 2, 15])
         let session = try Signals.whileIgnored(2) { () throws(SystemError) in
             try RemoteSession.start(program, words)
         }

@@ -91,7 +91,7 @@ struct Program {
     private func connect(_ destination: RemoteDestination?) -> RemoteSession? {
         // ssh must outlive an interrupted command.
         let outlives = isInteractive || isBatch && line.options.isAtomic
-        if outlives, !Signals.isIgnored(2) { Signals.watch([2]) }
+        if outlives { Signals.watchUnlessIgnored([2]) }
         func start(_ program: String, _ words: [String]) throws(SystemError) -> RemoteSession {
             guard outlives else { return try RemoteSession.start(program, words) }
             return try Signals.whileIgnored(2) { () throws(SystemError) in

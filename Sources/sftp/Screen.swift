@@ -97,8 +97,7 @@ final class Screen: CopyObserver {
     /// From here on these signals, as far as they are not ignored, interrupt what is under way before
     /// they end the program.
     func deferSignals(_ signals: [Int32]) {
-        endingSignals = signals.filter { !Signals.isIgnored($0) }
-        Signals.watch(endingSignals)
+        endingSignals = Signals.watchUnlessIgnored(signals)
     }
 
     /// They end it at once again.

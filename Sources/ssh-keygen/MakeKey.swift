@@ -14,7 +14,7 @@ func makeKey(_ arguments: Arguments) -> Int32 {
     let path = outputFile(arguments, word: word)
     guard mayWrite(path) else { return 1 }
     let passphrase = newPassphrase(path, arguments)
-    let comment = arguments.commentBytes ?? Array(World.userAtHost.utf8)
+    let comment = newComment(arguments)
     let key: PrivateKey
     do {
         key = try PrivateKey.generate(kind, comment: comment, random: SystemRandom())
@@ -28,7 +28,7 @@ func makeKey(_ arguments: Arguments) -> Int32 {
 private func makeTokenKey(_ algorithm: SecurityKey.Algorithm, _ arguments: Arguments) -> Int32 {
     let name = arguments.typeName ?? ""
     if !arguments.isQuiet { World.print("Generating public/private \(name) key pair.") }
-    let comment = arguments.commentBytes ?? Array(World.userAtHost.utf8)
+    let comment = newComment(arguments)
     let words = EnrollmentWords(arguments.options)
     let (key, attestation) = enrollKey(algorithm, words, comment: comment, arguments)
     let path = outputFile(arguments, word: typeWord(name) ?? name)
@@ -38,7 +38,12 @@ private func makeTokenKey(_ algorithm: SecurityKey.Algorithm, _ arguments: Argum
     return status
 }
 
-private func newPassphrase(_ path: String, _ arguments: Arguments) -> SecretBytes {
+private func newComment(_ arguments: Arguments) -> [UInt8] {
+    arguments.commentBytes ?? Array(World.userAtHost.utf8)
+}
+
+/// The passphrase for a new key: the one that was given, or the one that is typed.
+func newPassphrase(_ path: String, _ arguments: Arguments) -> SecretBytes {
     arguments.newPassphraseBytes
         ?? readNewPassphrase("Enter passphrase for \"\(path)\" (empty for no passphrase): ")
 }
@@ -158,7 +163,7 @@ func makeHostKeys(_ arguments: Arguments) -> Int32 {
         ("rsa", .rsa(bits: 3072)), ("ecdsa", .ecdsa(.p256)), ("ed25519", .ed25519),
         ("mldsa44-ed25519", .mldsa44Ed25519),
     ]
-    let comment = arguments.commentBytes ?? Array(World.userAtHost.utf8)
+    let comment = newComment(arguments)
     var isFirst = true
     for (word, kind) in kinds {
         let name = String(word.map { $0 == "-" ? "_" : $0 })

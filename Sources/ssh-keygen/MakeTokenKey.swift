@@ -204,9 +204,7 @@ private func save(_ entry: SecurityKeyReply.Resident, _ arguments: Arguments) ->
     )
     guard mayWrite(path) else { return false }
     let key = entry.key.commented(parts.application)
-    let passphrase =
-        arguments.newPassphraseBytes
-        ?? readNewPassphrase("Enter passphrase for \"\(path)\" (empty for no passphrase): ")
+    let passphrase = newPassphrase(path, arguments)
     if let problem = savePrivateKey(key, to: path, passphrase: passphrase, arguments) {
         World.error("Saving key \"\(path)\" failed: \(problem)")
         return false

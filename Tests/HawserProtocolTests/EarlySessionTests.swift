@@ -9,6 +9,20 @@ import Testing
 
 @Suite("Early sessions, docs/protocol/early-session.md, and requests behind `none`, RFC 4252 §5.1")
 struct EarlySessionTests {
+    /// Takes the password "right" and no other; whether the event was about one.
+    private static func judgePassword(
+        _ server: inout ServerConnection,
+        _ event: ConnectionEvent
+    ) -> Bool {
+        guard case .authenticationRequested(let request) = event else { return false }
+        if request.method == .password(SecretBytes(Array("right".utf8)), new: nil) {
+            server.acceptAuthentication()
+        } else {
+            server.refuseAuthentication(methods: ["password"])
+        }
+        return true
+    }
+
     /// Opens a session, runs a command and types some bytes into it, while no one is logged in yet;
     /// the client tries `passwords`, of which the server takes "right". Returns how many bytes the
     /// connection took each time.
@@ -45,11 +59,8 @@ struct EarlySessionTests {
                 client.authenticatePassword(SecretBytes(Array(passwords.removeFirst().utf8)))
             },
             server: { server, event in
+                if Self.judgePassword(&server, event) { return }
                 switch event {
-                case .authenticationRequested(let request)
-                where request.method == .password(SecretBytes(Array("right".utf8)), new: nil):
-                    server.acceptAuthentication()
-                case .authenticationRequested: server.refuseAuthentication(methods: ["password"])
                 case .channelOpenRequested(let id, _) where grants: server.confirmChannel(id)
                 case .channelOpenRequested(let id, _):
                     server.refuseChannel(id, reason: .connectFailed, message: "open failed")
@@ -148,11 +159,8 @@ struct EarlySessionTests {
                 )
             },
             server: { server, event in
+                if Self.judgePassword(&server, event) { return }
                 switch event {
-                case .authenticationRequested(let request)
-                where request.method == .password(SecretBytes(Array("right".utf8)), new: nil):
-                    server.acceptAuthentication()
-                case .authenticationRequested: server.refuseAuthentication(methods: ["password"])
                 case .channelOpenRequested(let id, _): server.confirmChannel(id)
                 case .channelRequest(let id, let request, _):
                     if case .pseudoTerminal(let terminal) = request { asked.append(terminal.size) }

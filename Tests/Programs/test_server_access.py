@@ -108,16 +108,22 @@ def test_principals_are_of_authorities_alone(suite, serve, ready, key):
         wait_until(lambda: f"/.ssh/keys:1: {reason}" in peer.log_text(), peer.log_text())
 
 
+def serve_with_limit(suite, serve, ready, key, where, keyword, value):
+    """A server that limits forwards by its configuration, or by the options of the key."""
+    name, home = ready
+    peer = serve(suite, *([f"{keyword} {value}"] if where == "configuration" else []), in_home(home), user=name)
+    if where == "key":
+        own(name, home / ".ssh/keys", f'{keyword.lower()}="{value}" {public(key)}', 0o600)
+    return peer
+
+
 @BOTH
 @pytest.mark.parametrize("target,permitted", [
     ("localhost:*", True), ("*:*", True), ("loc*:*", False), ("localhos?:*", False), ("127.0.0.1:*", False), ("localhost:1", False),
 ])
 @pytest.mark.parametrize("where", ["key", "configuration"])
 def test_hosts_to_connect_to_are_no_patterns(suite, where, target, permitted, serve, ready, key):
-    name, home = ready
-    peer = serve(suite, *([f"PermitOpen {target}"] if where == "configuration" else []), in_home(home), user=name)
-    if where == "key":
-        own(name, home / ".ssh/keys", f'permitopen="{target}" {public(key)}', 0o600)
+    peer = serve_with_limit(suite, serve, ready, key, where, "PermitOpen", target)
     client = subprocess.Popen(
         [OPENSSH.ssh, "-F", peer.client_config(key), "-W", f"localhost:{peer.port}", "127.0.0.1"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -136,10 +142,7 @@ def test_hosts_to_connect_to_are_no_patterns(suite, where, target, permitted, se
 @pytest.mark.parametrize("listed,permitted", [("localhost:*", True), ("loc*:*", True), ("127.*:*", False), ("1", False)])
 @pytest.mark.parametrize("where", ["key", "configuration"])
 def test_hosts_to_listen_for_may_be_patterns(suite, where, listed, permitted, serve, ready, key):
-    name, home = ready
-    peer = serve(suite, *([f"PermitListen {listed}"] if where == "configuration" else []), in_home(home), user=name)
-    if where == "key":
-        own(name, home / ".ssh/keys", f'permitlisten="{listed}" {public(key)}', 0o600)
+    peer = serve_with_limit(suite, serve, ready, key, where, "PermitListen", listed)
     result = ssh(peer, key, "echo in", options=["-o", "ExitOnForwardFailure=yes", "-R", "LOCALHOST:0:127.0.0.1:1"])
     assert (result.stdout == b"in\n") == permitted, peer.log_text()
     if not permitted:

@@ -11,14 +11,14 @@ internal import HawserWire
 extension ClientLoop {
     /// Hears of what would end us, and of the terminal's size. What the caller ignores (nohup) stays
     /// ignored.
-    func watchSignals() {
+    static func watchSignals() {
         // HUP INT QUIT TERM WINCH
-        Signals.watch([1, 2, 3, 15, 28].filter { !Signals.isIgnored($0) })
+        Signals.watchUnlessIgnored([1, 2, 3, 15, 28])
     }
 
     func enterRawMode() {
         // A signal that ended us right here would leave the terminal raw.
-        watchSignals()
+        Self.watchSignals()
         guard rawTerminal == nil, Descriptor.isTerminal(0),
             let settings = Terminal.settings(of: 0)
         else { return }

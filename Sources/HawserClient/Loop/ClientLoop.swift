@@ -215,7 +215,7 @@ package final class ClientLoop {
 
     /// Runs until ssh's own session and its passengers are over, and returns the exit status.
     package func run() throws(ClientFailure) -> Int32 {
-        watchSignals()
+        Self.watchSignals()
         isStarting = false
         defer {
             leaveRawMode()

@@ -258,7 +258,7 @@ package final class ControlClient {
             environment: request.environment.map { "\($0.name)=\($0.value)" }
         )
         if settings.options.stdinNull == true { Descriptor.useNull([0]) }
-        let wereNonblocking = (0...2).map { Descriptor.isNonblocking(Int32($0)) }
+        let flags = WaitingFlags(of: [0, 1, 2])
         let sizeBefore = wantsTerminal ? Terminal.windowSize(of: 0) : nil
         let opened = start(
             .newSession(id: 1, session),
@@ -286,9 +286,7 @@ package final class ControlClient {
         }
         let status = waitForEnd(wantsTerminal, sizeBefore, settings)
         // A master that was killed has not put back what it changed.
-        for (fd, was) in wereNonblocking.enumerated() where !was {
-            Descriptor.setNonblocking(Int32(fd), false)
-        }
+        flags.putBack()
         return .done(status)
     }
 
@@ -303,7 +301,7 @@ package final class ControlClient {
             host: place.connectHost,
             port: place.connectPort
         )
-        let wereNonblocking = (0...1).map { Descriptor.isNonblocking(Int32($0)) }
+        let flags = WaitingFlags(of: [0, 1])
         let opened = start(request, [0, 1], settings)
         guard case .done = opened else { return opened }
         switch receiveFromServer() {
@@ -321,9 +319,7 @@ package final class ControlClient {
         }
         deadline = nil
         let isOver = waitForMaster()
-        for (fd, was) in wereNonblocking.enumerated() where !was {
-            Descriptor.setNonblocking(Int32(fd), false)
-        }
+        flags.putBack()
         return .done(isOver ? 0 : 255)
     }
 
@@ -344,7 +340,7 @@ package final class ControlClient {
 
     /// Waits until the master closes the connection; false when a signal came first.
     private func waitForMaster() -> Bool {
-        Signals.watch([1, 2, 15].filter { !Signals.isIgnored($0) })
+        Signals.watchUnlessIgnored([1, 2, 15])
         var set = PollSet()
         while true {
             set.removeAll()
@@ -497,7 +493,7 @@ package final class ControlClient {
         _ settings: ClientSettings
     ) -> Int32 {
         // A signal that ended us behind this would leave the terminal raw.
-        Signals.watch([1, 2, 3, 15, 28].filter { !Signals.isIgnored($0) })
+        ClientLoop.watchSignals()
         let before = hasTerminal ? Terminal.settings(of: 0) : nil
         if hasTerminal { Terminal.makeRaw(0) }
         // The master has looked at the size before we heard of its changes.

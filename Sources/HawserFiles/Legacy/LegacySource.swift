@@ -74,7 +74,7 @@ extension LegacyCopy {
 
     private func sendDirectory(_ path: [UInt8], _ status: FileStatus, depth: Int) throws(LegacyEnd)
     {
-        let identity = DirectoryCopy.Identity(device: status.device, inode: status.inode)
+        let identity = DirectoryCopy.Identity(status)
         // A link back to where we are in has no end; two of them would be followed 2^40 times.
         guard !ancestors.contains(identity) else {
             return try fail("\(shown(path)): \(SystemError.reason(40))")  // ELOOP

@@ -57,7 +57,6 @@ struct AuthorizedKeyFiles {
     /// Whether the options of a line of principals keep this client out now; why is told.
     func isRefused(_ rule: AuthorizedPrincipals.Match) -> Bool {
         let place = "principals"
-        let refused = "Refused by certificate principals options"
         if rule.options.isCertAuthority {
             notes.tell("\(place): cert-authority flag invalid here", log)
         } else if rule.options.principals != nil {
@@ -68,8 +67,7 @@ struct AuthorizedKeyFiles {
             notes.tell(rule.options, at: place, log)
             return false
         }
-        log.error(refused)
-        notes.keep(refused)
+        tellRefusal("Refused by certificate principals options")
         return true
     }
 
@@ -109,8 +107,7 @@ struct AuthorizedKeyFiles {
             // Who lists principals means an authority, and not this key itself.
             if entry.options.principals != nil {
                 notes.tell("\(place): principals on non-CA key", log)
-                log.error(Self.refused)
-                notes.keep(Self.refused)
+                tellRefusal(Self.refused)
                 continue
             }
             if isRefused(entry.options, place) { continue }
@@ -171,8 +168,7 @@ struct AuthorizedKeyFiles {
             log.error("\(error)")
             switch error {
             case .unsupportedOption, .malformedOption, .repeatedOption:
-                log.error("Invalid certificate options")
-                notes.keep("Invalid certificate options")
+                tellRefusal("Invalid certificate options")
             default: notes.keep("\(error)")
             }
             return nil
@@ -199,16 +195,19 @@ struct AuthorizedKeyFiles {
                 "\(place): Authentication tried for \(user.name) with valid certificate but not "
                     + "from a permitted source address (\(peer.address))."
             )
-            log.error("Refused by certificate options")
             notes.keep(
                 "\(place): Your address '\(peer.address)' is not permitted to use this certificate "
                     + "for login."
             )
-            notes.keep("Refused by certificate options")
+            tellRefusal("Refused by certificate options")
             return nil
         }
-        notes.tell(ofCertificate.asLine, at: place, log)
         do throws(CertificateRefusal) {
+            notes.tell(
+                try AuthorizedKeyOptions.ofCertificateAlone.limited(by: ofCertificate),
+                at: place,
+                log
+            )
             return AuthorizedKeysMatch(
                 options: try options.limited(by: ofCertificate),
                 optionsText: text,
@@ -232,6 +231,11 @@ struct AuthorizedKeyFiles {
 
     private static let refused = "Refused by key options"
 
+    private func tellRefusal(_ text: String) {
+        log.error(text)
+        notes.keep(text)
+    }
+
     /// Why a line's options keep this client out now, as a line of the log.
     func refusal(of options: AuthorizedKeyOptions, _ place: String) -> String? {
         if let expiry = options.expiryTime, isOver(expiry) {
@@ -240,14 +244,11 @@ struct AuthorizedKeyFiles {
         }
         guard let from = options.from else { return nil }
         let isListed = AddressPatterns.contains(from, host: hostName, address: peer.address)
-        return isListed == true ? nil : wrongHost(place, from)
-    }
-
-    private func wrongHost(_ place: String, _ required: String) -> String {
+        guard isListed != true else { return nil }
         let host = hostName ?? peer.address
         notes.keep("\(place): Your host '\(host)' is not permitted to use this key for login.")
         return "\(place): Authentication tried for \(user.name) with correct key but not from a "
-            + "permitted host (host=\(host), ip=\(peer.address), required=\(required))."
+            + "permitted host (host=\(host), ip=\(peer.address), required=\(from))."
     }
 
     private func isOver(_ time: TimeSpecification) -> Bool {

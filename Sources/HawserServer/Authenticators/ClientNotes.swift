@@ -62,19 +62,3 @@ extension AuthorizedKeyOptions {
         return words.compactMap { $0 ? $1 : nil }
     }
 }
-
-extension CertificateOptions {
-    /// The same as the options of a line.
-    var asLine: AuthorizedKeyOptions {
-        var line = AuthorizedKeyOptions()
-        line.permitsAgentForwarding = permitsAgentForwarding
-        line.permitsPortForwarding = permitsPortForwarding
-        line.permitsTerminal = permitsTerminal
-        line.permitsUserRC = permitsUserRC
-        line.permitsX11Forwarding = permitsX11Forwarding
-        line.requiresUserPresence = requiresUserPresence
-        line.requiresUserVerification = requiresUserVerification
-        line.command = forcedCommand
-        return line
-    }
-}

@@ -74,13 +74,10 @@ struct KeyAccess {
         }
         if let rule, files.isRefused(rule) { return nil }
         guard let valid = files.valid(key, for: hasRules ? nil : [user.name]) else { return nil }
-        // Without a line of principals the certificate alone says whether a touch is needed.
-        var options = AuthorizedKeyOptions()
-        options.requiresUserPresence = false
         let authority = valid.authority
         return files.combined(
             valid,
-            rule?.options ?? options,
+            rule?.options ?? .ofCertificateAlone,
             text: rule?.optionsText ?? "",
             description: "Accepted certificate ID \"\(certificate.keyID)\" "
                 + "(serial \(certificate.serial)) signed by \(authority.type.shortName) CA "

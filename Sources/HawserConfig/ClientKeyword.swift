@@ -106,6 +106,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
     case refuseConnection
     case controlOverflow
     case controlReuse
+    case guessKeyExchange
 
     package var row: KeywordRow { Self.rows[Int(rawValue)] }
 
@@ -249,6 +250,7 @@ package enum ClientKeyword: UInt8, CaseIterable, Sendable {
         // Ours; not shown where nobody says otherwise, so that OpenSSH can read what -G shows.
         KeywordRow("ControlOverflow", .choice("pool queue direct")),
         KeywordRow("ControlReuse", .choice("same-identity any")),
+        KeywordRow("GuessKeyExchange", .flag),
     ]
 
     /// Other names of keywords.

@@ -434,6 +434,11 @@ extension ClientOptions {
         set { set(.controlReuse, newValue) }
     }
 
+    package var guessKeyExchange: Bool? {
+        get { flag(.guessKeyExchange) }
+        set { set(.guessKeyExchange, newValue) }
+    }
+
     package var requestTTY: RequestTTY? {
         get { word(.requestTTY) }
         set { set(.requestTTY, newValue) }

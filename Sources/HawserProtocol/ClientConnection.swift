@@ -141,6 +141,13 @@ package struct ClientConnection: ~Copyable, Connection {
         core.transport.disconnect(.hostKeyNotVerifiable, "Host key verification failed.")
     }
 
+    /// A first message of a key exchange went out ahead of the server's KEXINIT.
+    package var hasGuessed: Bool { core.transport.hasGuessed }
+
+    /// What a later connection to this server could begin with (`TransportOptions.guess`); nil before
+    /// its KEXINIT has come, and where nothing can be guessed.
+    package var nextGuess: KeyExchangeGuess? { core.transport.nextGuess }
+
     // MARK: Authentication
 
     /// Asks for authentication as `user`, beginning with `none`; `authenticationMethods` or

@@ -36,6 +36,8 @@ package struct ProtocolError: Error, Equatable, Sendable {
         case badMAC
         /// The key exchange failed: a bad value, a signature that does not verify.
         case keyExchange
+        /// The server is not as the client's guess had it: a connection without one will do.
+        case wrongGuess
         /// The program refused the host key.
         case hostKeyRefused
         /// The server takes none of the methods that are left.
@@ -68,7 +70,7 @@ package struct ProtocolError: Error, Equatable, Sendable {
     /// What to tell the peer before hanging up; nil when there is nothing to say to it.
     package var reason: DisconnectReason? {
         switch kind {
-        case .badIdentification, .disconnected: nil
+        case .badIdentification, .disconnected, .wrongGuess: nil
         case .versionMismatch: .protocolVersionNotSupported
         case .noCommonAlgorithm, .keyExchange: .keyExchangeFailed
         case .badPacket, .violation: .protocolError

@@ -116,13 +116,15 @@ package enum Files {
     }
 
     /// Replaces a file's content at once: written beside it, then renamed over it. The new file
-    /// belongs to `owner` if there is one, and has `exactMode` whatever the umask says.
+    /// belongs to `owner` if there is one, and has `exactMode` whatever the umask says. One that may be
+    /// lost with a crash of the machine (`isDurable` false) is not waited for.
     package static func replace(
         _ path: String,
         with bytes: [UInt8],
         mode: UInt32,
         owner: Status? = nil,
-        exactMode: UInt32? = nil
+        exactMode: UInt32? = nil,
+        isDurable: Bool = true
     ) throws(SystemError) {
         let temporary = "\(path).\(getpid()).new"
         let fd = try Descriptor.open(
@@ -142,7 +144,7 @@ package enum Files {
             _ = unsafe unlink(temporary)
             throw error
         }
-        let written = Descriptor.writeAll(fd, bytes) && fsync(fd) == 0
+        let written = Descriptor.writeAll(fd, bytes) && (!isDurable || fsync(fd) == 0)
         let number = errno
         Descriptor.close(fd)
         guard written else {

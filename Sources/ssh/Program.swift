@@ -345,6 +345,7 @@ struct Program {
         _ forwarding: ForwardingSettings,
         _ log: Log,
         _ words: [String],
+        mayGuess: Bool = true,
         again: () -> Int32 = { 255 }
     ) -> Int32 {
         do {
@@ -361,6 +362,7 @@ struct Program {
                 dialed,
                 forwarding: forwarding,
                 identification: try settings.identification(Version.identification),
+                mayGuess: mayGuess,
                 log: log
             )
             loop.agentForwarding = agentForwarding
@@ -386,6 +388,8 @@ struct Program {
             return try loop.run()
         } catch let error as DialError {
             log.fatal(error.text)
+        } catch let error as ClientFailure where error.isWrongGuess {
+            return connect(settings, lock, forwarding, log, words, mayGuess: false, again: again)
         } catch let error as ClientFailure {
             if let text = error.text { log.fatal(text) }
         } catch let error as ConfigError {

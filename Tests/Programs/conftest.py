@@ -202,6 +202,14 @@ class Server:
         return path
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Where programs keep what they can do without; each test begins without it."""
+    path = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(path))
+    return path
+
+
 @pytest.fixture
 def home(tmp_path):
     """A folder that stands for HOME, short enough for control sockets."""

@@ -151,6 +151,7 @@ function __hawser_options
     echo GlobalKnownHostsFile=
     printf '%s\n' GSSAPIAuthentication={yes,no}
     printf '%s\n' GSSAPIDelegateCredentials={yes,no}
+    printf '%s\n' GuessKeyExchange={yes,no}
     printf '%s\n' HashKnownHosts={yes,no}
     __hawser_family HostbasedAcceptedAlgorithms key-sig
     printf '%s\n' HostbasedAuthentication={yes,no}

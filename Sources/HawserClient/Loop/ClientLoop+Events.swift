@@ -35,6 +35,12 @@ extension ClientLoop {
             return ClientFailure(nil)
         }
         if case .authenticationFailed = error.kind { return ClientFailure(error.text) }
+        if case .wrongGuess = error.kind {
+            log.debug("guessed key exchange: \(error.text)")
+            var failure = ClientFailure(error.text)
+            failure.isWrongGuess = true
+            return failure
+        }
         connection.disconnect(after: error)
         flush()
         switch error.kind {
@@ -87,6 +93,11 @@ extension ClientLoop {
         case .authenticated:
             isAuthenticated = true
             authenticator.succeeded(on: connection)
+            if let guess = connection.nextGuess {
+                keyExchanges?.keep(guess)
+            } else if connection.hasGuessed {
+                keyExchanges?.forget()
+            }
             let through = dialed.address.map { "([\($0.host)]:\($0.port))" } ?? "(via proxy)"
             log.verbose(
                 "Authenticated to \(settings.host) \(through) using \"\(authenticator.lastMethod)\"."

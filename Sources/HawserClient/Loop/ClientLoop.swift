@@ -12,6 +12,8 @@ internal import HawserWire
 /// for the user.
 package struct ClientFailure: Error {
     package var text: String?
+    /// The server was not as the guess had it (`GuessKeyExchange`): a connection without one will do.
+    package var isWrongGuess = false
 
     package init(_ text: String?) {
         self.text = text
@@ -30,6 +32,8 @@ package final class ClientLoop {
     var connection: ClientConnection
     let verification: HostKeyVerification
     let hostKeyUpdate: HostKeyUpdate
+    /// Nil where nothing is guessed.
+    private(set) var keyExchanges: KeyExchangeMemory?
     /// The server's key was known, so that its word about other keys counts.
     var mayUpdateHostKeys = false
     /// The server's key is not the known one, and the user goes on all the same: what could be turned
@@ -128,6 +132,7 @@ package final class ClientLoop {
         forwarding: ForwardingSettings,
         identification: String,
         isBare: Bool = false,
+        mayGuess: Bool = true,
         log: Log
     ) throws {
         self.settings = settings
@@ -164,6 +169,12 @@ package final class ClientLoop {
             isAuthenticated = true
             return
         }
+        if options.guessKeyExchange ?? true {
+            keyExchanges = KeyExchangeMemory(host: verification.name, log: log)
+            // A connection that somebody else has made cannot be made again.
+            let isOurs = dialed.address != nil || dialed.helper != nil
+            if mayGuess, isOurs { transport.guess = keyExchanges?.guess }
+        }
         connection = ClientConnection(transport, random: SystemRandom(), at: Self.now)
         connection.authenticate(user: settings.user)
     }
@@ -179,6 +190,9 @@ package final class ClientLoop {
         } catch {
             own?.giveBackInput()
             own?.release()
+            // What has not come as far as keys may have failed by the guess.
+            if connection.negotiated == nil, connection.hasGuessed { keyExchanges?.forget() }
+            if error.isWrongGuess { abandon() }
             throw error
         }
     }

@@ -65,6 +65,12 @@ struct KexInit: Equatable {
         firstPacketFollows = false
     }
 
+    /// Whether a guess of the peer's is right: both prefer the same (RFC 4253 §7).
+    func hasSameFirst(as peer: KexInit) -> Bool {
+        proposal.keyExchange.first == peer.proposal.keyExchange.first
+            && proposal.hostKey.first == peer.proposal.hostKey.first
+    }
+
     init(payload: RawSpan) throws(WireError) {
         var reader = WireReader(payload)
         _ = try reader.readByte()
@@ -184,15 +190,12 @@ package struct Negotiated: Equatable, Sendable {
             server.proposal.hostKey
         )
         let theirs = weAreClient ? server : client
-        let guessedRight =
-            client.proposal.keyExchange.first == server.proposal.keyExchange.first
-            && client.proposal.hostKey.first == server.proposal.hostKey.first
         return Negotiated(
             keyExchange: keyExchange,
             hostKey: hostKey,
             toServer: try direction(\.ciphersToServer, \.macsToServer, \.compressionToServer),
             toClient: try direction(\.ciphersToClient, \.macsToClient, \.compressionToClient),
-            skipsGuess: theirs.firstPacketFollows && !guessedRight
+            skipsGuess: theirs.firstPacketFollows && !client.hasSameFirst(as: server)
         )
     }
 

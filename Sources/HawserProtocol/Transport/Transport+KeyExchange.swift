@@ -11,8 +11,12 @@ extension Transport {
 
     /// Sends our SSH_MSG_KEXINIT.
     mutating func startExchange() {
+        startExchange(options.proposal, firstPacketFollows: false)
+    }
+
+    mutating func startExchange(_ proposal: Proposal, firstPacketFollows: Bool) {
         wantsExchange = false
-        var proposal = options.proposal
+        var proposal = proposal
         if !isFirstExchangeDone {
             // Markers count in the first KEXINIT only.
             proposal.keyExchange +=
@@ -20,7 +24,9 @@ extension Transport {
                 ? ["ext-info-c", "kex-strict-c-v00@openssh.com"]
                 : ["ext-info-s", "kex-strict-s-v00@openssh.com"]
         }
-        ourKexInit = KexInit(cookie: random.bytes(16), proposal: proposal).payload
+        var message = KexInit(cookie: random.bytes(16), proposal: proposal)
+        message.firstPacketFollows = firstPacketFollows
+        ourKexInit = message.payload
         sendOwn(.kexInit, Array(ourKexInit.dropFirst()))
         log.debug("SSH2_MSG_KEXINIT sent")
         exchange = .offered
@@ -52,6 +58,10 @@ extension Transport {
         pending = agreed
         skipsNextGuess = agreed.skipsGuess
         describe(agreed)
+        if options.isClient, !isFirstExchangeDone {
+            nextGuess = KeyExchangeGuess(agreed, server: server.proposal)
+            if try settleGuess(agreed, client: client, server: server) { return }
+        }
         try startMethod(agreed)
     }
 
@@ -120,12 +130,9 @@ extension Transport {
         case .groupExchange: requestGroup(agreed)
         case .fixed(let algorithm):
             let initiator = try orFail { () throws(CryptoError) in try algorithm.initiate(random) }
-            sendInit(
-                .kexMethod30,
-                initiator,
-                prefix: [],
-                isFiniteField: algorithm.group != nil
-            )
+            let isFiniteField = algorithm.group != nil
+            sendInit(.kexMethod30, initiator, isFiniteField: isFiniteField)
+            exchange = .awaitingReply(initiator, prefix: [], isFiniteField: isFiniteField)
         }
     }
 
@@ -148,10 +155,9 @@ extension Transport {
         exchange = .awaitingGroup
     }
 
-    private mutating func sendInit(
+    mutating func sendInit(
         _ number: MessageNumber,
         _ initiator: any KeyAgreementInitiator,
-        prefix: [UInt8],
         isFiniteField: Bool
     ) {
         var message = WireWriter(reserving: 2048)
@@ -163,7 +169,6 @@ extension Transport {
         } else {
             log.debug("expecting SSH2_MSG_KEX_ECDH_REPLY")
         }
-        exchange = .awaitingReply(initiator, prefix: prefix, isFiniteField: isFiniteField)
     }
 
     mutating func receiveMethod(_ number: MessageNumber) throws(ProtocolError) -> TransportEvent? {
@@ -221,7 +226,8 @@ extension Transport {
         }
         describeBits(initiator.publicValue, group)
         let choice = GroupExchangeChoice(group: group, request: groupRequest)
-        sendInit(.groupExchangeInit, initiator, prefix: choice.hashPrefix, isFiniteField: true)
+        sendInit(.groupExchangeInit, initiator, isFiniteField: true)
+        exchange = .awaitingReply(initiator, prefix: choice.hashPrefix, isFiniteField: true)
     }
 
     private func describeBits(_ value: [UInt8], _ group: FiniteFieldGroup) {

@@ -36,6 +36,11 @@ package struct Transport: ~Copyable {
     package internal(set) var hostKey: [UInt8] = []
     package internal(set) var isStrict = false
     var skipsNextGuess = false
+    /// Client: what was sent before the server's KEXINIT had come.
+    var guessed: GuessedValue?
+    package internal(set) var hasGuessed = false
+    /// Client: what a later connection to this server could begin with.
+    package internal(set) var nextGuess: KeyExchangeGuess?
     var isFirstExchangeDone = false
     private(set) package var isAuthenticated = false
     /// Both sides know that the user is, so that `zlib@openssh.com` compresses.
@@ -60,6 +65,7 @@ package struct Transport: ~Copyable {
         writer = PacketWriter(random: random)
         lastExchange = now
         writer.output.append(Array((options.identification + "\r\n").utf8))
+        if let guess = options.guess { startExchange(guessing: guess) }
     }
 
     /// A connection whose keys someone else has: messages of the connection protocol alone, as they
@@ -256,7 +262,7 @@ package struct Transport: ~Copyable {
         case .identified(let line, let count):
             reader.input.removeFirst(count)
             peerIdentification = line
-            // A server has begun already.
+            // A server has begun already, and a client that guesses.
             if case .idle = exchange { startExchange() }
             return .identified(line)
         }

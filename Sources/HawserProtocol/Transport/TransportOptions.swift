@@ -35,6 +35,8 @@ package struct TransportOptions {
     /// Our identification line without its end, for example `SSH-2.0-OpenSSH_10.5 Hawser_0.1`.
     package var identification: String
     package var proposal: Proposal
+    /// What a client's first exchange begins with; nil: with KEXINIT alone.
+    package var guess: KeyExchangeGuess?
     package var rekeyLimit = RekeyLimit()
     /// The server's host keys, in the order of preference; empty for a client.
     package var hostKeys: [HostKeyOffer] = []

@@ -49,6 +49,20 @@ struct SignatureTests {
         )
     }
 
+    @Test("An RSA key has as many bits as were asked for", arguments: [1024, 1025, 1030, 1151])
+    func rsaBits(bits: Int) throws {
+        let key = try RSA.generate(bits: bits)
+        #expect(BigNumber(key.publicNumbers.modulus).bits == bits)
+        #expect(RSA.isConsistent(key))
+        let signature = try RSA.sign(message.rawBytes, hash: .sha256, key: key)
+        #expect(signature.count == (bits + 7) / 8)
+        let numbers = key.publicNumbers
+        #expect(RSA.verify(signature, over: message.rawBytes, hash: .sha256, key: numbers) == true)
+        #expect(
+            RSA.verify(signature, over: other.rawBytes, hash: .sha256, key: numbers) == false
+        )
+    }
+
     @Test("ECDSA signs and verifies, and agrees on a secret", arguments: NISTCurve.allCases)
     func ecdsa(curve: NISTCurve) throws {
         let (scalar, point) = try curve.generate()

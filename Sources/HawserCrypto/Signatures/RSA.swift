@@ -39,8 +39,10 @@ package enum RSA {
         }
     }
 
-    /// A new key of `bits` bits with the exponent 65537.
+    /// A new key of exactly `bits` bits with the exponent 65537.
     package static func generate(bits: Int) throws(CryptoError) -> PrivateNumbers {
+        // BoringSSL rounds down what is no multiple of 128.
+        guard bits % 128 == 0 else { return try generateFromPrimes(bits: bits) }
         // SAFETY: freed below; the numbers are copied out before.
         let key = unsafe CCryptoBoringSSL_RSA_new()
         defer { unsafe CCryptoBoringSSL_RSA_free(key) }
@@ -63,6 +65,37 @@ package enum RSA {
                 BigNumber.magnitude(of: CCryptoBoringSSL_RSA_get0_iqmp(key))
             )
         )
+    }
+
+    /// The same from two primes of our own choice, of which the product of any two has as many bits
+    /// as they have together (RFC 8017 §3.2).
+    private static func generateFromPrimes(bits: Int) throws(CryptoError) -> PrivateNumbers {
+        let exponent = BigNumber(65537)
+        // One pair in 30,000 does not suit the exponent; none is ever too close together.
+        for _ in 0..<8 {
+            guard bits > 256, let first = BigNumber.randomPrime(bits: (bits + 1) / 2),
+                let second = BigNumber.randomPrime(bits: bits / 2)
+            else { break }
+            let (prime1, prime2) = first.compare(second) > 0 ? (first, second) : (second, first)
+            let modulus = prime1.times(prime2)
+            let order = prime1.minusOne().times(prime2.minusOne())
+            guard modulus.bits == bits, let privateExponent = exponent.inverse(modulo: order),
+                let coefficient = prime2.inverse(modulo: prime1)
+            else { continue }
+            let key = PrivateNumbers(
+                publicNumbers: PublicNumbers(
+                    modulus: modulus.magnitude,
+                    exponent: exponent.magnitude
+                ),
+                privateExponent: SecretBytes(privateExponent.magnitude),
+                prime1: SecretBytes(prime1.magnitude),
+                prime2: SecretBytes(prime2.magnitude),
+                coefficient: SecretBytes(coefficient.magnitude)
+            )
+            guard isConsistent(key) else { continue }
+            return key
+        }
+        throw .badParameter("RSA of \(bits) bits")
     }
 
     /// The signature of `message`, as long as the modulus.
@@ -175,6 +208,36 @@ package enum RSA {
 }
 
 extension BigNumber {
+    /// A prime of exactly `bits` bits, the two highest of which are set; nil when that cannot be.
+    static func randomPrime(bits: Int) -> BigNumber? {
+        // SAFETY: writes to a fresh number.
+        let result = unsafe CCryptoBoringSSL_BN_new().neverNil
+        let done = unsafe CCryptoBoringSSL_BN_generate_prime_ex(
+            result,
+            Int32(clamping: bits),
+            0,
+            nil,
+            nil,
+            nil
+        )
+        let prime = unsafe BigNumber(owning: result)
+        guard done == 1 else {
+            CCryptoBoringSSL_ERR_clear_error()
+            return nil
+        }
+        return prime
+    }
+
+    /// The product.
+    func times(_ other: BigNumber) -> BigNumber {
+        // SAFETY: writes to a fresh number; the context is freed.
+        let result = unsafe CCryptoBoringSSL_BN_new().neverNil
+        let context = unsafe CCryptoBoringSSL_BN_CTX_new()
+        defer { unsafe CCryptoBoringSSL_BN_CTX_free(context) }
+        _ = unsafe CCryptoBoringSSL_BN_mul(result, number, other.number, context)
+        return unsafe BigNumber(owning: result)
+    }
+
     /// `self mod modulus`, or nil for a modulus of zero.
     package func remainder(modulo modulus: BigNumber) -> BigNumber? {
         guard modulus.bits > 0 else { return nil }
@@ -193,7 +256,7 @@ extension BigNumber {
         return done == 1 ? rest : nil
     }
 
-    /// The inverse modulo an odd modulus, or nil when there is none.
+    /// The inverse modulo another number, or nil when there is none.
     package func inverse(modulo modulus: BigNumber) -> BigNumber? {
         // SAFETY: a fresh number is returned; the context is freed.
         let context = unsafe CCryptoBoringSSL_BN_CTX_new()

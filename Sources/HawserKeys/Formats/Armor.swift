@@ -14,12 +14,14 @@ struct Armor {
         headers.first { $0.name.asciiLowercased == name.asciiLowercased }?.value
     }
 
-    /// Finds the first armoured block in `text`; nil when there is none. Throws when there is the
-    /// beginning of one but not all of it.
-    static func find(in text: [UInt8]) throws(KeyError) -> Armor? {
+    /// Finds the first armoured block in `text` whose label ends as given; nil when there is none.
+    /// Other blocks are passed over, such as the parameters or the certificate before a key. Throws
+    /// when there is the beginning of one but not all of it.
+    static func find(in text: [UInt8], suffix: String) throws(KeyError) -> Armor? {
         var lines = LineIterator(text)
         while let line = lines.next() {
-            guard let label = Armor.label(of: line, begin: "-----BEGIN ") else { continue }
+            guard let label = Armor.label(of: line, begin: "-----BEGIN "), label.hasSuffix(suffix)
+            else { continue }
             return try read(label: label, from: &lines)
         }
         return nil

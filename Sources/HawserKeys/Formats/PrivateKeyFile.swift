@@ -87,8 +87,7 @@ package enum PrivateKeyFile {
 
     /// Whether this looks like a private key file at all.
     package static func isPrivateKey(_ contents: [UInt8]) -> Bool {
-        guard let armor = try? armor(in: contents) else { return false }
-        return armor.label.hasSuffix("PRIVATE KEY")
+        (try? armor(in: contents)) != nil
     }
 
     /// The file for `key`, encrypted when `protection` is given. Traditional PEM and PKCS#8 have
@@ -141,7 +140,7 @@ package enum PrivateKeyFile {
 
     private static func armor(in contents: [UInt8]) throws(KeyError) -> Armor {
         guard contents.count <= maximumBytes else { throw .invalidFormat("file too large") }
-        guard let armor = try Armor.find(in: contents) else {
+        guard let armor = try Armor.find(in: contents, suffix: "PRIVATE KEY") else {
             throw .invalidFormat("no armour")
         }
         return armor

@@ -24,7 +24,7 @@ package enum PublicKeyFile {
     /// Reads either, by its label.
     package static func parse(_ contents: [UInt8]) throws(KeyError) -> PublicKey {
         guard contents.count <= PrivateKeyFile.maximumBytes,
-            let armor = try Armor.find(in: contents)
+            let armor = try Armor.find(in: contents, suffix: "PUBLIC KEY")
         else { throw .invalidFormat("no armour") }
         switch armor.label {
         case "RSA PUBLIC KEY": return try PKCS.readRSAPublicKey(armor.body.bytes)

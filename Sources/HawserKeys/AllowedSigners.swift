@@ -42,7 +42,7 @@ package struct AllowedSigner: Sendable {
         }
         guard let line = try? PublicKeyLine.parse(text) else { throw .invalidFormat("invalid key") }
         key = line.key
-        let words = String(decoding: options, as: UTF8.self)
+        let words = String(keeping: options)
         tellOptions(words)
         do throws(KeyError) {
             try read(options: words, calendar)
@@ -307,7 +307,7 @@ package struct AllowedSigners: Sendable {
             rest = line[word.endIndex...]
         }
         rest = rest.drop(while: { $0.isBlank })
-        return (String(decoding: word, as: UTF8.self), rest)
+        return (String(keeping: word), rest)
     }
 
     private static func holds(

@@ -40,7 +40,7 @@ package final class Certificate: Sendable {
     package var keyID: String { String(decoding: keyIDBytes, as: UTF8.self) }
     /// The same as it was signed, without NUL.
     package let keyIDBytes: [UInt8]
-    /// The users or hosts it is for, without NUL. Empty meant any, which OpenSSH 10 does not accept.
+    /// The users or hosts it is for, without NUL, as `String(keeping:)` has them. Empty meant any, which OpenSSH 10 does not accept.
     package let principals: [String]
     /// Seconds since 1970; valid from this one on.
     package let validAfter: UInt64
@@ -103,9 +103,9 @@ package final class Certificate: Sendable {
         var names: [String] = []
         while !reader.isAtEnd {
             guard names.count < maximumPrincipals else { throw .badCertificate("principals") }
-            let name = try reader.keyText()
-            guard !name.utf8.contains(0) else { throw .badCertificate("principals") }
-            names.append(name)
+            let name = try reader.keyBytes()
+            guard !name.contains(0) else { throw .badCertificate("principals") }
+            names.append(String(keeping: name))
         }
         return names
     }
@@ -115,7 +115,7 @@ package final class Certificate: Sendable {
         var options: [Option] = []
         while !reader.isAtEnd {
             guard options.count < maximumOptions else { throw .badCertificate("options") }
-            let name = try reader.keyText()
+            let name = String(keeping: try reader.keyBytes())
             options.append(Option(name: name, data: try reader.keyBytes()))
         }
         return options

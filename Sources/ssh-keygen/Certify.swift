@@ -47,7 +47,8 @@ private func shown(_ option: Certificate.Option) -> String {
 
 private func principals(_ arguments: Arguments) -> [String] {
     guard let list = arguments.principals else { return [] }
-    let names = list.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let names = list.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        .map { String(Substring($0)) }
     if names.contains("") { fatal("Empty principal name") }
     if names.count > Certificate.maximumPrincipals {
         fatal("Too many certificate principals specified")

@@ -184,9 +184,12 @@ struct Arguments {
                 guard case .flag(let apply)? = effect(of: letter) else { continue }
                 apply(&self)
             case .option(let letter, let value):
-                if let bytes = rawWords.bytes(of: value) { bytesOfValues[letter] = bytes }
+                let bytes = rawWords.bytes(of: value)
+                if let bytes { bytesOfValues[letter] = bytes }
                 guard case .value(let apply)? = effect(of: letter) else { continue }
-                apply(&self, value)
+                // Names are compared and signed: no two may become the same text.
+                let isName = "InO".contains(letter)
+                apply(&self, isName ? String(keeping: bytes ?? Array(value.utf8)) : value)
             case .unknown(let letter): fatal("unknown option -- \(letter)", usage: true)
             case .missingValue(let letter):
                 fatal("option requires an argument -- \(letter)", usage: true)

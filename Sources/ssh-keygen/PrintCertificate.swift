@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserKeys
+internal import HawserWire
 
 /// `-L`: what the certificates in a file, or on standard input for `-`, say.
 func printCertificates(_ arguments: Arguments) -> Int32 {
@@ -47,7 +48,7 @@ private func describe(
         "Type: \(key.type.name) \(kind) certificate",
         "Public key: \(key.type.shortName) \(key.fingerprint(hash))",
         "Signing CA: \(authority.type.shortName) \(authority.fingerprint(hash)) (using \(algorithm))",
-        "Key ID: \"\(printable(certificate.keyID))\"",
+        "Key ID: \"\(printable(String(keeping: certificate.keyIDBytes)))\"",
         "Serial: \(certificate.serial)",
         "Valid: \(Validity(of: certificate).text)",
     ]

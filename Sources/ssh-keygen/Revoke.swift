@@ -185,11 +185,11 @@ private struct Specification {
         _ place: String,
         to builder: inout KeyRevocationListBuilder
     ) {
-        let text = String(decoding: line, as: UTF8.self)
+        let text = String(keeping: line)
         if let value = value(of: "serial:", in: text) {
             builder.add(.serials(serials(value, place), authorityKey("serial number")))
         } else if let value = value(of: "id:", in: text) {
-            builder.add(.keyID(Array(value.utf8), authorityKey("key ID")))
+            builder.add(.keyID(value.keptBytes, authorityKey("key ID")))
         } else if let value = value(of: "hash:", in: text) {
             builder.add(.digest(.sha256, digest(value, place)))
         } else if let value = value(of: "key:", in: text) {

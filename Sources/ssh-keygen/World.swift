@@ -21,7 +21,7 @@ enum World {
 
     static func print(_ line: String) { write(line + "\n") }
 
-    static func write(_ text: String) { write(Array(text.utf8)) }
+    static func write(_ text: String) { write(text.keptBytes) }
 
     static func write(_ bytes: [UInt8]) { Descriptor.writeAll(Descriptor.standardOutput, bytes) }
 
@@ -32,7 +32,7 @@ enum World {
     }
 
     static func writeError(_ text: String) {
-        Descriptor.writeAll(Descriptor.standardError, Array(text.utf8))
+        Descriptor.writeAll(Descriptor.standardError, text.keptBytes)
     }
 
     /// A line from standard input without its end; nil when there is none.

@@ -215,6 +215,55 @@ SSH_AUTH_SOCK=/nonexistent KG -Us ca.pub -I x u.pub
     )
 
 
+NAMES = r"""
+KG -q -s ca -I $'\xff' -n $'J\xf6rg,\xe9' -O critical:$'\xfe'=$'\xfd' u.pub; KG -Lf u-cert.pub | xxd
+KG -s ca -I $'\xff' -n $'a\xf6,\xe9' u.pub 2>&1 | grep -v valid; KG -Lf u-cert.pub | grep -a -A2 Principals | xxd
+KG -s ca -I $'\xf4\x8f\xbf\xbf' -n $'\xf4\x8f\xbe\x80' u.pub >/dev/null 2>&1; KG -Lf u-cert.pub | grep -a -A2 Principals | xxd
+KG -q -s ca -I x -n $'a,\xcc\x81b' u.pub; KG -Lf u-cert.pub | grep -a -A3 Principals | xxd
+KG -q -s ca -I $'\xff' u.pub; printf 'id: \xff\n' > s; KG -q -kf k -s ca.pub s; tail -c +33 k | xxd; KG -Qf k u-cert.pub
+printf 'id: \xfe\n' > s; KG -q -kf k -s ca.pub s; tail -c +33 k | xxd; KG -Qf k u-cert.pub
+KG -q -Y sign -f u -n $'\xff' - < f > n.sig; cat n.sig; for n in $'\xff' $'\xfe' $'\xef\xbf\xbd' $'\xf4\x8f\xbf\xbf'; do KG -Y check-novalidate -n "$n" -s n.sig < f 2>/dev/null | xxd; done
+KG -q -Y sign -f u -n $'e\xcc\x81' - < f > n.sig; KG -Y check-novalidate -n $'\xc3\xa9' -s n.sig < f
+KG -q -Y sign -f u -n file - < f > n.sig; printf 'J\xf6rg %s\n' "$(cat u.pub)" > s; for n in $'J\xf6rg' $'J\xfcrg' $'J\xef\xbf\xbdrg' $'J\xf4\x8f\xbf\xb6rg'; do KG -Y verify -f s -I "$n" -n file -s n.sig < f 2>/dev/null | xxd; KG -Y match-principals -f s -I "$n" | xxd; done; KG -Y find-principals -f s -s n.sig | xxd
+printf 'a namespaces="\xff" %s\n' "$(cat u.pub)" > s; for n in $'\xff' $'\xfe'; do KG -q -Y sign -f u -n "$n" - < f > n.sig;  KG -Y verify -f s -I a -n "$n" -s n.sig < f 2>/dev/null | xxd; done
+"""
+
+
+def test_names_that_are_not_utf_8_are_the_bytes_that_were_typed(twins):
+    """No two of them may be taken for the same name."""
+    (twins.seed / "f").write_text("hello\n")
+    twins.start()
+    twins.compare(NAMES)
+
+
+def test_blocks_before_a_private_key_are_passed_over(twins):
+    """`openssl ecparam -genkey` writes the curve before the key; others put a certificate there."""
+    twins.start()
+    twins.compare(
+        r"""
+(printf -- '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n'; cp e k; KG -q -p -m PEM -N '' -f k >/dev/null; cat k) > p; chmod 600 p; KG -yf p; KG -lf p; KG -q -p -N '' -f p; head -1 p
+(printf -- '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'; cp rca k; KG -q -p -m PKCS8 -N '' -f k >/dev/null; cat k) > p; chmod 600 p; KG -yf p; KG -lf p
+printf -- '-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n' > p; chmod 600 p; KG -yf p
+"""
+    )
+
+
+@pytest.mark.parametrize("bits", [1024, 1025, 2222])
+def test_an_rsa_key_has_the_bits_that_were_asked_for(twins, bits):
+    twins.start()
+    assert twins.run(OURS, f"KG -q -t rsa -b {bits} -N '' -f k") == "--\n=> 0"
+    place = twins.folders[OURS]
+    for suite in (OURS, OPENSSH):
+        assert twins.run(suite, f"KG -lf {place}/k").startswith(f"{bits} SHA256:")
+        (place / "f").write_text("hello\n")
+        signed = twins.run(suite, f"KG -Y sign -f {place}/k -n file - < {place}/f > f.sig")
+        assert signed.endswith("=> 0")
+        for other in (OURS, OPENSSH):
+            signature = twins.folders[suite] / "f.sig"
+            check = f"KG -Y check-novalidate -n file -s {signature} < {place}/f"
+            assert twins.run(other, check).endswith("=> 0")
+
+
 LISTS = r"""
 KG -kf empty.krl /dev/null; tail -c +33 empty.krl | xxd; KG -Ql -f empty.krl | grep -v Generated
 KG -kf a2.krl u.pub; tail -c +33 a2.krl | xxd; head -c 28 a2.krl | head -c 20 | xxd

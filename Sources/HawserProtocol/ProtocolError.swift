@@ -46,6 +46,8 @@ package struct ProtocolError: Error, Equatable, Sendable {
         case violation
         /// The peer disconnected, with its reason code and text.
         case disconnected(reason: UInt32)
+        /// What the rules of authentication do not allow; both ends tell it in the same words.
+        case forbidden
         /// A bound of `Limits` was reached.
         case limit
     }
@@ -73,7 +75,7 @@ package struct ProtocolError: Error, Equatable, Sendable {
         case .badIdentification, .disconnected, .wrongGuess: nil
         case .versionMismatch: .protocolVersionNotSupported
         case .noCommonAlgorithm, .keyExchange: .keyExchangeFailed
-        case .badPacket, .violation: .protocolError
+        case .badPacket, .violation, .forbidden: .protocolError
         case .badMAC: .macError
         case .hostKeyRefused: .hostKeyNotVerifiable
         case .authenticationFailed: .noMoreAuthenticationMethodsAvailable

@@ -312,6 +312,8 @@ package final class NetworkProcess {
                 "ssh_dispatch_run_fatal: Connection from \(userPrefix)\(peer.description): "
                     + "message authentication code incorrect"
             )
+        case .forbidden:
+            log.info("Disconnecting \(userPrefix)\(peer.description): \(error.text)")
         default:
             log.fatal(
                 "ssh_dispatch_run_fatal: Connection from \(userPrefix)\(peer.description): "

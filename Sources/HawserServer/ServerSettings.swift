@@ -111,8 +111,9 @@ extension ServerSettings {
 
     /// Lists of methods, one of which must be completed; empty when any method is enough.
     var authenticationMethods: [[String]] {
-        let lists = words("authenticationmethods").filter { $0 != "any" }
-        return lists.map { $0.split(separator: ",").map(String.init) }
+        // `none` is a method here.
+        let lists = all("authenticationmethods").flatMap { $0.split(separator: " ") }
+        return lists.filter { $0 != "any" }.map { $0.split(separator: ",").map(String.init) }
     }
 
     /// The command of a subsystem.

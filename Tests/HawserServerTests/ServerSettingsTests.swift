@@ -20,6 +20,9 @@ struct ServerSettingsTests {
     @Test("Lists of methods; any means none is required")
     func methods() {
         #expect(ServerSettings(text: "authenticationmethods any\n").authenticationMethods.isEmpty)
+        #expect(
+            ServerSettings(text: "authenticationmethods none\n").authenticationMethods == [["none"]]
+        )
         let settings = ServerSettings(text: "authenticationmethods publickey,password hostbased\n")
         #expect(settings.authenticationMethods == [["publickey", "password"], ["hostbased"]])
     }

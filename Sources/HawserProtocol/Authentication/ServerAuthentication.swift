@@ -195,20 +195,34 @@ struct ServerAuthentication {
             method = try readMethod(methodName, user: name, service: service, &reader)
         } catch { throw .malformed(.userauthRequest, error) }
         guard !name.contains(0) else { throw .violation("user name with a zero byte") }
+        if let user, service != ServiceMessage.connection || !Self.isSameAccount(user, name) {
+            let (before, after) = (Self.account(user), Self.account(name))
+            throw ProtocolError(
+                .forbidden,
+                "Change of username or service not allowed: "
+                    + "(\(before),\(ServiceMessage.connection)) -> (\(after),\(service.prefix(64)))"
+            )
+        }
         guard service == ServiceMessage.connection else {
             throw .violation("bad service request \(service.prefix(64))")
-        }
-        guard user == nil || user == name else {
-            throw .violation("change of user name during authentication")
         }
         if case .publicKey(let attempt) = method, let bound = attempt.boundHostKey,
             bound != hostKeyBlob
         {
             throw .violation("authentication is bound to another host key")
         }
-        user = name
+        if user == nil { user = name }
         state = .deciding(method)
         return event(method)
+    }
+
+    /// Behind a colon a name can name a style of authentication, which is not part of the account's.
+    private static func account(_ name: [UInt8]) -> String {
+        String(decoding: name.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)
+    }
+
+    private static func isSameAccount(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+        first.prefix { $0 != UInt8(ascii: ":") } == second.prefix { $0 != UInt8(ascii: ":") }
     }
 
     /// `SSH_MSG_USERAUTH_INFO_RESPONSE`. The wrong number of answers must fail (RFC 4256 §3.4): the

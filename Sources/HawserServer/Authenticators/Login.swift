@@ -21,6 +21,8 @@ final class LoginState {
     var pam: PAM?
     var failures = 0
     var hasToldOfShadow = false
+    /// `none` is tried once.
+    var hasTriedNone = false
     /// What the current attempt asks for is not on offer: why was told, that it failed is not.
     var isUnoffered = false
     var attempts = 0
@@ -72,7 +74,7 @@ extension Monitor {
             }
         } else {
             refusedUser = "no such user"
-            log.info("Invalid user \(accountName) from \(start.peer.description)")
+            log.info("Invalid user \(accountName.prefix(100)) from \(start.peer.description)")
         }
         let user =
             found.flatMap { isValid ? $0 : nil }
@@ -81,6 +83,7 @@ extension Monitor {
             enabled: enabledMethods,
             lists: settings.authenticationMethods
         )
+        tellOfDisabledMethods()
         let login = LoginState(
             saidName: name,
             name: accountName,
@@ -121,6 +124,22 @@ extension Monitor {
         )
     }
 
+    /// A `Match` block can make lists vain that the start found good.
+    private func tellOfDisabledMethods() {
+        for list in settings.authenticationMethods {
+            guard let method = MethodProgress.disabled(in: list, enabled: enabledMethods) else {
+                continue
+            }
+            let text = list.joined(separator: ",")
+            log.error(
+                "Disabled method \"\(method)\" in AuthenticationMethods list \"\(text)\" [preauth]"
+            )
+            log.info(
+                "Authentication methods list \"\(text)\" contains disabled method, skipping [preauth]"
+            )
+        }
+    }
+
     var usesPAM: Bool { settings.usesPAM && Identity.isPrivileged }
 
     private var enabledMethods: [String] { AccountCheck.enabledMethods(settings) }
@@ -137,6 +156,15 @@ extension Monitor {
     func authenticate(_ method: AuthenticationRequest.Method) -> Bool {
         guard let login else { return false }
         login.attempts += 1
+        if login.progress.isHopeless {
+            log.error("No AuthenticationMethods left after eliminating disabled methods [preauth]")
+            answer(.disconnect(text: "no authentication methods enabled" + start.events.mention))
+            return true
+        }
+        if login.failures >= settings.maximumAuthenticationTries {
+            endForTooManyTries(login)
+            return true
+        }
         switch method {
         case .none, .publicKey, .password, .hostBased, .keyboardInteractive: break
         // Whoever adds a method need not think of it: its library may have read what is the host's.
@@ -181,12 +209,16 @@ extension Monitor {
             return decideGSSAPI(request, login)
         case .publicKey(let attempt) where login.progress.allows("publickey"):
             return decidePublicKey(attempt, login)
+        case .password(_, new: _?) where login.progress.allows("password"):
+            log.info("password change not supported [preauth]")
+            return .unoffered
         case .password(let password, _) where login.progress.allows("password"):
             return checkPassword(password, login) ? .succeeded : .failed
         case .hostBased(let attempt) where login.progress.allows("hostbased"):
             return decideHostBased(attempt, login)
-        case .keyboardInteractive where login.progress.allows("keyboard-interactive"):
-            return decideKeyboardInteractive(login, followedBy: &next)
+        case .keyboardInteractive(_, let submethods)
+        where login.progress.allows("keyboard-interactive", device: Self.device):
+            return decideKeyboardInteractive(login, submethods, followedBy: &next)
         default:
             return .unoffered
         }
@@ -195,8 +227,10 @@ extension Monitor {
     /// `none` lets in who needs no password, where that is allowed.
     private func decideNone(_ login: LoginState) -> Verdict {
         guard settings.isYes("permitemptypasswords", default: false),
-            login.progress.allows("password")
-        else { return .failed }
+            settings.isYes("passwordauthentication", default: true),
+            login.progress.allows("none"), !login.hasTriedNone
+        else { return .unoffered }
+        login.hasTriedNone = true
         return checkPassword(SecretBytes([]), login) ? .succeeded : .failed
     }
 
@@ -208,6 +242,7 @@ extension Monitor {
     ) -> Bool {
         switch verdict {
         case .abandoned:
+            report("Failed", method, login)
             return true
         case .keyAcceptable:
             report("Postponed", method, login, suffix: " [preauth]")
@@ -232,7 +267,7 @@ extension Monitor {
             }
             guard accountIsGood(login, method) else { return false }
             defer { login.kerberos.keepAttempt() }
-            if !login.progress.complete(method.name) {
+            if !login.progress.complete(method.name, device: device(of: method)) {
                 report("Partial", method, login)
                 answer(.partial(methods: login.progress.methods))
                 return true
@@ -248,12 +283,18 @@ extension Monitor {
         }
     }
 
+    private func device(of method: AuthenticationRequest.Method) -> String? {
+        if case .keyboardInteractive = method { return Self.device }
+        return nil
+    }
+
     private func fail(
         _ method: AuthenticationRequest.Method,
         _ login: LoginState,
         isTold: Bool = true
     ) -> Bool {
         if method == .none, login.attempts == 1 {
+            if isTold { report("Failed", method, login) }
             answer(.refused(methods: login.progress.methods))
             return true
         }
@@ -261,26 +302,27 @@ extension Monitor {
         login.failures += 1
         if isTold, !login.isUnoffered { report("Failed", method, login) }
         login.isUnoffered = false
-        let limit = settings.maximumAuthenticationTries
-        if limit > 0, login.failures >= limit {
-            log.error(
-                "maximum authentication attempts exceeded for \(prefix(login))\(login.name) from "
-                    + "\(start.peer.description) ssh2 [preauth]"
-            )
-            answer(
-                .disconnect(text: "Too many authentication failures" + start.events.mention)
-            )
+        if login.failures >= settings.maximumAuthenticationTries {
+            endForTooManyTries(login)
             return true
         }
         answer(.refused(methods: login.progress.methods))
         return true
     }
 
+    private func endForTooManyTries(_ login: LoginState) {
+        log.error(
+            "maximum authentication attempts exceeded for \(prefix(login))\(login.name) from "
+                + "\(start.peer.description) ssh2 [preauth]"
+        )
+        answer(.disconnect(text: "Too many authentication failures" + start.events.mention))
+    }
+
     func answer(_ outcome: AuthenticationOutcome) {
         socket.send(MonitorAnswer.authentication(outcome).encoding)
     }
 
-    private func prefix(_ login: LoginState) -> String { login.isValid ? "" : "invalid user " }
+    func prefix(_ login: LoginState) -> String { login.isValid ? "" : "invalid user " }
 
     /// The line that fail2ban reads.
     private func report(
@@ -289,7 +331,6 @@ extension Monitor {
         _ login: LoginState,
         suffix: String = ""
     ) {
-        if what == "Failed", method == .none { return }
         if what == "Failed" { recordFailure(method, login) }
         // Of someone who does not exist, OpenSSH counts keys without a word.
         let isUnsaid = what == "Failed" && method.name == "publickey" && !login.isValid

@@ -13,8 +13,14 @@ package struct MethodProgress: Equatable, Sendable {
         self.enabled = enabled
         needsLists = !lists.isEmpty
         self.lists = lists.filter { list in
-            list.allSatisfy { enabled.contains(Self.method(of: $0)) }
+            Self.disabled(in: list, enabled: enabled) == nil
         }
+    }
+
+    /// The first method of a list that is switched off. `none` never is: with it gets in who has an
+    /// empty password.
+    package static func disabled(in list: [String], enabled: [String]) -> String? {
+        list.map(method).first { $0 != "none" && !enabled.contains($0) }
     }
 
     /// No list can be completed with what is switched on.
@@ -28,11 +34,14 @@ package struct MethodProgress: Equatable, Sendable {
         }
     }
 
-    package func allows(_ method: String) -> Bool { methods.contains(method) }
+    package func allows(_ method: String) -> Bool {
+        guard needsLists else { return enabled.contains(method) || method == "none" }
+        return lists.contains { $0.first.map(Self.method) == method }
+    }
 
     /// The device that must be used with a method, if only one may be.
     package func allows(_ method: String, device: String) -> Bool {
-        guard needsLists else { return true }
+        guard needsLists else { return allows(method) }
         return lists.contains { list in
             guard let first = list.first, Self.method(of: first) == method else { return false }
             return first == method || first == "\(method):\(device)"

@@ -67,10 +67,12 @@ extension Monitor {
             return nil
         }
         // The same key cannot be a second factor beside itself.
-        guard login.isValid, !login.usedKeys.contains(where: { $0.plain == key.plain }) else {
+        if login.usedKeys.contains(where: { $0.plain == key.plain }) {
+            log.info("refusing previously-used \(key.type.shortName) key [preauth]")
+            login.isUnoffered = true
             return nil
         }
-        return key
+        return login.isValid ? key : nil
     }
 
     /// What was signed is put together here, from what this process knows itself.
@@ -100,7 +102,7 @@ extension Monitor {
             )
             return details.map { isEnough($0, key, login, options) } ?? true
         } catch {
-            log.error("key verification failed: \(error) [preauth]")
+            log.debug("key verification failed: \(error)")
             return false
         }
     }
@@ -179,20 +181,34 @@ extension Monitor {
 
     // MARK: keyboard-interactive (RFC 4256), asked by PAM's modules
 
+    /// Who asks, as OpenSSH names it.
+    static let device = "pam"
+
+    /// `submethods`: the client's preferences, if it has any.
     func decideKeyboardInteractive(
         _ login: LoginState,
+        _ submethods: [String],
         followedBy next: inout AuthenticationRequest.Method?
     ) -> Verdict {
-        guard let pam = login.pam else { return .unoffered }
+        guard let pam = login.pam, submethods.isEmpty || submethods.contains(Self.device) else {
+            return .unoffered
+        }
         let emptyIsAllowed = settings.isYes("permitemptypasswords", default: false)
         var turnedTo: AuthenticationRequest.Method?
         var instruction = ""
+        var hasAsked = false
+        var hasLeft = false
         pam.conversation = { [unowned self] messages in
             let prompts = messages.filter { $0.style.isPrompt }
             for message in messages where !message.style.isPrompt {
                 instruction += message.text + "\n"
             }
             guard !prompts.isEmpty else { return messages.map { _ in SecretBytes([]) } }
+            log.verbose(
+                "Postponed keyboard-interactive\(hasAsked ? "/\(Self.device)" : "") for "
+                    + "\(prefix(login))\(login.name) from \(start.peer.description) ssh2 [preauth]"
+            )
+            hasAsked = true
             answer(
                 .question(
                     InformationRequest(
@@ -207,7 +223,10 @@ extension Monitor {
                 )
             )
             instruction = ""
-            guard case .authenticate(let method)? = nextRequest() else { return nil }
+            guard case .authenticate(let method)? = nextRequest() else {
+                hasLeft = true
+                return nil
+            }
             guard case .keyboardInteractiveResponses(let responses) = method,
                 responses.count == prompts.count
             else {
@@ -226,7 +245,9 @@ extension Monitor {
         } catch {
             isRight = false
             let name = login.isValid ? login.name : "illegal user \(login.name)"
-            log.error("PAM: \(error) for \(name) from \(start.peer.address)")
+            // That a client does not answer is no failure that PAM has found.
+            let line = "PAM: \(error) for \(name) from \(start.peer.address)"
+            if hasLeft || turnedTo?.isBeginning == true { log.debug(line) } else { log.error(line) }
         }
         login.notices += instruction
         if let turnedTo {

@@ -65,4 +65,17 @@ struct MethodProgressTests {
         let step8 = progress.complete("publickey")
         #expect(step8)
     }
+
+    @Test("none is a method like others, though nobody is told of it")
+    func none() {
+        var progress = MethodProgress(enabled: enabled, lists: [["none"], ["none", "publickey"]])
+        #expect(!progress.isHopeless)
+        #expect(progress.allows("none"))
+        #expect(!progress.allows("password"))
+        #expect(progress.methods.isEmpty)
+        let isDone = progress.complete("none")
+        #expect(isDone)
+        #expect(MethodProgress(enabled: enabled, lists: []).allows("none"))
+        #expect(!MethodProgress(enabled: enabled, lists: [["password"]]).allows("none"))
+    }
 }

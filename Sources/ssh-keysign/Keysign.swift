@@ -22,6 +22,12 @@ struct Keysign {
         } catch {
             return fail("\(error)")
         }
+        let (isEnabled, mistakes) = readConfiguration()
+        // As for ssh: what stands beside a mistake may be meant otherwise.
+        if !mistakes.isEmpty {
+            for mistake in mistakes { log.fatal("\(mistake)") }
+            return false
+        }
         guard isEnabled else { return fail("ssh-keysign not enabled in \(Self.configuration)") }
         guard files.contains(where: { $0 != nil }) else {
             return fail("could not open any host key")
@@ -30,14 +36,14 @@ struct Keysign {
             contents.flatMap { try? PrivateKeyFile.parse($0, passphrase: nil) }
         }
         guard !keys.isEmpty else { return fail("no hostkey found") }
-        guard let message = readMessage() else { return fail("ssh_msg_recv failed") }
+        guard let message = readMessage() else { return fail("ssh-keysign: ssh_msg_recv failed") }
         guard let (descriptor, data) = KeysignMessage.readRequest(message) else {
-            return fail("bad version or buffer error")
+            return fail("ssh-keysign: bad version or buffer error")
         }
         guard descriptor > 2, Descriptor.isOpen(descriptor) else {
-            return fail("bad fd = \(descriptor)")
+            return fail("ssh-keysign: bad fd = \(descriptor)")
         }
-        guard let request = valid(data, descriptor) else { return fail("not a valid request") }
+        guard let request = valid(data, descriptor) else { return fail("ssh-keysign: not a valid request") }
         return answer(request, data, keys)
     }
 
@@ -46,7 +52,7 @@ struct Keysign {
         let plain = request.key.plain
         guard let key = keys.first(where: { $0.publicKey.plain == plain }) else {
             return fail(
-                "no matching hostkey found for key \(request.key.type.shortName) "
+                "ssh-keysign: no matching hostkey found for key \(request.key.type.shortName) "
                     + request.key.fingerprint()
             )
         }
@@ -54,7 +60,7 @@ struct Keysign {
             let signature = try key.sign(data.rawBytes, algorithm: request.algorithm.name)
             return Descriptor.writeAll(1, KeysignMessage.reply(signature: signature))
         } catch {
-            return fail("sshkey_sign failed: \(error)")
+            return fail("ssh-keysign: sshkey_sign failed: \(error)")
         }
     }
 
@@ -78,16 +84,16 @@ struct Keysign {
 
     // MARK: Configuration
 
-    /// `EnableSSHKeysign` of the system's file, which alone counts.
-    private var isEnabled: Bool {
-        guard let user = User.numbered(Daemon.realUser) else { return false }
+    /// `EnableSSHKeysign` of the system's file, which alone counts, and what is wrong with the file.
+    private func readConfiguration() -> (isEnabled: Bool, mistakes: [ConfigError]) {
+        guard let user = User.numbered(Daemon.realUser) else { return (false, []) }
         var reader = ClientConfigReader(
             ClientOptions(),
             for: ClientConfigSubject(originalHost: "", localUser: user.name, home: user.home),
             from: SystemFiles()
         )
         _ = reader.read(file: Self.configuration, isUserFile: false)
-        return reader.options.enableSSHKeysign == true
+        return (reader.options.enableSSHKeysign == true, reader.errors)
     }
 
     private func fail(_ text: String) -> Bool {

@@ -465,6 +465,9 @@ def test_keysign_signs_nothing_else(tmp_path, home):
         result = run(
             ["unshare", "-m", "sh", "-c", script], input=struct.pack(">I", len(message)) + message
         )
+        if result.returncode != 0:
+            # What ssh passes on names who speaks.
+            assert result.stderr.startswith(b"ssh-keysign: "), result.stderr
         return result.returncode == 0 and len(result.stdout) > 64
 
     assert ask()
@@ -477,6 +480,15 @@ def test_keysign_signs_nothing_else(tmp_path, home):
     assert not ask(descriptor=9)
     assert not ask(version=1)
     assert not ask(descriptor=1)
+    (etc / "ssh_config").write_text("EnableSSHKeysign yes\nBogus yes\n")
+    script = f"mount --bind {etc} /etc/ssh; exec "
+    for keysign in ("/usr/lib/openssh/ssh-keysign", PREFIX / "libexec/ssh-keysign"):
+        result = run(["unshare", "-m", "sh", "-c", f"{script}{keysign} 3</dev/null"])
+        assert result.returncode == 255
+        assert result.stderr == (
+            b"/etc/ssh/ssh_config: line 1: Bad configuration option: bogus\r\n"
+            b"/etc/ssh/ssh_config: terminating, 1 bad configuration options\r\n"
+        ).replace(b"line 1", b"line 2")
 
 
 # AddKeysToAgent

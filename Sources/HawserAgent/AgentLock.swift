@@ -9,6 +9,8 @@ struct AgentLock {
     private var verifier: SecretBytes?
     /// Attempts since the last success, for the growing delay.
     private var failures: UInt64 = 0
+    /// When the next attempt may be looked at, on the clock of `AgentMoment`.
+    private(set) var nextAttemptAt: UInt64 = 0
 
     var isLocked: Bool { verifier != nil }
 
@@ -21,10 +23,11 @@ struct AgentLock {
     }
 
     /// False when the passphrase is another one, or there is no lock.
-    mutating func unlock(_ passphrase: SecretBytes) -> Bool {
+    mutating func unlock(_ passphrase: SecretBytes, at now: AgentMoment) -> Bool {
         guard let verifier, !passphrase.isEmpty else { return false }
         guard derive(passphrase) == verifier else {
             failures += 1
+            nextAttemptAt = now.nanoseconds &+ delayNanoseconds
             return false
         }
         self.verifier = nil
@@ -32,7 +35,7 @@ struct AgentLock {
         return true
     }
 
-    /// How long the answer to a failed attempt is held back: 0.1 s for each failure, 10 s at most.
+    /// How long the answer to a failed attempt is held back, and the next attempt with it: 0.1 s for each failure, 10 s at most.
     var delayNanoseconds: UInt64 { min(failures, 100) * 100_000_000 }
 
     private func derive(_ passphrase: SecretBytes) -> SecretBytes {

@@ -90,7 +90,7 @@ package struct AgentServer {
             return .reply(.failure)
         default: break
         }
-        if lock.isLocked { return receiveLocked(request) }
+        if lock.isLocked { return receiveLocked(request, now) }
         switch request {
         case .identities: return .reply(list(bindings, now))
         case .sign(let keyBlob, let data, let flags):
@@ -122,11 +122,16 @@ package struct AgentServer {
         }
     }
 
-    private mutating func receiveLocked(_ request: AgentRequest) -> AgentStep {
+    private mutating func receiveLocked(_ request: AgentRequest, _ now: AgentMoment) -> AgentStep {
         switch request {
         case .identities: return .reply(.identities([]))
         case .unlock(let passphrase):
-            if lock.unlock(passphrase) { return .reply(.success) }
+            // Nobody's guess is looked at before that: who does not wait for an answer, or asks over
+            // many connections, guesses no faster.
+            guard now.nanoseconds >= lock.nextAttemptAt else {
+                return .again(atNanoseconds: lock.nextAttemptAt)
+            }
+            if lock.unlock(passphrase, at: now) { return .reply(.success) }
             return .laterReply(.failure, delayNanoseconds: lock.delayNanoseconds)
         default: return .reply(.failure)
         }

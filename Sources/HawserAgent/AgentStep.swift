@@ -8,6 +8,8 @@ package enum AgentStep {
     case reply(AgentReply)
     /// The answer, not before this time has passed.
     case laterReply(AgentReply, delayNanoseconds: UInt64)
+    /// Hand the request in again at this time of `AgentMoment.nanoseconds`, not before.
+    case again(atNanoseconds: UInt64)
     /// Ask the user, then call `AgentServer.confirmed`.
     case confirm(PendingSignature, question: String)
     /// Let a PKCS#11 token sign.

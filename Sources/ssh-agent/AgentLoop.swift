@@ -75,7 +75,10 @@ final class AgentLoop {
         if let deadline = server.deadline { due.append(deadline) }
         for client in clients {
             if let question = client.question { due.append(question.deadline) }
-            if case .held(_, let until) = client.state { due.append(until) }
+            switch client.state {
+            case .held(_, let until), .postponed(_, let until): due.append(until)
+            default: break
+            }
         }
         due += helpers.compactMap(\.tasks.first?.deadline)
         let now = Clock.nanoseconds
@@ -126,9 +129,16 @@ final class AgentLoop {
     }
 
     private func handleRequests(of client: Client) {
-        while !client.wantsToWrite, var request = client.takeRequest() {
-            let step = server.receive(request.rawBytes, bindings: &client.bindings, at: moment)
-            request.wipe()
+        while !client.wantsToWrite, let request = client.takeRequest() {
+            handle(request, of: client)
+        }
+    }
+
+    private func handle(_ request: SecretBytes, of client: Client) {
+        let step = server.receive(request.bytes, bindings: &client.bindings, at: moment)
+        if case .again(let until) = step {
+            client.state = .postponed(request, until: until)
+        } else {
             carryOut(step, for: client)
         }
     }
@@ -138,6 +148,8 @@ final class AgentLoop {
         case .reply(let reply): client.send(reply)
         case .laterReply(let reply, let delay):
             client.state = .held(reply, until: Clock.nanoseconds &+ delay)
+        // Only a request can be handed in again.
+        case .again: client.send(.failure)
         case .confirm(let pending, let text):
             guard let question = ask(text, .confirmation) else {
                 log.error("nobody can be asked")
@@ -335,6 +347,10 @@ final class AgentLoop {
             if case .held(let reply, let until) = client.state, until <= now {
                 client.state = .reading
                 client.send(reply)
+                handleRequests(of: client)
+            } else if case .postponed(let request, let until) = client.state, until <= now {
+                client.state = .reading
+                handle(request, of: client)
                 handleRequests(of: client)
             } else if let question = client.question, question.deadline <= now {
                 client.state = .reading

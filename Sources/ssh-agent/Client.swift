@@ -22,6 +22,8 @@ final class Client {
         case askingPIN(Question, TokenSignature)
         /// The answer is held back until then.
         case held(AgentReply, until: UInt64)
+        /// The request is looked at then.
+        case postponed(SecretBytes, until: UInt64)
         /// A helper works on it.
         case waiting
         case closed
@@ -77,8 +79,8 @@ final class Client {
         input += bytes
     }
 
-    /// The next whole request, to be wiped after use; nil when there is none yet.
-    func takeRequest() -> [UInt8]? {
+    /// The next whole request; nil when there is none yet.
+    func takeRequest() -> SecretBytes? {
         guard case .reading = state, input.count >= 4 else { return nil }
         let count = Int(input.rawBytes.bigEndianUInt32(at: 0))
         guard count >= 1, count <= AgentRequest.maximumBytes else {
@@ -86,7 +88,7 @@ final class Client {
             return nil
         }
         guard input.count >= 4 + count else { return nil }
-        let request = Array(input[4..<(4 + count)])
+        let request = SecretBytes(Array(input[4..<(4 + count)]))
         let rest = Array(input[(4 + count)...])
         input.wipe()
         input = rest

@@ -130,6 +130,15 @@ struct AgentServerTests {
                 return
             }
             #expect(delay == attempt * 100_000_000)
+            // Until then no attempt is looked at, over whichever connection it comes.
+            let due = agent.moment.nanoseconds + delay
+            for guess in [word, SecretBytes(Array("wrong".utf8))] {
+                guard case .again(due) = agent.step(.unlock(guess)) else {
+                    Issue.record("looked at too early")
+                    return
+                }
+            }
+            agent.seconds += 1
         }
         #expect(agent.ask(.unlock(word)) == .success)
         #expect(agent.list() == [key.publicKey.blob])

@@ -200,6 +200,36 @@ def test_lock(start_agent, tmp_path, agent_suite, add_suite):
     assert agent.count(add_suite) == 1
 
 
+@pytest.mark.parametrize("agent_suite", [UNDER_TEST, OPENSSH], ids=lambda suite: suite.name)
+def test_guesses_over_many_connections_are_no_faster(start_agent, agent_suite):
+    """The waits after wrong passphrases add up, whoever asks: 0.1 s, 0.2 s and so on."""
+    agent = start_agent(agent_suite)
+
+    def message(number, word):
+        body = bytes([number]) + len(word).to_bytes(4, "big") + word
+        return len(body).to_bytes(4, "big") + body
+
+    def connect():
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(30)
+        connection.connect(agent.socket)
+        return connection
+
+    owner = connect()
+    owner.sendall(message(22, b"right"))
+    assert owner.recv(5)[4] == 6
+    # Who goes away without waiting has not guessed more for it.
+    start = time.monotonic()
+    guessers = [connect() for _ in range(6)]
+    for guesser in guessers:
+        guesser.sendall(message(23, b"wrong"))
+    for guesser in guessers:
+        assert guesser.recv(5)[4] == 5
+    assert time.monotonic() - start > 0.1 * (1 + 2 + 3 + 4 + 5)
+    owner.sendall(message(23, b"right"))
+    assert owner.recv(5)[4] == 6
+
+
 @pytest.mark.parametrize("answer, works", [("exit 0", 0), ("echo yes", 0), ("exit 1", 1), ("echo no", 1)])
 @pytest.mark.parametrize("agent_suite, add_suite", PAIRS)
 def test_confirmation(start_agent, tmp_path, agent_suite, add_suite, answer, works):

@@ -43,7 +43,9 @@ struct Keysign {
         guard descriptor > 2, Descriptor.isOpen(descriptor) else {
             return fail("ssh-keysign: bad fd = \(descriptor)")
         }
-        guard let request = valid(data, descriptor) else { return fail("ssh-keysign: not a valid request") }
+        guard let request = valid(data, descriptor) else {
+            return fail("ssh-keysign: not a valid request")
+        }
         return answer(request, data, keys)
     }
 

@@ -209,7 +209,7 @@ package enum AgentReply: Equatable, Sendable {
             self.commentBytes = commentBytes
         }
 
-        package var comment: String { String(decoding: commentBytes, as: UTF8.self) }
+        package var comment: String { String(octets: commentBytes) }
     }
 
     case failure
@@ -259,7 +259,7 @@ package enum AgentReply: Equatable, Sendable {
         var names: [String] = []
         while !reader.isAtEnd {
             guard names.count < 256 else { throw .tooLong }
-            names.append(String(lossy: try reader.readString()))
+            names.append(String(octets: try reader.readString()))
         }
         return names
     }

@@ -288,7 +288,7 @@ package struct AgentServer {
                 let held = HeldKey(
                     publicKey: publicKey,
                     holder: .provider(path: request.path),
-                    commentBytes: label.isEmpty ? Array(request.path.utf8) : label,
+                    commentBytes: label.isEmpty ? request.path.octets : label,
                     expiresAt: expiry(constraints, now),
                     confirms: constraints.confirms,
                     destinations: constraints.destinations,
@@ -413,7 +413,7 @@ package struct AgentServer {
         case .securityKeyEd25519(_, let name), .securityKeyECDSA(_, let name): application = name
         default: return nil
         }
-        if Pattern.listContains(patterns, String(decoding: application, as: UTF8.self)) {
+        if Pattern.listContains(patterns, String(octets: application)) {
             return nil
         }
         if case .unknown = content { return "this may be a login to a web site" }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HawserKeys
+internal import HawserWire
 
 /// A key in an agent.
 package struct HeldKey: Sendable {
@@ -27,7 +28,7 @@ package struct HeldKey: Sendable {
         if case .provider(let path) = holder { path } else { nil }
     }
 
-    package var comment: String { String(decoding: commentBytes, as: UTF8.self) }
+    package var comment: String { String(octets: commentBytes) }
 }
 
 extension HeldKey {

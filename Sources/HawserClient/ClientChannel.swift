@@ -294,12 +294,12 @@ class ClientChannel: Watcher {
     func show(_ text: String, isError: Bool, _ loop: ClientLoop) {
         if isError {
             guard error >= 0, !errorIsBroken, pendingError.count < 65536 else { return }
-            pendingError.append(Array(text.utf8))
+            pendingError.append(text.octets)
         } else {
             guard !outputIsBroken, pendingOutput.count < 65536 else { return }
-            pendingOutput.append(Array(text.utf8))
+            pendingOutput.append(text.octets)
         }
-        ownBytes += text.utf8.count
+        ownBytes += text.octets.count
         if isError ? error >= 0 : output >= 0 { writePending(isError: isError, loop) }
         watch(loop)
     }

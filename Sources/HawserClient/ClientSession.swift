@@ -148,14 +148,14 @@ final class ClientSession: ClientChannel {
         }
         if request.wantsTerminal { requestTerminal(loop) }
         for (name, value) in request.environment {
-            send(.environment(name: name, value: Array(value.utf8)), loop, wantReply: false)
+            send(.environment(name: name, value: value.octets), loop, wantReply: false)
         }
         if request.isSubsystem {
             loop.log.debug("Sending subsystem: \(request.command ?? "")")
             send(.subsystem(name: request.command ?? ""), loop, awaiting: .start)
         } else if let command = request.command, !command.isEmpty {
             loop.log.debug("Sending command: \(command)")
-            send(.exec(command: Array(command.utf8)), loop, awaiting: .start)
+            send(.exec(command: command.octets), loop, awaiting: .start)
         } else {
             send(.shell, loop, awaiting: .start)
         }

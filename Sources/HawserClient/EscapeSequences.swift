@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The value of `EscapeChar` and `-e`: a character, `^` and a letter for a control character, or
 /// `none`.
 package enum EscapeCharacter: Equatable, Sendable {
@@ -8,7 +10,7 @@ package enum EscapeCharacter: Equatable, Sendable {
 
     /// Nil for what is none of these.
     package init?(_ text: String) {
-        let bytes = Array(text.utf8)
+        let bytes = text.octets
         if text == "none" {
             self = .none
         } else if bytes.count == 2, bytes[0] == UInt8(ascii: "^"), (64..<128).contains(bytes[1]) {

@@ -20,7 +20,7 @@ enum HostKeyRecords {
         if !Files.exists(folder) { try Files.makeDirectory(folder, mode: 0o700) }
         let text = lines(key, names: names, isHashed: isHashed)
             .map { $0 + "\n" }.joined()
-        try Files.append(path, Array(text.utf8), mode: 0o600)
+        try Files.append(path, text.octets, mode: 0o600)
     }
 
     static func lines(_ key: PublicKey, names: [String], isHashed: Bool) -> [String] {

@@ -217,7 +217,7 @@ final class HostKeyUpdate {
             guard let answer = Prompts.ask("Accept updated hostkeys? (yes/no): ", .visible) else {
                 return false
             }
-            let word = String(lossy: answer.bytes).trimmed.lowercased()
+            let word = String(octets: answer.bytes).trimmed.lowercased()
             if word == "yes" { return true }
             if word == "no" { return false }
             log.error("Please enter \"yes\" or \"no\"")
@@ -246,7 +246,7 @@ final class HostKeyUpdate {
                         + verification.name
                 )
                 isChanged = true
-                if let rest = entry.withoutNames(names) { lines.append(Array(rest.utf8)) }
+                if let rest = entry.withoutNames(names) { lines.append(rest.octets) }
             } else {
                 lines.append(line.bytes)
             }
@@ -262,7 +262,7 @@ final class HostKeyUpdate {
                 names: names,
                 isHashed: settings.options.hashKnownHosts == true
             )
-            lines += texts.map { Array($0.utf8) }
+            lines += texts.map { $0.octets }
         }
         guard isChanged else { return }
         let mode = Files.status(target)?.mode ?? 0o600

@@ -224,7 +224,7 @@ package struct HostKeyVerification {
         question += "Are you sure you want to continue connecting (yes/no/[fingerprint])? "
         while true {
             guard let answer = Prompts.ask(question, .visible) else { return false }
-            let word = String(lossy: answer.bytes).trimmed
+            let word = String(octets: answer.bytes).trimmed
             if word.isEmpty || word.lowercased() == "no" { return false }
             if word.lowercased() == "yes" || word == fingerprint(key) { return true }
             question = "Please type 'yes', 'no' or the fingerprint: "
@@ -325,7 +325,7 @@ package struct HostKeyVerification {
                         .visible
                     )
                 else { return false }
-                return String(lossy: answer.bytes).trimmed.lowercased() == "yes"
+                return String(octets: answer.bytes).trimmed.lowercased() == "yes"
             }
         }
     }

@@ -2,6 +2,7 @@
 
 internal import HawserConfig
 internal import HawserSystem
+internal import HawserWire
 
 /// How a host is spelled before it is looked up or compared: what `ssh -G` shows as `hostname`.
 enum HostSpelling {

@@ -319,7 +319,7 @@ final class Identities {
             return
         }
         // The name of the file says more than nothing.
-        let named = key.commentBytes.isEmpty ? key.commented(Array(file.utf8)) : key
+        let named = key.commentBytes.isEmpty ? key.commented(file.octets) : key
         if wish.mode == .ask {
             let question = "Add key \(file) (\(named.comment.visible)) to agent?"
             guard Permission.isGiven(question) else {

@@ -10,7 +10,7 @@ enum Permission {
         guard let answer = Prompts.ask(question, .confirmation, prefersProgram: true) else {
             return false
         }
-        let word = String(lossy: answer.bytes).trimmed.lowercased()
+        let word = String(octets: answer.bytes).trimmed.lowercased()
         return word.isEmpty || word == "yes"
     }
 }

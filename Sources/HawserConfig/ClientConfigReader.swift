@@ -154,7 +154,7 @@ package struct ClientConfigReader {
             isActive: true,
             block: ""
         )
-        apply(Array(text.utf8)[...], &place)
+        apply(text.octets[...], &place)
     }
 
     private mutating func read(_ contents: [UInt8], _ place: inout Place) {
@@ -192,7 +192,7 @@ package struct ClientConfigReader {
 
     private mutating func apply(_ text: ArraySlice<UInt8>, _ place: inout Place) {
         guard let (word, rest) = ConfigLine.separated(text), !word.isEmpty else { return }
-        func keyword() -> String { String(decoding: word, as: UTF8.self).lowercased() }
+        func keyword() -> String { String(octets: word).lowercased() }
         guard !rest.isEmpty else {
             return fail("no argument after keyword \"\(keyword())\"", place)
         }
@@ -286,7 +286,7 @@ package struct ClientConfigReader {
             return failBare("Host directive not supported as a command-line option")
         }
         guard !patterns.contains("") else { return fail("keyword host empty argument", place) }
-        place.block = "Host " + String(decoding: rest, as: UTF8.self)
+        place.block = "Host " + String(octets: rest)
         place.isActive = false
         switch Patterns.finding(patterns, subject.finalHost ?? subject.originalHost) {
         case .matched(let pattern) where !place.isWithinInactive:
@@ -307,10 +307,10 @@ package struct ClientConfigReader {
             line = .none
             return failBare("Host directive not supported as a command-line option")
         }
-        place.block = "Match " + String(decoding: rest, as: UTF8.self)
+        place.block = "Match " + String(octets: rest)
         trace?(
             2,
-            "checking match for '\(String(decoding: rest, as: UTF8.self))' "
+            "checking match for '\(String(octets: rest))' "
                 + "host \(host) originally \(subject.originalHost)"
         )
         do throws(ValueMistake) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// A line of ssh_config(5) or sshd_config(5): a keyword and its arguments.
 package struct ConfigLine: Equatable, Sendable {
     /// As written.
@@ -10,7 +12,7 @@ package struct ConfigLine: Equatable, Sendable {
 
     /// Nil for an empty line or a comment. Throws the reason for an unfinished quotation.
     package static func parse(_ line: String) throws(LexicalError) -> ConfigLine? {
-        try parse(bytes: Array(line.utf8)[...])
+        try parse(bytes: line.octets[...])
     }
 
     /// The same from the bytes of a line, without its end.
@@ -19,9 +21,9 @@ package struct ConfigLine: Equatable, Sendable {
     ) throws(LexicalError) -> ConfigLine? {
         guard let (keyword, rest) = separated(line) else { return nil }
         return ConfigLine(
-            keyword: String(decoding: keyword, as: UTF8.self),
+            keyword: String(octets: keyword),
             arguments: try words(rest),
-            rest: String(decoding: rest, as: UTF8.self)
+            rest: String(octets: rest)
         )
     }
 
@@ -48,7 +50,7 @@ package struct ConfigLine: Equatable, Sendable {
 
     /// Words as argv: quotes hold blanks together, a backslash keeps a quote, `#` ends the line.
     package static func split(_ text: Substring) throws(LexicalError) -> [String] {
-        try words(Array(text.utf8)[...])
+        try words(text.octets[...])
     }
 
     static func words(_ text: ArraySlice<UInt8>) throws(LexicalError) -> [String] {
@@ -74,7 +76,7 @@ package struct ConfigLine: Equatable, Sendable {
                 open = byte
                 isInWord = true
             } else if isBlank(byte) {
-                if isInWord { words.append(String(decoding: word, as: UTF8.self)) }
+                if isInWord { words.append(String(octets: word)) }
                 word.removeAll(keepingCapacity: true)
                 isInWord = false
             } else if byte == hash, !isInWord {
@@ -85,7 +87,7 @@ package struct ConfigLine: Equatable, Sendable {
             }
         }
         guard open == nil else { throw LexicalError() }
-        if isInWord { words.append(String(decoding: word, as: UTF8.self)) }
+        if isInWord { words.append(String(octets: word)) }
         return words
     }
 
@@ -136,7 +138,7 @@ extension ConfigLine {
         /// Everything as it is written, whatever quotes and signs of comments are in it.
         mutating func takeRest() -> String {
             words = []
-            return String(decoding: rest, as: UTF8.self)
+            return String(octets: rest)
         }
 
         /// The arguments as they are written, without a comment behind them.
@@ -155,7 +157,7 @@ extension ConfigLine {
             words = []
             var written = rest[..<end]
             while let last = written.last, isBlank(last) { written.removeLast() }
-            return String(decoding: written, as: UTF8.self)
+            return String(octets: written)
         }
 
         var isEmpty: Bool { words.isEmpty }

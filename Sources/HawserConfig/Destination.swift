@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// `[user@]host` or `ssh://[user@]host[:port]`.
 package struct Destination: Equatable, Sendable {
     package var user: String?
@@ -69,18 +71,18 @@ extension String {
     /// `%41` is `A`; nil for a malformed one.
     var removingPercentEncoding: String? {
         var bytes: [UInt8] = []
-        var rest = Array(utf8)[...]
+        var rest = octets[...]
         while let byte = rest.popFirst() {
             guard byte == UInt8(ascii: "%") else {
                 bytes.append(byte)
                 continue
             }
             guard rest.count >= 2,
-                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+                let value = UInt8(String(octets: rest.prefix(2)), radix: 16)
             else { return nil }
             bytes.append(value)
             rest = rest.dropFirst(2)
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(octets: bytes)
     }
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// Patterns of ssh_config(5), PATTERNS: `*`, `?`, lists with commas, negation.
 package enum Patterns {
     /// Whether a pattern matches a whole text.
     package static func matches(_ pattern: some StringProtocol, _ text: some StringProtocol) -> Bool
     {
-        let pattern = Array(pattern.utf8)
-        let text = Array(text.utf8)
+        let pattern = pattern.octets
+        let text = text.octets
         var (p, t) = (0, 0)
         var star: (pattern: Int, text: Int)?
         while t < text.count {

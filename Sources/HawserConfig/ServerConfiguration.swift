@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The lists of names that edits start from and patterns expand over.
 package struct ServerAlgorithms: Sendable {
     package typealias List = AlgorithmNames
@@ -110,7 +112,7 @@ package struct ServerConfiguration {
     /// A keyword and its value from the command line; it counts before any file.
     package mutating func read(option text: String) {
         var place = place(of: "command-line")
-        read(line: Array(text.utf8)[...], &place)
+        read(line: text.octets[...], &place)
     }
 
     package mutating func read(_ contents: [UInt8], file: String) {
@@ -153,7 +155,7 @@ package struct ServerConfiguration {
 
     private mutating func read(line text: ArraySlice<UInt8>, _ place: inout Place) {
         guard let (word, rest) = ConfigLine.separated(text) else { return }
-        var written: String { String(decoding: word, as: UTF8.self) }
+        var written: String { String(octets: word) }
         guard !rest.isEmpty else {
             return fail(
                 "no argument after keyword \"\(written)\"",
@@ -281,7 +283,7 @@ package struct ServerConfiguration {
             Block(
                 parent: place.outerBlock,
                 criteria: criteria,
-                text: "Match " + String(decoding: rest, as: UTF8.self)
+                text: "Match " + String(octets: rest)
             )
         )
         place.block = blocks.count - 1

@@ -52,7 +52,7 @@ extension ValueForm {
 
     /// A name that may be a domain, in small letters and without a dot at its end.
     private static func domain(_ text: String) throws(ValueMistake) -> String {
-        var bytes = Array(text.lowercased().utf8)
+        var bytes = text.lowercased().octets
         func isWordByte(_ byte: UInt8) -> Bool {
             (48...57).contains(byte) || (97...122).contains(byte) || byte >= 128
         }
@@ -71,7 +71,7 @@ extension ValueForm {
             last = byte
         }
         if last == UInt8(ascii: ".") { bytes.removeLast() }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(octets: bytes)
     }
 
     /// `source-list:target-list …`, `*` for all, or `none`.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The nearest real keyword, for a misspelt one.
 enum Suggestion {
     /// ` (Keyword?)`, or nothing when no name is near.
@@ -15,7 +17,7 @@ enum Suggestion {
     /// How many letters differ (Levenshtein).
     private static func distance(_ first: String, _ second: String) -> Int {
         guard first.utf8.count < 64, second.utf8.count < 64 else { return .max }
-        let second = Array(second.utf8)
+        let second = second.octets
         var row = Array(0...second.count)
         for (index, letter) in first.utf8.enumerated() {
             var previous = row[0]

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The forms of values that several keywords share. Each gives nil for what it cannot read.
 package enum Syntax {
     package static func flag(_ text: String) -> Bool? {
@@ -44,10 +46,10 @@ package enum Syntax {
 
     /// An escape character as `-e` takes it and as `ssh -G` shows it, which may be taken again.
     package static func escapeCharacter(_ text: String) -> String? {
-        var bytes = Array(text.utf8)
+        var bytes = text.octets
         if bytes.first == UInt8(ascii: "\\"), bytes.count > 1 { bytes.removeFirst() }
         if text == "none" { return text }
-        if bytes.count == 1 { return text.utf8.count == 1 ? text : nil }
+        if bytes.count == 1 { return text.octets.count == 1 ? text : nil }
         guard bytes.count == 2, bytes[0] == UInt8(ascii: "^"), (64..<127).contains(bytes[1])
         else { return nil }
         // A control character, by the letter it is typed with.

@@ -2,6 +2,7 @@
 
 internal import HawserSFTP
 internal import HawserSystem
+internal import HawserWire
 
 /// One file: opened, copied block by block, and given its attributes and its final name.
 extension CopyEngine {
@@ -11,7 +12,7 @@ extension CopyEngine {
         if options.isAtomic {
             let name = RemotePath.name(of: file.target)
             let temporary =
-                Array(".".utf8) + name + Array(".\(Clock.nanoseconds % 1_000_000).part".utf8)
+                Array(".".utf8) + name + ".\(Clock.nanoseconds % 1_000_000).part".octets
             let parent = RemotePath.parent(of: file.target)
             file.target =
                 file.target.contains(RemotePath.slash)

@@ -302,7 +302,7 @@ package struct LocalFileSystem: ServerFileSystem {
 
     package func home(of user: [UInt8]) -> [UInt8]? {
         guard !user.isEmpty, let name = String(validating: user, as: UTF8.self) else { return nil }
-        return User.named(name).map { Array($0.home.utf8) }
+        return User.named(name).map { $0.home.octets }
     }
 
     package mutating func userName(_ uid: UInt32) -> String? {

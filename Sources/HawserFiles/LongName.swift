@@ -2,6 +2,7 @@
 
 package import HawserSFTP
 internal import HawserSystem
+internal import HawserWire
 
 /// A file on one line, as `ls -l` prints it.
 package enum LongName {
@@ -21,7 +22,7 @@ package enum LongName {
         let line =
             mode(attributes.permissions ?? 0) + " " + right(links, 4) + " " + left(user, 8) + " "
             + left(group, 8) + " " + right(size, 8) + " " + time + " "
-        return Array(line.utf8) + name
+        return line.octets + name
     }
 
     /// Kind and permissions as letters. POSIX ls, STDOUT.

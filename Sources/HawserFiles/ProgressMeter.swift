@@ -2,6 +2,7 @@
 
 internal import HawserSFTP
 internal import HawserSystem
+internal import HawserWire
 
 /// The line that shows how far a file has come: name, percent, bytes, rate and the time to go.
 ///
@@ -74,7 +75,7 @@ package struct ProgressMeter {
         guard isShown, Terminal.isForeground(terminal) else { return }
         let width = min(512, Int(Terminal.windowSize(of: terminal)?.columns ?? 80))
         let blank = String(repeating: " ", count: max(0, (width == 0 ? 80 : width) - 1))
-        Descriptor.writeAll(terminal, Array("\r\(blank)\r".utf8))
+        Descriptor.writeAll(terminal, "\r\(blank)\r".octets)
     }
 
     /// Leaves the line as it is.
@@ -99,7 +100,7 @@ package struct ProgressMeter {
             isStalled: stalledSeconds >= 5,
             isLast: isLast
         )
-        Descriptor.writeAll(terminal, Array(("\r" + line + (isLast ? "\n" : "")).utf8))
+        Descriptor.writeAll(terminal, ("\r" + line + (isLast ? "\n" : "")).octets)
     }
 
     /// One line of `width` columns at most.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// `[user@]host[:path]` or `scheme://[user@]host[:port][/path]`.
 package struct RemoteDestination {
     package var user: String?
@@ -16,9 +18,9 @@ package struct RemoteDestination {
     /// Reads a URI; nil when it is none of that scheme. Throws nothing: a malformed one has an
     /// empty host.
     package static func uri(_ word: [UInt8], scheme: String) -> RemoteDestination? {
-        let prefix = Array((scheme + "://").utf8)
+        let prefix = (scheme + "://").octets
         guard word.count >= prefix.count,
-            String(decoding: word.prefix(prefix.count), as: UTF8.self).lowercased()
+            String(octets: word.prefix(prefix.count)).lowercased()
                 == scheme + "://"
         else { return nil }
         let rest = word.dropFirst(prefix.count)
@@ -34,21 +36,21 @@ package struct RemoteDestination {
             // What follows a semicolon are parameters of the connection.
             let name = place[..<at].split(separator: UInt8(ascii: ";")).first.map(Array.init) ?? []
             guard let user = percentDecoded(name) else { return result }
-            result.user = String(decoding: user, as: UTF8.self)
+            result.user = String(octets: user)
             place = place[(at + 1)...]
         }
         if place.first == UInt8(ascii: "["), let end = place.firstIndex(of: UInt8(ascii: "]")) {
-            result.host = String(decoding: place[(place.startIndex + 1)..<end], as: UTF8.self)
+            result.host = String(octets: place[(place.startIndex + 1)..<end])
             let tail = place[(end + 1)...]
             if tail.first == colon {
-                result.port = String(decoding: tail.dropFirst(), as: UTF8.self)
+                result.port = String(octets: tail.dropFirst())
             } else if !tail.isEmpty {
                 result.host = ""
             }
         } else {
             let end = place.firstIndex(of: colon)
-            result.host = String(decoding: place[..<(end ?? place.endIndex)], as: UTF8.self)
-            if let end { result.port = String(decoding: place[(end + 1)...], as: UTF8.self) }
+            result.host = String(octets: place[..<(end ?? place.endIndex)])
+            if let end { result.port = String(octets: place[(end + 1)...]) }
         }
         if let port = result.port {
             guard let number = UInt16(port), number > 0 else {
@@ -85,13 +87,13 @@ package struct RemoteDestination {
         var rest = word[...]
         if let at = rest.lastIndex(of: UInt8(ascii: "@")) {
             // A name of no letters is none.
-            if at > rest.startIndex { result.user = String(decoding: rest[..<at], as: UTF8.self) }
+            if at > rest.startIndex { result.user = String(octets: rest[..<at]) }
             rest = rest[(at + 1)...]
         }
         if rest.first == UInt8(ascii: "["), rest.last == UInt8(ascii: "]") {
             rest = rest.dropFirst().dropLast()
         }
-        result.host = String(decoding: rest, as: UTF8.self)
+        result.host = String(octets: rest)
         return result
     }
 
@@ -106,7 +108,7 @@ package struct RemoteDestination {
             }
             guard index + 2 < text.count,
                 let byte = UInt8(
-                    String(decoding: text[(index + 1)...(index + 2)], as: UTF8.self),
+                    String(octets: text[(index + 1)...(index + 2)]),
                     radix: 16
                 ),
                 byte != 0

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HawserSFTP
+internal import HawserWire
 
 extension Reply {
     /// The user's word for a status that is not success.
@@ -21,7 +22,7 @@ extension Status {
     package func userText(_ text: [UInt8]) -> String {
         switch self {
         case .noSuchFile: "No such file or directory"
-        case .failure where !text.isEmpty && text != Array(self.text.utf8): PrintableText.of(text)
+        case .failure where !text.isEmpty && text != self.text.octets: PrintableText.of(text)
         default: self.text
         }
     }

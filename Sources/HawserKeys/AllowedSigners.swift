@@ -29,20 +29,20 @@ package struct AllowedSigner: Sendable {
     ) throws(KeyError) {
         self.principals = principals
         guard !rest.isEmpty else { throw .invalidFormat("missing key") }
-        if let line = try? PublicKeyLine.parse(String(decoding: rest, as: UTF8.self)) {
+        if let line = try? PublicKeyLine.parse(String(octets: rest)) {
             key = line.key
             tellOptions("")
             return
         }
         let options = rest[..<Self.endOfOptions(rest)]
-        let text = String(decoding: rest[options.endIndex...], as: UTF8.self)
+        let text = String(octets: rest[options.endIndex...])
         // One word alone was taken for options.
         guard text.utf8.contains(where: { !$0.isBlank }) else {
             throw .invalidFormat("missing key")
         }
         guard let line = try? PublicKeyLine.parse(text) else { throw .invalidFormat("invalid key") }
         key = line.key
-        let words = String(keeping: options)
+        let words = String(octets: options)
         tellOptions(words)
         do throws(KeyError) {
             try read(options: words, calendar)
@@ -307,7 +307,7 @@ package struct AllowedSigners: Sendable {
             rest = line[word.endIndex...]
         }
         rest = rest.drop(while: { $0.isBlank })
-        return (String(keeping: word), rest)
+        return (String(octets: word), rest)
     }
 
     private static func holds(

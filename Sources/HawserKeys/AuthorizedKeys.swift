@@ -86,7 +86,9 @@ package struct AuthorizedKeyOptions: Equatable, Sendable {
         var value: [UInt8] = []
         while let character = rest.first {
             rest = rest.dropFirst()
-            if character == UInt8(ascii: "\"") { return String(decoding: value, as: UTF8.self) }
+            if character == UInt8(ascii: "\"") {
+                return String(decoding: value, as: UTF8.self)
+            }
             if character == UInt8(ascii: "\\"), rest.first == UInt8(ascii: "\"") {
                 rest = rest.dropFirst()
                 value.append(UInt8(ascii: "\""))
@@ -239,7 +241,7 @@ package struct TimeSpecification: Equatable, Sendable, Comparable {
     package let isUTC: Bool
 
     package init?(_ text: some StringProtocol) {
-        var digits = Array(text.utf8)
+        var digits = text.octets
         let zone = ["Z", "UTC"].first { String(text).asciiLowercased.hasSuffix($0.asciiLowercased) }
         let isUTC = zone != nil
         digits.removeLast(zone?.utf8.count ?? 0)
@@ -293,7 +295,7 @@ package struct AuthorizedKeysLine: Sendable {
         guard line.count <= maximumLineBytes else { throw .invalidFormat("line too long") }
         let words = LineWords(line)
         guard let first = words.peek(), first != UInt8(ascii: "#") else { return nil }
-        let text = String(decoding: words.rest, as: UTF8.self)
+        let text = String(octets: words.rest)
         let keyError: KeyError
         do {
             let key = try PublicKeyLine.parse(text)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// Bytes as words that can be read out loud: "The Bubble Babble Binary Data Encoding" (Huima 2000).
 package enum BubbleBabble {
     package static func encode(_ bytes: [UInt8]) -> String {
@@ -24,7 +26,7 @@ package enum BubbleBabble {
             checksum = (checksum * 5 + first * 7 + second) % 36
         }
         text.append(UInt8(ascii: "x"))
-        return String(decoding: text, as: UTF8.self)
+        return String(octets: text)
     }
 
     private static let vowels = [UInt8]("aeiouy".utf8)

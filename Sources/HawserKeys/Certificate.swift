@@ -37,10 +37,10 @@ package final class Certificate: Sendable {
     package let serial: UInt64
     package let kind: Kind
     /// Free text of the authority, for logs; what is not UTF-8 in it is replaced.
-    package var keyID: String { String(decoding: keyIDBytes, as: UTF8.self) }
+    package var keyID: String { String(octets: keyIDBytes) }
     /// The same as it was signed, without NUL.
     package let keyIDBytes: [UInt8]
-    /// The users or hosts it is for, without NUL, as `String(keeping:)` has them. Empty meant any, which OpenSSH 10 does not accept.
+    /// The users or hosts it is for, without NUL. Empty meant any, which OpenSSH 10 does not accept.
     package let principals: [String]
     /// Seconds since 1970; valid from this one on.
     package let validAfter: UInt64
@@ -105,7 +105,7 @@ package final class Certificate: Sendable {
             guard names.count < maximumPrincipals else { throw .badCertificate("principals") }
             let name = try reader.keyBytes()
             guard !name.contains(0) else { throw .badCertificate("principals") }
-            names.append(String(keeping: name))
+            names.append(String(octets: name))
         }
         return names
     }
@@ -115,7 +115,7 @@ package final class Certificate: Sendable {
         var options: [Option] = []
         while !reader.isAtEnd {
             guard options.count < maximumOptions else { throw .badCertificate("options") }
-            let name = String(keeping: try reader.keyBytes())
+            let name = try reader.keyText()
             options.append(Option(name: name, data: try reader.keyBytes()))
         }
         return options

@@ -10,7 +10,7 @@ package struct CertificateRequest: Sendable {
     package var key: PublicKey
     package var serial: UInt64 = 0
     package var kind: Certificate.Kind
-    /// This, principals and options may hold bytes that are not UTF-8 (`String(keeping:)`).
+    /// This, principals and options may hold bytes that are not UTF-8 (`String(octets:)`).
     package var keyID: String
     package var principals: [String] = []
     /// Seconds since 1970.
@@ -53,9 +53,9 @@ package struct CertificateRequest: Sendable {
         key.material.write(to: &writer)
         writer.write(uint64: serial)
         writer.write(uint32: kind.rawValue)
-        writer.write(string: keyID.keptBytes)
+        writer.write(text: keyID)
         writer.writeString { list in
-            for principal in principals { list.write(string: principal.keptBytes) }
+            for principal in principals { list.write(text: principal) }
         }
         writer.write(uint64: validAfter)
         writer.write(uint64: validBefore)
@@ -83,11 +83,11 @@ package struct CertificateRequest: Sendable {
     /// In the order of their names, as the format demands.
     private static func write(_ options: [Certificate.Option], to writer: inout WireWriter) {
         let sorted = options.sorted {
-            $0.name.keptBytes.lexicographicallyPrecedes($1.name.keptBytes)
+            $0.name.octets.lexicographicallyPrecedes($1.name.octets)
         }
         writer.writeString { list in
             for option in sorted {
-                list.write(string: option.name.keptBytes)
+                list.write(text: option.name)
                 list.write(string: option.data)
             }
         }
@@ -103,7 +103,7 @@ extension Certificate.Option {
     /// An option whose value is one `string`.
     package static func text(_ name: String, _ value: String) -> Certificate.Option {
         var writer = WireWriter()
-        writer.write(string: value.keptBytes)
+        writer.write(text: value)
         return Certificate.Option(name: name, data: writer.take())
     }
 

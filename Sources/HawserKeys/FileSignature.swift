@@ -58,7 +58,7 @@ package struct FileSignature: Sendable {
             throw .unsupported("signature version not supported")
         }
         publicKey = try PublicKey(blob: reader.keyString())
-        namespace = String(keeping: try reader.keyBytes())
+        namespace = try reader.keyText()
         reserved = try reader.keyBytes()
         let name = try reader.keyText()
         guard let hash = Hash(rawValue: name) else { throw .algorithmNotAllowed(name) }
@@ -101,7 +101,7 @@ package struct FileSignature: Sendable {
         writer.write(fixed: Self.magic)
         writer.write(uint32: Self.version)
         writer.write(string: publicKey.blob)
-        writer.write(string: namespace.keptBytes)
+        writer.write(text: namespace)
         writer.write(string: reserved)
         writer.write(text: hash.rawValue)
         writer.write(string: signature)
@@ -122,7 +122,7 @@ package struct FileSignature: Sendable {
     ) -> [UInt8] {
         var writer = WireWriter(reserving: 128)
         writer.write(fixed: magic)
-        writer.write(string: namespace.keptBytes)
+        writer.write(text: namespace)
         writer.write(string: reserved)
         writer.write(text: hash.rawValue)
         writer.write(string: digest)

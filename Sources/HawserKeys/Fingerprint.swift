@@ -32,7 +32,7 @@ package struct Fingerprint: Hashable, Sendable {
     }
 
     private static func unpadded(_ digest: [UInt8], after name: String) -> [UInt8] {
-        var bytes = Array(name.utf8)
+        var bytes = name.octets
         bytes.append(UInt8(ascii: ":"))
         bytes += Base64.encoded(digest)
         while bytes.last == UInt8(ascii: "=") { bytes.removeLast() }
@@ -47,7 +47,7 @@ package struct Fingerprint: Hashable, Sendable {
         default:
             // As bytes: a slice of a String behind a String makes the runtime look for a conformance,
             // which takes as long as all else that it takes to show a key.
-            String(decoding: Self.unpadded(digest, after: hash.rawValue), as: UTF8.self)
+            String(octets: Self.unpadded(digest, after: hash.rawValue))
         }
     }
 }

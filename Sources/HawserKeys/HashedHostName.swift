@@ -21,12 +21,12 @@ package struct HashedHostName: Sendable {
     /// Hashes a name, as it is looked up, with a salt of `HashedHostName.bytes` random bytes.
     package init(_ name: String, salt: [UInt8]) {
         self.salt = salt
-        hash = Digests.hmacSHA1(key: salt, Array(name.asciiLowercased.utf8))
+        hash = Digests.hmacSHA1(key: salt, name.asciiLowercased.octets)
     }
 
     /// Whether this is the hash of `name`, which is in lower case.
     package func matches(_ name: String) -> Bool {
-        hash == Digests.hmacSHA1(key: salt, Array(name.utf8))
+        hash == Digests.hmacSHA1(key: salt, name.octets)
     }
 
     /// The host field.

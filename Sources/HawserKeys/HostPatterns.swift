@@ -9,7 +9,7 @@ package enum Pattern {
     /// Takes time in the product of the lengths at worst.
     package static func matches(_ pattern: some StringProtocol, _ text: some StringProtocol) -> Bool
     {
-        matches(Array(pattern.utf8), Array(text.utf8))
+        matches(pattern.octets, text.octets)
     }
 
     package static func matches(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
@@ -50,9 +50,9 @@ package enum Pattern {
         _ list: some StringProtocol,
         _ text: some StringProtocol
     ) -> Bool? {
-        let text = Array(text.utf8)
+        let text = text.octets
         var found: Bool?
-        for part in list.utf8.split(separator: UInt8(ascii: ",")) {
+        for part in list.octets.split(separator: UInt8(ascii: ",")) {
             let negated = part.first == UInt8(ascii: "!")
             if matches(Array(negated ? part.dropFirst() : part[...]), text) {
                 if negated { return false }

@@ -81,7 +81,7 @@ package struct KnownHostsLine: Sendable {
         guard let fields = try Fields(bytes) else { return nil }
         let type = fields.rest.prefix { !$0.isBlank }
         let key = fields.rest[type.endIndex...].drop(while: \.isBlank)
-        let name = String(decoding: type, as: UTF8.self)
+        let name = String(octets: type)
         guard KeyType(name: name) != nil else { throw .unknownType(name) }
         guard !key.isEmpty else { throw .invalidFormat("no key") }
         return Outline(marker: fields.marker, hosts: fields.hosts, rest: Array(fields.rest))
@@ -159,7 +159,7 @@ package struct KnownHostsFile: Sendable {
     /// The bytes to append to a file with these contents, so that the new line stands by itself.
     package static func appending(_ line: String, to contents: [UInt8]) -> [UInt8] {
         let separator: [UInt8] = contents.last.map { $0 == 0x0a } ?? true ? [] : [0x0a]
-        return separator + line.utf8 + [0x0a]
+        return separator + line.octets + [0x0a]
     }
 
     /// A new line without its end: names separated by commas, or one hashed name per line.
@@ -298,7 +298,7 @@ struct LineWords {
         let start = position
         while position < bytes.count, !bytes[position].isBlank { position += 1 }
         defer { skipBlanks() }
-        return String(decoding: bytes[start..<position], as: UTF8.self)
+        return String(octets: bytes[start..<position])
     }
 
     /// Everything that has not been read.

@@ -70,16 +70,13 @@ package struct Moduli: Sendable {
 package enum Hexadecimal {
     /// Lower case, two digits a byte.
     package static func encode(_ bytes: [UInt8]) -> String {
-        String(
-            decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] },
-            as: UTF8.self
-        )
+        String(octets: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
 
     /// The number or bytes in `text`, either case; an odd count of digits has a zero before them.
     package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
-        let characters = Array(text.utf8)
+        let characters = text.octets
         guard !characters.isEmpty else { return nil }
         var value: UInt8 = 0
         for (index, character) in characters.enumerated() {

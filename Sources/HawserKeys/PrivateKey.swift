@@ -32,7 +32,7 @@ package final class PrivateKey: Sendable {
 
     package var type: KeyType { publicKey.type }
 
-    package var comment: String { String(decoding: commentBytes, as: UTF8.self) }
+    package var comment: String { String(octets: commentBytes) }
 
     /// The same key with another comment.
     package func commented(_ comment: [UInt8]) -> PrivateKey {

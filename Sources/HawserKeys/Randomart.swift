@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// A picture of a fingerprint: a bishop's walk over a board of 17 by 9 squares
 /// ("The drunken bishop", Loss, Limmer and von Gernler 2009).
 package enum Randomart {
@@ -22,7 +24,7 @@ package enum Randomart {
         var lines = [frame(top)]
         for row in 0..<height {
             let squares = visits[row * width..<(row + 1) * width].map { symbols[Int($0)] }
-            lines.append("|" + String(decoding: squares, as: UTF8.self) + "|")
+            lines.append("|" + String(octets: squares) + "|")
         }
         lines.append(frame(bottom))
         return lines.joined(separator: "\n")

@@ -39,7 +39,7 @@ package struct WebAuthnDetails: Equatable, Sendable {
             return false
         }
         let begin = "{\"type\":\"webauthn.get\",\"challenge\":\"" + Base64.encodeForURL(message)
-        let expected = Array((begin + "\",\"origin\":\"").utf8) + origin + [UInt8(ascii: "\"")]
+        let expected = (begin + "\",\"origin\":\"").octets + origin + [UInt8(ascii: "\"")]
         guard clientData.starts(with: expected), clientData.count > expected.count,
             clientData.last == UInt8(ascii: "}")
         else { return false }

@@ -298,9 +298,9 @@ extension MultiplexReply {
             self = .hello(version: try reader.readUInt32(), extensions: try reader.readExtensions())
         case Number.ok: self = .ok(id: try reader.readUInt32())
         case Number.permissionDenied:
-            self = .permissionDenied(id: try reader.readUInt32(), try reader.readLossyText())
+            self = .permissionDenied(id: try reader.readUInt32(), try reader.readText())
         case Number.failure:
-            self = .failure(id: try reader.readUInt32(), try reader.readLossyText())
+            self = .failure(id: try reader.readUInt32(), try reader.readText())
         case Number.exitMessage:
             self = .exitMessage(
                 session: try reader.readUInt32(),
@@ -315,7 +315,7 @@ extension MultiplexReply {
         case Number.terminalFailed: self = .terminalFailed(session: try reader.readUInt32())
         case Number.proxy: self = .proxy(id: try reader.readUInt32())
         case Number.information:
-            self = .information(id: try reader.readUInt32(), try reader.readLossyText())
+            self = .information(id: try reader.readUInt32(), try reader.readText())
         default: self = .other(type: type)
         }
     }
@@ -330,11 +330,11 @@ extension MultiplexSession {
         isSubsystem = try reader.readUInt32() != 0
         escapeCharacter = try reader.readUInt32()
         terminalType = try reader.readText()
-        command = try reader.readLossyText()
+        command = try reader.readText()
         environment = []
         while !reader.isAtEnd {
             guard environment.count < Multiplex.maximumVariables else { throw .tooLong }
-            environment.append(try reader.readLossyText())
+            environment.append(try reader.readText())
         }
     }
 }
@@ -374,14 +374,9 @@ extension WireReader {
         while !isAtEnd {
             guard found.count < 64 else { throw .tooLong }
             let name = try readText()
-            found.append(MultiplexExtension(name, value: try readLossyText()))
+            found.append(MultiplexExtension(name, value: try readText()))
         }
         return found
-    }
-
-    @_lifetime(self: copy self)
-    fileprivate mutating func readLossyText() throws(WireError) -> String {
-        String(lossy: try readString())
     }
 }
 

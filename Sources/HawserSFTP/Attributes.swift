@@ -135,7 +135,7 @@ extension ByteQueue {
 
     /// Appends a `string` of text.
     package mutating func append(text value: String) {
-        append(string: Array(value.utf8))
+        append(string: value.octets)
     }
 
     /// Overwrites four bytes, `offset` from the oldest, by a big-endian number.

@@ -262,8 +262,8 @@ package struct Client: ~Copyable {
         case .version:
             version = id
             while !reader.isAtEnd, extensions.count < 256 {
-                let name = String(decoding: try reader.readBytes(), as: UTF8.self)
-                extensions[name] = String(decoding: try reader.readBytes(), as: UTF8.self)
+                let name = String(octets: try reader.readBytes())
+                extensions[name] = String(octets: try reader.readBytes())
             }
             return Reply(id: 0, content: .version)
         case .status:

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// One control line of the old copy protocol, which rcp began and `scp -O` speaks.
 ///
 /// The source sends records, each answered by a zero byte, or by 1 (a warning) or 2 (the end) and a
@@ -49,11 +51,11 @@ package enum CopyRecord: Equatable, Sendable {
     package var bytes: [UInt8] {
         switch self {
         case .times(let modification, let access):
-            Array("T\(max(0, modification)) 0 \(max(0, access)) 0\n".utf8)
+            "T\(max(0, modification)) 0 \(max(0, access)) 0\n".octets
         case .file(let mode, let size, let name):
-            Array("C\(Self.octal(mode)) \(size) ".utf8) + Self.oneLine(name) + [10]
+            "C\(Self.octal(mode)) \(size) ".octets + Self.oneLine(name) + [10]
         case .directory(let mode, let name):
-            Array("D\(Self.octal(mode)) 0 ".utf8) + Self.oneLine(name) + [10]
+            "D\(Self.octal(mode)) 0 ".octets + Self.oneLine(name) + [10]
         case .endOfDirectory: Array("E\n".utf8)
         case .warning(let text): [1] + Self.oneLine(text) + [10]
         case .fatal(let text): [2] + Self.oneLine(text) + [10]
@@ -63,7 +65,7 @@ package enum CopyRecord: Equatable, Sendable {
     /// The line of a file's record whose size begins with a zero, which changes nothing for who does
     /// not know what it means (docs/protocol/scp.md).
     package static func asking(mode: UInt32, size: UInt64, name: [UInt8]) -> [UInt8] {
-        Array("C\(octal(mode)) 0\(size) ".utf8) + oneLine(name) + [10]
+        "C\(octal(mode)) 0\(size) ".octets + oneLine(name) + [10]
     }
 
     /// Whether a line is such a record.
@@ -130,7 +132,7 @@ private struct Fields {
         let digits = rest.prefix { (48...57).contains($0) }
         guard !digits.isEmpty else { return nil }
         rest = rest.dropFirst(digits.count)
-        return UInt64(String(decoding: digits, as: UTF8.self)) ?? .max
+        return UInt64(String(octets: digits)) ?? .max
     }
 
     mutating func passSpace() -> Bool {

@@ -124,7 +124,7 @@ struct ServerSession: ~Copyable {
         if type == .extended {
             let name = try reader.readText(limit: 256)
             guard let request = ServerRequest(extendedName: name) else {
-                log.error("Unknown extended request \"\(PrintableText.of(Array(name.utf8)))\"")
+                log.error("Unknown extended request \"\(PrintableText.of(name.octets))\"")
                 return send(.unsupported, to: id)
             }
             return try perform(request, id, &reader)

@@ -90,7 +90,7 @@ package struct EventLog: Sendable {
     /// Writes a line. A reader that does not keep up misses lines; the server waits for nobody.
     package func write(_ event: Event) {
         guard let descriptor else { return }
-        let line = Array(Self.line(event, reference: reference, at: Clock.epochSeconds).utf8)
+        let line = Self.line(event, reference: reference, at: Clock.epochSeconds).octets
         // A reader that is behind misses lines; a file is always ready.
         if Descriptor.waitUntilReady(descriptor, forWriting: true, milliseconds: 0) {
             _ = Descriptor.write(descriptor, line.rawBytes)
@@ -165,9 +165,9 @@ extension EventLog.Event {
             object.add("user", user)
             object.add("id", id)
             object.add("operation", event.operation)
-            object.add("path", String(decoding: event.path, as: UTF8.self))
+            object.add("path", String(octets: event.path))
             if !event.target.isEmpty {
-                object.add("target", String(decoding: event.target, as: UTF8.self))
+                object.add("target", String(octets: event.target))
             }
             if !event.detail.isEmpty { object.add("detail", event.detail) }
             if event.operation == "close" {

@@ -48,7 +48,7 @@ final class HostKeyReader {
             guard let contents = try? Files.read(name, limit: PrivateKeyFile.maximumBytes) else {
                 continue
             }
-            if let key = try? PublicKeyLine.parse(String(decoding: contents, as: UTF8.self)).key {
+            if let key = try? PublicKeyLine.parse(String(octets: contents)).key {
                 return key
             }
         }

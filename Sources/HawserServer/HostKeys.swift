@@ -72,7 +72,7 @@ package final class HostKeys {
     private func loadCertificates(_ paths: [String], _ log: Log) {
         for path in paths {
             guard let contents = try? Files.read(path, limit: PrivateKeyFile.maximumBytes),
-                let line = try? PublicKeyLine.parse(String(decoding: contents, as: UTF8.self))
+                let line = try? PublicKeyLine.parse(String(octets: contents))
             else {
                 let reason = Files.reasonForAbsence(of: path) ?? "invalid format"
                 log.error("Could not load host certificate \"\(path)\": \(reason)")

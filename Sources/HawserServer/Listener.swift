@@ -247,7 +247,7 @@ package final class Listener {
         guard let path = plan.pidFile else { return }
         do throws(SystemError) {
             let file = try Descriptor.open(path, 0o1 | 0o100 | 0o1000, mode: 0o644)
-            Descriptor.writeAll(file, Array("\(Daemon.processID)\n".utf8))
+            Descriptor.writeAll(file, "\(Daemon.processID)\n".octets)
             Descriptor.close(file)
         } catch {
             log.error("Couldn't create pid file \"\(path)\": \(error.reason)")
@@ -397,7 +397,7 @@ package final class Listener {
             events.reference = Hexadecimal.encode(random.bytes(4))
             events.write(.dropped(address: address, port: peer.port, reason: reason))
             let said = text + events.mention + "\r\n"
-            _ = Descriptor.write(connection, Array(said.utf8).rawBytes)
+            _ = Descriptor.write(connection, said.octets.rawBytes)
             return nil
         }
         startMonitor(connection, address, peer.port, source)

@@ -88,7 +88,7 @@ struct LoginExplanation {
 
     private mutating func considerKey(_ path: String, _ user: User, _ progress: MethodProgress) {
         guard let contents = try? Files.read(path, limit: 1 << 20),
-            let key = try? PublicKeyLine.parse(String(decoding: contents, as: UTF8.self)).key
+            let key = try? PublicKeyLine.parse(String(octets: contents)).key
         else { return refuse("\(path) holds no public key", nil, "name a .pub file") }
         say("key: \(key.type.shortName) \(key.fingerprint(settings.fingerprintHash))")
         guard progress.allows("publickey") else {
@@ -262,14 +262,14 @@ extension ServerProgram {
         }
         guard !question.userName.isEmpty else { return usage("user is missing") }
         let explanation = LoginExplanation(question, configuration)
-        Descriptor.writeAll(1, Array(explanation.text.utf8))
+        Descriptor.writeAll(1, explanation.text.octets)
         return explanation.isAllowed ? 0 : 1
     }
 
     private func usage(_ part: String) -> Int32 {
         Descriptor.writeAll(
             2,
-            Array("sshd --explain user=USER[,addr=ADDRESS] [key=FILE]: \(part)\n".utf8)
+            "sshd --explain user=USER[,addr=ADDRESS] [key=FILE]: \(part)\n".octets
         )
         return 2
     }

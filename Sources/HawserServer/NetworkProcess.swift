@@ -286,7 +286,7 @@ package final class NetworkProcess {
             if line.contains(0) {
                 log.error("kex_exchange_identification: banner line contains invalid characters")
             } else {
-                let text = String(decoding: line.prefix { $0 > 31 }, as: UTF8.self)
+                let text = String(octets: line.prefix { $0 > 31 })
                 log.error(
                     "kex_exchange_identification: "
                         + "client sent invalid protocol identifier \"\(text)\""

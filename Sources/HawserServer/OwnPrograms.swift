@@ -3,6 +3,7 @@
 package import HawserLog
 internal import HawserSystem
 internal import HawserTool
+internal import HawserWire
 
 /// The files that the processes of a connection are started from anew: this program's own, unless
 /// `SshdAuthPath` and `SshdSessionPath` name others (sshd_config(5)).
@@ -60,6 +61,6 @@ package struct OwnPrograms: Sendable {
         let said = Descriptor.readAll(pipe.read, limit: 4096)
         guard Child.wait(pid) == .exited(0), let said else { return nil }
         let line = said.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-        return String(decoding: line, as: UTF8.self)
+        return String(octets: line)
     }
 }

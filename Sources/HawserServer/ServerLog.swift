@@ -4,6 +4,7 @@ internal import HawserConfig
 package import HawserLog
 internal import HawserSystem
 internal import HawserTool
+internal import HawserWire
 
 /// Where the server's log goes: the system's, or a descriptor (`-e`, `-E`, and before there is a
 /// daemon).
@@ -23,7 +24,7 @@ package final class ServerLogSink: LogSink {
         case .nowhere:
             break
         case .descriptor(let descriptor):
-            Descriptor.writeAll(descriptor, Array((level.prefix + text.logged + "\r\n").utf8))
+            Descriptor.writeAll(descriptor, (level.prefix + text.logged + "\r\n").octets)
         case .syslog:
             SystemLog.write(level, text)
         }

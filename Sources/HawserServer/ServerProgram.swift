@@ -174,7 +174,7 @@ package struct ServerProgram {
             : options.explains
                 ? configuration.explanation(for: criteria, hostKeys)
                 : configuration.text(for: criteria, hostKeys)
-        Descriptor.writeAll(1, Array(text.utf8))
+        Descriptor.writeAll(1, text.octets)
         return 0
     }
 

@@ -255,7 +255,7 @@ package enum Descriptor {
         _ flags: Int32,
         mode: UInt32 = 0o600
     ) throws(SystemError) -> Int32 {
-        let fd = unsafe Glibc.open(path, flags | O_CLOEXEC, mode)
+        let fd = unsafe path.withCOctets { unsafe Glibc.open($0, flags | O_CLOEXEC, mode) }
         guard fd >= 0 else { throw SystemError("open", path) }
         return fd
     }

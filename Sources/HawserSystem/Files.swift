@@ -63,7 +63,9 @@ package enum Files {
     package static func status(_ path: String, followingLinks: Bool = true) -> Status? {
         var value = stat()
         // SAFETY: fills one structure.
-        let result = unsafe followingLinks ? stat(path, &value) : lstat(path, &value)
+        let result = unsafe path.withCOctets {
+            unsafe followingLinks ? stat($0, &value) : lstat($0, &value)
+        }
         return result == 0 ? Status(value) : nil
     }
 
@@ -77,14 +79,15 @@ package enum Files {
 
     /// Whether this process may run a file. C: `access`.
     package static func mayExecute(_ path: String) -> Bool {
-        unsafe access(path, X_OK) == 0
+        unsafe path.withCOctets { unsafe access($0, X_OK) == 0 }
     }
 
     /// Why there is no file at `path`, in the system's words; nil when there is one. C: `stat`.
     package static func reasonForAbsence(of path: String) -> String? {
         var value = stat()
         // SAFETY: fills one structure.
-        return unsafe stat(path, &value) == 0 ? nil : SystemError.reason(errno)
+        let result = unsafe path.withCOctets { unsafe stat($0, &value) }
+        return result == 0 ? nil : SystemError.reason(errno)
     }
 
     /// Why what is at `path` cannot be read; nil when it can, and for nothing and a directory.
@@ -141,19 +144,19 @@ package enum Files {
         guard isOwned, exactMode.map({ fchmod(fd, $0) == 0 }) ?? true else {
             let error = SystemError("chown", path)
             Descriptor.close(fd)
-            _ = unsafe unlink(temporary)
+            _ = unsafe temporary.withCOctets { unsafe unlink($0) }
             throw error
         }
         let written = Descriptor.writeAll(fd, bytes) && (!isDurable || fsync(fd) == 0)
         let number = errno
         Descriptor.close(fd)
         guard written else {
-            _ = unsafe unlink(temporary)
+            _ = unsafe temporary.withCOctets { unsafe unlink($0) }
             throw SystemError("write", path, number: number)
         }
-        guard unsafe Glibc.rename(temporary, path) == 0 else {
+        guard rename(temporary, path) else {
             let error = SystemError("rename", path)
-            _ = unsafe unlink(temporary)
+            _ = unsafe temporary.withCOctets { unsafe unlink($0) }
             throw error
         }
     }
@@ -234,25 +237,32 @@ package enum Files {
     }
 
     package static func makeDirectory(_ path: String, mode: UInt32) throws(SystemError) {
-        guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else {
+        let result = unsafe path.withCOctets { unsafe mkdir($0, mode) }
+        guard result == 0 || errno == EEXIST else {
             throw SystemError("mkdir", path)
         }
     }
 
     package static func remove(_ path: String) {
-        _ = unsafe unlink(path)
+        _ = unsafe path.withCOctets { unsafe unlink($0) }
+    }
+
+    private static func rename(_ from: String, _ to: String) -> Bool {
+        unsafe from.withCOctets { from in
+            unsafe to.withCOctets { unsafe Glibc.rename(from, $0) == 0 }
+        }
     }
 
     package static func rename(_ from: String, to: String) throws(SystemError) {
-        guard unsafe Glibc.rename(from, to) == 0 else { throw SystemError("rename", from) }
+        guard rename(from, to) else { throw SystemError("rename", from) }
     }
 
     /// The canonical path. C: `realpath`.
     package static func canonical(_ path: String) -> String? {
         // SAFETY: the result is copied and freed.
-        guard let result = unsafe realpath(path, nil) else { return nil }
+        guard let result = unsafe path.withCOctets({ unsafe realpath($0, nil) }) else { return nil }
         defer { unsafe free(result) }
-        return unsafe String(cString: result)
+        return unsafe String(cOctets: result)
     }
 
     /// The paths that match a pattern, sorted. C: `glob`.
@@ -260,9 +270,11 @@ package enum Files {
         var result = unsafe glob_t()
         defer { unsafe globfree(&result) }
         // SAFETY: fills the structure, freed above.
-        guard unsafe glob(pattern, 0, nil, &result) == 0 else { return [] }
+        guard unsafe pattern.withCOctets({ unsafe glob($0, 0, nil, &result) }) == 0 else {
+            return []
+        }
         return unsafe (0..<Int(result.gl_pathc)).compactMap { index in
-            unsafe result.gl_pathv[index].map { unsafe String(cString: $0) }
+            unsafe result.gl_pathv[index].map { unsafe String(cOctets: $0) }
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+internal import HawserWire
 
 /// hosts_access(5): /etc/hosts.allow and /etc/hosts.deny, through libwrap where it is installed.
 package enum HostAccess {
@@ -19,7 +20,9 @@ package enum HostAccess {
             let control = unsafe library.function("hosts_ctl", HostsControl.self)
         else { return true }
         // SAFETY: the strings live to the end of the call, which does not change them.
-        return unsafe control(service, host ?? "unknown", address, "unknown") != 0
+        return unsafe service.withCOctets { service in
+            unsafe control(service, host ?? "unknown", address, "unknown") != 0
+        }
     }
 
     /// Whether a file has anything but blank lines and comments: the library brings several others

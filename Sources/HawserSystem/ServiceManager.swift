@@ -33,10 +33,10 @@ package enum ServiceManager {
 
     /// Tells the service manager a state, such as `READY=1`; nothing without one.
     package static func notify(_ state: String) {
-        guard let path = Environment.value("NOTIFY_SOCKET"), path.utf8.count < 108,
+        guard let path = Environment.value("NOTIFY_SOCKET"), path.octets.count < 108,
             path.hasPrefix("/") || path.hasPrefix("@")
         else { return }
-        var name = Array(path.utf8)
+        var name = path.octets
         // A name in the abstract space begins with a zero.
         if name[0] == UInt8(ascii: "@") { name[0] = 0 } else { name.append(0) }
         let address = SocketAddress(bytes: [UInt8(AF_UNIX), 0] + name)
@@ -44,7 +44,7 @@ package enum ServiceManager {
         guard fd >= 0 else { return }
         defer { Descriptor.close(fd) }
         guard unsafe address.withC({ unsafe connect(fd, $0, $1) }) == 0 else { return }
-        _ = Descriptor.write(fd, Array(state.utf8).rawBytes)
+        _ = Descriptor.write(fd, state.octets.rawBytes)
     }
 
     /// Microseconds of the clock that `RELOADING=1` wants.

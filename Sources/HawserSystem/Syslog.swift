@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+internal import HawserWire
 
 /// The system's log. C: `openlog`, `vsyslog`.
 package enum Syslog {
@@ -10,7 +11,7 @@ package enum Syslog {
 
     /// `facility` as in syslog(3), e.g. `LOG_AUTH`.
     package static func open(_ program: String, facility: Int32) {
-        unsafe name = strdup(program)
+        unsafe name = program.withCOctets { unsafe strdup($0) }
         unsafe Self.facility = facility
         unsafe openlog(name, LOG_PID, facility)
     }
@@ -26,7 +27,7 @@ package enum Syslog {
     /// `priority` from 0 (emergency) to 7 (debug).
     package static func write(_ priority: Int32, _ text: String) {
         // SAFETY: the format takes one string, which lives to the end of the call.
-        unsafe text.withCString { line in
+        unsafe text.withCOctets { line in
             unsafe withVaList([line]) { unsafe vsyslog(priority, "%s", $0) }
         }
     }

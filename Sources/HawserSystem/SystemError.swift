@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+internal import HawserWire
 
 /// What the kernel refused: the call, what it was about, and its error number.
 package struct SystemError: Error, Equatable, Sendable {
@@ -27,7 +28,7 @@ package struct SystemError: Error, Equatable, Sendable {
 
     package static func reason(_ number: Int32) -> String {
         // SAFETY: strerror's buffer is copied at once.
-        unsafe String(cString: strerror(number))
+        unsafe String(cOctets: strerror(number))
     }
 }
 

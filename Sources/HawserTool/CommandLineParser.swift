@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// Takes options apart as getopt(3) does: grouped letters, values attached or apart, `--` ends.
 package struct CommandLineParser {
     package enum Step: Equatable, Sendable {
@@ -19,7 +21,7 @@ package struct CommandLineParser {
 
     /// `specification` as getopt's: letters, each followed by a colon when it takes a value.
     package init(_ words: [String], _ specification: String) {
-        self.init(words, Array(specification.utf8))
+        self.init(words, specification.octets)
     }
 
     /// `specification` as getopt's, in ASCII.

@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 extension String {
     /// The text with everything that could steer a terminal made visible, as `\ooo`; line ends and
-    /// tabs stay. For what a peer sends.
+    /// tabs stay, and bytes that are not UTF-8 become `\ooo`, too. For what a peer sends.
     package var visible: String { visible(keeping: [0x09, 0x0a, 0x0d]) }
 
-    /// The text with every control character but those of `kept` as `\ooo`.
-    package func visible(keeping kept: [UInt8]) -> String {
-        guard utf8.contains(where: { $0 < 0x20 || $0 == 0x7f || $0 == 0xc2 }) else { return self }
+    /// The text with every control character but those of `kept` as `\ooo`, and unless they are
+    /// `keepingOctets`, bytes that are not UTF-8, too.
+    package func visible(keeping kept: [UInt8], keepingOctets: Bool = false) -> String {
+        guard utf8.contains(where: { $0 < 0x20 || $0 == 0x7f || $0 == 0xc2 || $0 == 0xf4 })
+        else { return self }
         var result = ""
         for scalar in unicodeScalars {
-            let isControl = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
+            if let octet = OctetScalar.octet(of: scalar), !keepingOctets {
+                result += Self.octal(UInt32(octet))
+                continue
+            }
+            let isControl =
+                scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
             if isControl, !kept.contains(UInt8(truncatingIfNeeded: scalar.value)) {
                 result += Self.octal(scalar.value)
             } else {
@@ -22,20 +31,7 @@ extension String {
 
     /// Text of any bytes, as `visible(keeping:)` has it; what is not UTF-8 becomes `\ooo`, too.
     package init(visible bytes: [UInt8], keeping kept: [UInt8]) {
-        if let text = String(validating: bytes, as: UTF8.self) {
-            self = text.visible(keeping: kept)
-            return
-        }
-        var result = ""
-        var rest = bytes[...]
-        while let first = rest.first {
-            let character = (1...4).lazy.compactMap {
-                String(validating: rest.prefix($0), as: UTF8.self)
-            }.first
-            result += character?.visible(keeping: kept) ?? Self.octal(UInt32(first))
-            rest = rest.dropFirst(character?.utf8.count ?? 1)
-        }
-        self = result
+        self = String(octets: bytes).visible(keeping: kept)
     }
 
     /// The text as OpenSSH's daemons log it: one line of printable US-ASCII, other bytes in the
@@ -45,7 +41,7 @@ extension String {
             return self
         }
         var result = ""
-        for byte in utf8 {
+        for byte in octets {
             switch byte {
             case 0x5c: result += "\\\\"
             case 0x20..<0x7f: result.unicodeScalars.append(Unicode.Scalar(byte))
@@ -57,6 +53,20 @@ extension String {
             case 0x0c: result += "\\f"
             case 0x0d: result += "\\r"
             default: result += Self.octal(UInt32(byte))
+            }
+        }
+        return result
+    }
+
+    /// The text with bytes that are not UTF-8 as `\ooo`, and everything else as it is.
+    package var withVisibleOctets: String {
+        guard standsForOctets else { return self }
+        var result = ""
+        for scalar in unicodeScalars {
+            if let octet = OctetScalar.octet(of: scalar) {
+                result += Self.octal(UInt32(octet))
+            } else {
+                result.unicodeScalars.append(scalar)
             }
         }
         return result

@@ -2,6 +2,7 @@
 
 package import HawserLog
 internal import HawserSystem
+internal import HawserWire
 
 /// Messages to the standard error output or a file, in OpenSSH's form: "debug1: text" for details,
 /// the text alone from `info` up.
@@ -17,16 +18,16 @@ package final class Messages: LogSink {
 
     package func write(_ level: LogLevel, _ text: String) {
         let end = usesCarriageReturns ? "\r\n" : "\n"
-        Descriptor.writeAll(descriptor, Array((level.prefix + text.visible + end).utf8))
+        Descriptor.writeAll(descriptor, (level.prefix + text.visible + end).octets)
     }
 }
 
 /// Text for a person, straight to the standard error output.
 package func printError(_ text: String) {
-    Descriptor.writeAll(Descriptor.standardError, Array(text.utf8))
+    Descriptor.writeAll(Descriptor.standardError, text.withVisibleOctets.octets)
 }
 
 /// Text for a program or a person, straight to the standard output.
 package func printOutput(_ text: String) {
-    Descriptor.writeAll(Descriptor.standardOutput, Array(text.utf8))
+    Descriptor.writeAll(Descriptor.standardOutput, text.octets)
 }

@@ -49,7 +49,7 @@ package enum Prompts {
             // find it so, and would lose what the change flushes. In the background this stops us.
             if !echo { Terminal.setEcho(terminal, false) }
             _ = Signals.take(only: [Signals.continued])
-            Descriptor.writeAll(terminal, Array(question.utf8))
+            Descriptor.writeAll(terminal, question.octets)
             let (line, signal) = readLine(terminal)
             if let before { Terminal.restore(terminal, before) }
             if !echo { Descriptor.writeAll(terminal, [UInt8(ascii: "\n")]) }
@@ -122,7 +122,7 @@ package enum Prompts {
         } catch  where tells {
             let path = program == "ssh-askpass" ? "/usr/bin/ssh-askpass" : program
             let text = "ssh_askpass: exec(\(path)): \(error.reason)\r\n"
-            Descriptor.writeAll(Descriptor.standardError, Array(text.utf8))
+            Descriptor.writeAll(Descriptor.standardError, text.octets)
         } catch {}
         Descriptor.close(pipe.write)
         guard let started, var answer = Descriptor.readAll(pipe.read, limit: maximumBytes) else {

@@ -33,6 +33,7 @@ package struct JSONObject: Sendable {
             case 0..<0x20, 0x7f..<0xa0, 0x2028, 0x2029:
                 let digits = String(scalar.value, radix: 16)
                 result += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+            case 0x10_ff80...: result += "\u{FFFD}"  // a byte that is not UTF-8
             default: result.unicodeScalars.append(scalar)
             }
         }

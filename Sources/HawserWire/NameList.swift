@@ -18,7 +18,7 @@ package enum NameList {
                 guard byte == UInt8(ascii: ",") else { continue }
             }
             guard index > start else { throw .badName }
-            names.append(String(lossy: bytes.extracting(start..<index)))
+            names.append(String(octets: bytes.extracting(start..<index)))
             start = index + 1
         }
         return names

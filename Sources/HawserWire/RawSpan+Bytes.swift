@@ -96,14 +96,6 @@ extension [UInt8] {
     }
 }
 
-extension String {
-    /// Borrowed bytes as text, what is not UTF-8 replaced by U+FFFD.
-    package init(lossy bytes: RawSpan) {
-        // SAFETY: the text is copied before the closure returns.
-        self = unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
-    }
-}
-
 extension MutableRawSpan {
     /// The first `count` bytes, to be changed in place.
     @_lifetime(&self)

@@ -79,16 +79,12 @@ package struct WireReader: ~Escapable {
         return [UInt8](copying: value)
     }
 
-    /// `string` that holds UTF-8 text.
+    /// `string` as text that stands for its bytes.
     @_lifetime(self: copy self)
     package mutating func readText(limit: Int = .max) throws(WireError) -> String {
-        let bytes = try readBytes(limit: limit)
-        do {
-            // Not String(validating:as:), which makes metadata of generic types at its first call.
-            return String(copying: try UTF8Span(validating: bytes.span))
-        } catch {
-            throw .badText
-        }
+        let value = try readString()
+        guard value.byteCount <= limit else { throw .tooLong }
+        return String(octets: value)
     }
 
     /// `name-list`, its names in order; an empty list has none (RFC 4251 §5, §6).

@@ -60,8 +60,9 @@ package struct WireWriter: Sendable {
         bytes.append(copying: value)
     }
 
-    /// `string` that holds UTF-8 text.
+    /// `string` of the bytes that a text stands for.
     package mutating func write(text value: String) {
+        guard !value.standsForOctets else { return write(string: value.octets) }
         write(uint32: UInt32(value.utf8.count))
         bytes.append(contentsOf: value.utf8)
     }

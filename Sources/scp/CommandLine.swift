@@ -2,6 +2,7 @@
 
 internal import HawserFiles
 internal import HawserTool
+internal import HawserWire
 
 /// The options of scp(1).
 struct SCPCommandLine {
@@ -38,12 +39,12 @@ struct SCPCommandLine {
     enum Failure: Error { case leave(String, Int32) }
 
     init(_ words: [[UInt8]]) throws(Failure) {
-        name = words.first.map { String(decoding: $0, as: UTF8.self) } ?? "scp"
+        name = words.first.map { String(octets: $0) } ?? "scp"
         options.followsLinks = true
         options.isInPlace = true
         var texts: [String] = []
         for word in words.dropFirst() {
-            switch String(decoding: word, as: UTF8.self) {
+            switch String(octets: word) {
             case "--resume": options.resumes = true
             case "--atomic": options.isAtomic = true
             case "--verify": options.verifies = true

@@ -4,6 +4,7 @@ internal import HawserFiles
 internal import HawserSFTP
 internal import HawserSystem
 internal import HawserTool
+internal import HawserWire
 
 /// Copies by the old protocol (`-O`), and its far end (`-t`, `-f`).
 extension Program {
@@ -41,7 +42,7 @@ extension Program {
     func sendLegacy(_ from: [[UInt8]], _ to: RemoteDestination, isMany: Bool) -> Int32 {
         guard isGoodUser(to) else { return 1 }
         let command =
-            Array(line.remoteCommand("-t", isMany: isMany).utf8) + [32]
+            line.remoteCommand("-t", isMany: isMany).octets + [32]
             + protected(path(of: to))
         return run(to, command, legacyOptions) { (copy) throws(LegacyEnd) in
             try copy.send(from)
@@ -52,7 +53,7 @@ extension Program {
         guard isGoodUser(from) else { return 1 }
         let wanted = path(of: from)
         let command =
-            Array(line.remoteCommand("-f", isMany: isMany).utf8) + [32] + protected(wanted)
+            line.remoteCommand("-f", isMany: isMany).octets + [32] + protected(wanted)
         var options = legacyOptions
         options.targetIsDirectory = isMany
         if line.checksNames, !line.isRecursive {
@@ -124,7 +125,7 @@ extension Program {
             FileCalls.setPipeBytes(forth.write, 1 << 20)
             let source = try spawn(
                 from,
-                Array(line.remoteCommand("-f", isMany: isMany).utf8) + [32]
+                line.remoteCommand("-f", isMany: isMany).octets + [32]
                     + protected(path(of: from)),
                 [],
                 input: back.read,
@@ -132,7 +133,7 @@ extension Program {
             )
             let sink = try spawn(
                 to,
-                Array(line.remoteCommand("-t", isMany: isMany).utf8) + [32]
+                line.remoteCommand("-t", isMany: isMany).octets + [32]
                     + protected(path(of: to)),
                 ["-oBatchMode=yes"],
                 input: forth.read,
@@ -180,7 +181,7 @@ extension Program {
         let bad = user.utf8.contains { byte in
             byte < 0x21 || byte == 0x7f || "'\"`;&<>|$()\\*?[]{}~".utf8.contains(byte)
         }
-        if bad { reporter.fail("scp: \(PrintableText.of(Array(user.utf8))): invalid user name") }
+        if bad { reporter.fail("scp: \(PrintableText.of(user.octets)): invalid user name") }
         return !bad
     }
 }

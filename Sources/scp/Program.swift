@@ -4,6 +4,7 @@ internal import HawserFiles
 internal import HawserSFTP
 internal import HawserSystem
 internal import HawserTool
+internal import HawserWire
 
 /// Where a file of the command line is.
 enum Location {
@@ -167,12 +168,12 @@ struct Program {
         if let user = from.user { words += ["-l", user] }
         let path = from.path.flatMap { $0.isEmpty ? nil : $0 } ?? [46]
         let targetPath = to.path.flatMap { $0.isEmpty ? nil : $0 } ?? [46]
-        let name = to.text + ":" + String(decoding: targetPath, as: UTF8.self)
+        let name = to.text + ":" + String(octets: targetPath)
         words += [
             "--", from.host, line.remoteCommand("", isMany: isMany),
-            String(decoding: path, as: UTF8.self), name,
+            String(octets: path), name,
         ]
-        let shown = words.map { "'" + PrintableText.of(Array($0.utf8)) + "'" }
+        let shown = words.map { "'" + PrintableText.of($0.octets) + "'" }
         reporter.debug("Executing: \(line.ssh.path) \(shown.joined(separator: " "))")
         var spawn = Spawn(line.ssh.path, [line.ssh.path] + words)
         spawn.searchesPath = true

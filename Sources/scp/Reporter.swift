@@ -133,7 +133,7 @@ final class Reporter: CopyObserver {
         var fields: [(String, Value)] = []
         for (key, name) in [("source", source), ("target", target)] {
             guard let name else { continue }
-            fields.append((key, .text(String(decoding: name, as: UTF8.self))))
+            fields.append((key, .text(String(octets: name))))
             if String(validating: name, as: UTF8.self) == nil {
                 let digits = name.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
                 fields.append((key + "Bytes", .text(digits)))

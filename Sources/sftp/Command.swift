@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserSFTP
+internal import HawserWire
 
 /// What a command does; each has a row in `CommandRow.all`.
 enum Verb {
@@ -100,7 +101,7 @@ struct Command {
         } catch {
             throw .text("Unterminated quoted argument")
         }
-        let name = words.first.map { String(decoding: $0, as: UTF8.self).lowercased() } ?? ""
+        let name = words.first.map { String(octets: $0).lowercased() } ?? ""
         guard let row = CommandRow.all.first(where: { $0.name == name || "\\" + $0.name == name })
         else { throw .text("Invalid command.") }
         self.row = row
@@ -117,9 +118,9 @@ struct Command {
         while let word = words.first, word.first == UInt8(ascii: "-"), word.count > 1 {
             words.removeFirst()
             if word == Array("--".utf8) { break }
-            for letter in String(decoding: word.dropFirst(), as: UTF8.self) {
+            for letter in String(octets: word.dropFirst()) {
                 guard row.flags.contains(letter) else {
-                    let shown = PrintableText.of(Array(String(letter).utf8))
+                    let shown = PrintableText.of(String(letter).octets)
                     throw .text("\(row.name): Invalid flag -\(shown)")
                 }
                 if row.verb == .list { flags.subtract(Self.overruled(by: letter)) }
@@ -168,7 +169,7 @@ struct Command {
 
     /// A number of `radix`; in the decimal ones `0` and `0x` before it tell another, as in C.
     private func readNumber(_ word: [UInt8]?, radix: Int, limit: UInt32) throws(Failure) -> UInt32 {
-        var digits = word.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        var digits = word.map { String(octets: $0) } ?? ""
         var radix = radix
         if radix == 10, digits.hasPrefix("0x") || digits.hasPrefix("0X") {
             digits.removeFirst(2)

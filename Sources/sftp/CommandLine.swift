@@ -3,6 +3,7 @@
 internal import HawserFiles
 internal import HawserSystem
 internal import HawserTool
+internal import HawserWire
 
 /// The options of sftp(1).
 struct SFTPCommandLine {
@@ -25,7 +26,7 @@ struct SFTPCommandLine {
     init(_ words: [[UInt8]]) throws(Failure) {
         var texts: [String] = []
         for word in words.dropFirst() {
-            switch String(decoding: word, as: UTF8.self) {
+            switch String(octets: word) {
             case "--atomic": options.isAtomic = true
             case "--verify": options.verifies = true
             case let text: texts.append(text)

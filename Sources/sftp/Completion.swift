@@ -3,6 +3,7 @@
 internal import HawserFiles
 internal import HawserSFTP
 internal import HawserSystem
+internal import HawserWire
 
 /// What the tab key puts in: commands, and paths here or on the server.
 struct Completion {
@@ -15,9 +16,9 @@ struct Completion {
     func complete(_ before: [UInt8]) -> LineEditor.Completion {
         let word = PartialWord(before)
         if word.index == 0 {
-            let typed = String(decoding: word.plain, as: UTF8.self).lowercased()
-            let names = (CommandRow.all.map(\.name) + ["!"]).map { Array($0.utf8) }
-                .filter { String(decoding: $0, as: UTF8.self).hasPrefix(typed) }
+            let typed = String(octets: word.plain).lowercased()
+            let names = (CommandRow.all.map(\.name) + ["!"]).map { $0.octets }
+                .filter { String(octets: $0).hasPrefix(typed) }
             return choose(names, typed: word.plain.count, word) { _ in false }
         }
         let isLocal = Self.isLocal(command: word.command, argument: word.index)
@@ -158,7 +159,7 @@ struct PartialWord {
     }
 
     private mutating func endWord() {
-        if index == 0 { command = String(decoding: plain, as: UTF8.self).lowercased() }
+        if index == 0 { command = String(octets: plain).lowercased() }
         if index == 0 || plain.first != UInt8(ascii: "-") { index += 1 }
         plain = []
     }
@@ -166,7 +167,7 @@ struct PartialWord {
     /// Text as it has to be typed here.
     func quoted(_ text: [UInt8]) -> [UInt8] {
         let special: [UInt8] =
-            quote.map { [$0, backslash] } ?? Array(" \t\"'\\*?[]#".utf8)
+            quote.map { [$0, backslash] } ?? " \t\"'\\*?[]#".octets
         return text.flatMap { special.contains($0) ? [backslash, $0] : [$0] }
     }
 }

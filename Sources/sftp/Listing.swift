@@ -213,7 +213,7 @@ extension Interpreter {
     private func longLine(_ entry: Entry, _ flags: Set<Character>, _ now: Int64) -> String {
         let attributes = entry.attributes
         // The server's own line knows what the protocol does not say.
-        let fields = String(decoding: entry.longName, as: UTF8.self).split(separator: " ")
+        let fields = String(octets: entry.longName).split(separator: " ")
         let links = fields.count > 4 && Int(fields[1]) != nil ? String(fields[1]) : "?"
         let isNumeric = flags.contains("n")
         var user = attributes.owner.map { String($0.uid) } ?? "?"
@@ -235,8 +235,8 @@ extension Interpreter {
             entry.name,
             attributes,
             links: links,
-            user: PrintableText.of(Array(user.utf8)),
-            group: PrintableText.of(Array(group.utf8)),
+            user: PrintableText.of(user.octets),
+            group: PrintableText.of(group.octets),
             size: size,
             now: now
         )
@@ -368,7 +368,7 @@ struct AccountNames {
         var reader = WireReader(bytes.rawBytes)
         for number in numbers {
             guard let name = try? reader.readBytes(limit: 256) else { return }
-            if !name.isEmpty { table[number] = String(decoding: name, as: UTF8.self) }
+            if !name.isEmpty { table[number] = String(octets: name) }
         }
     }
 }

@@ -4,6 +4,7 @@ internal import HawserFiles
 internal import HawserSFTP
 internal import HawserSystem
 internal import HawserTool
+internal import HawserWire
 
 /// A whole run of sftp: the connection, then a file, a batch or a person's commands.
 struct Program {
@@ -25,7 +26,7 @@ struct Program {
     func run() -> Int32 {
         var input: Int32 = 0
         if let file = line.batchFile, file != "-" {
-            let opened = FileCalls.open(Array(file.utf8), .readOnly)
+            let opened = FileCalls.open(file.octets, .readOnly)
             guard opened >= 0 else {
                 screen.fail("\(SystemError.reason(Int32(-opened))) (\(file)).")
                 return 255
@@ -85,7 +86,7 @@ struct Program {
         let found = RemoteDestination.host(line.destination)
         let isWhole = line.destination.first == UInt8(ascii: "@") || found.host.isEmpty
         guard isWhole else { return found }
-        return RemoteDestination(host: String(decoding: line.destination, as: UTF8.self))
+        return RemoteDestination(host: String(octets: line.destination))
     }
 
     private func connect(_ destination: RemoteDestination?) -> RemoteSession? {

@@ -3,6 +3,7 @@
 internal import HawserFiles
 internal import HawserSFTP
 internal import HawserSystem
+internal import HawserWire
 
 /// `get`, `put` and their like.
 extension Interpreter {
@@ -178,11 +179,11 @@ extension Interpreter {
     func tildeExpanded(_ pattern: [UInt8]) -> [UInt8] {
         guard pattern.first == UInt8(ascii: "~") else { return pattern }
         let end = pattern.firstIndex(of: RemotePath.slash) ?? pattern.count
-        let name = String(decoding: pattern[1..<end], as: UTF8.self)
+        let name = String(octets: pattern[1..<end])
         let home =
             name.isEmpty
             ? Environment.value("HOME") ?? User.current?.home : User.named(name)?.home
         guard let home else { return pattern }
-        return GlobPattern.escape(Array(home.utf8)) + pattern[end...]
+        return GlobPattern.escape(home.octets) + pattern[end...]
     }
 }

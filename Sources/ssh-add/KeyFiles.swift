@@ -148,7 +148,7 @@ enum KeyFiles {
 
     private static func firstLine(in contents: [UInt8]) -> PublicKeyLine? {
         for line in contents.split(separator: 0x0a) {
-            let text = String(decoding: line, as: UTF8.self)
+            let text = String(octets: line)
             if let found = try? PublicKeyLine.parse(text) { return found }
         }
         return nil

@@ -70,7 +70,7 @@ struct Program {
         }
         for held in keys {
             guard let key = try? PublicKey(blob: held.keyBlob) else { continue }
-            let comment = held.comment.visible
+            let comment = held.comment.visible(keeping: [0x09], keepingOctets: true)
             if arguments.action == .listKeys {
                 printOutput("\(key.text) \(comment)\n")
             } else {
@@ -289,7 +289,7 @@ struct Program {
             omittingEmptySubsequences: false
         )
         for (index, bytes) in lines.enumerated() {
-            let text = String(decoding: bytes, as: UTF8.self)
+            let text = String(octets: bytes)
             let first = text.utf8.first { $0 != 0x20 && $0 != 0x09 && $0 != 0x0d }
             guard let first, first != UInt8(ascii: "#") else { continue }
             do {
@@ -340,7 +340,7 @@ struct Program {
             )
         else { return false }
         // Formats without a comment: the file's name serves as one.
-        if key.commentBytes.isEmpty { key = key.commented(Array(name.utf8)) }
+        if key.commentBytes.isEmpty { key = key.commented(name.octets) }
         var constraints = constraints
         if key.type.isSecurityKey {
             guard let provider = arguments.securityKeyProvider else {

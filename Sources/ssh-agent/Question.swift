@@ -75,7 +75,7 @@ final class Question {
         guard let end else { return nil }
         guard end == .exited(0) else { return false }
         let line = text.prefix { $0 != 10 && $0 != 13 }
-        return line.isEmpty || String(decoding: line, as: UTF8.self).lowercased() == "yes"
+        return line.isEmpty || String(octets: line).lowercased() == "yes"
     }
 
     /// What was typed; nil while that is open, empty when it was cancelled.

@@ -3,6 +3,7 @@
 internal import HawserCrypto
 internal import HawserKeys
 internal import HawserSystem
+internal import HawserWire
 
 /// Where the agent listens, and what it leaves behind.
 struct SocketPlace {
@@ -51,7 +52,7 @@ struct SocketPlace {
         else { return nil }
         let path = "\(directory)/s.\(hostMark).agent.\(letters(10))"
         // sun_path of unix(7), with its end.
-        return path.utf8.count < 108 ? SocketPlace(path: path) : nil
+        return path.octets.count < 108 ? SocketPlace(path: path) : nil
     }
 
     /// Removes sockets in the home directory behind which nobody listens any more.
@@ -80,7 +81,7 @@ struct SocketPlace {
 
     /// Tells the hosts that share a home directory apart.
     private static var hostMark: String {
-        let digest = HashAlgorithm.sha256.hash(Array(Resolver.ownHostName.utf8))
+        let digest = HashAlgorithm.sha256.hash(Resolver.ownHostName.octets)
         let text = Base64.encode(digest).filter { $0.isLetter || $0.isNumber }
         return String(text.prefix(10))
     }

@@ -10,7 +10,7 @@ func changePassphrase(_ arguments: Arguments) -> Int32 {
     let (key, _) = loadPrivateKey(path, arguments, prompt: "Enter old passphrase: ") {
         "Failed to load key \(path): \($0)"
     }
-    if !key.commentBytes.isEmpty { World.print("Key has comment '\(printable(key.comment))'") }
+    if !key.commentBytes.isEmpty { World.print("Key has comment '\(printed(key.comment))'") }
     let changed = withFlags(arguments.options, key)
     let passphrase =
         arguments.newPassphraseBytes
@@ -56,7 +56,7 @@ func changeComment(_ arguments: Arguments) -> Int32 {
     }
     World.print(
         key.commentBytes.isEmpty
-            ? "No existing comment" : "Old comment: \(printable(key.comment))"
+            ? "No existing comment" : "Old comment: \(printed(key.comment))"
     )
     var comment: [UInt8]
     if let given = arguments.commentBytes {
@@ -64,7 +64,7 @@ func changeComment(_ arguments: Arguments) -> Int32 {
     } else {
         World.write("New comment: ")
         guard let answer = World.readLine() else { return 1 }
-        comment = Array(answer.utf8)
+        comment = answer.octets
     }
     if comment == key.commentBytes {
         World.print("No change to comment")
@@ -80,7 +80,7 @@ func changeComment(_ arguments: Arguments) -> Int32 {
     }
     World.print(
         comment.isEmpty
-            ? "Comment removed" : "Comment '\(printable(changed.comment))' applied"
+            ? "Comment removed" : "Comment '\(printed(changed.comment))' applied"
     )
     return 0
 }

@@ -35,14 +35,12 @@ struct Arguments {
     var typeName: String?
     var bits: String?
     var comment: String?
-    /// The values of options that are not UTF-8, as they were given.
-    private var bytesOfValues: [Character: [UInt8]] = [:]
-    var commentBytes: [UInt8]? { comment.map { bytesOfValues["C"] ?? Array($0.utf8) } }
+    var commentBytes: [UInt8]? { comment.map { $0.octets } }
     var newPassphraseBytes: SecretBytes? {
-        newPassphrase.map { SecretBytes(bytesOfValues["N"] ?? Array($0.utf8)) }
+        newPassphrase.map { SecretBytes($0.octets) }
     }
     var oldPassphraseBytes: SecretBytes? {
-        oldPassphrase.map { SecretBytes(bytesOfValues["P"] ?? Array($0.utf8)) }
+        oldPassphrase.map { SecretBytes($0.octets) }
     }
     var newPassphrase: String?
     var oldPassphrase: String?
@@ -176,7 +174,6 @@ struct Arguments {
             let scalar = letter.unicodeScalars.first
             return rows.first { $0.letter == scalar }?.effect
         }
-        var rawWords = RawWords()
         var parser = CommandLineParser(words, Self.specification(rows))
         while let step = parser.next() {
             switch step {
@@ -184,12 +181,8 @@ struct Arguments {
                 guard case .flag(let apply)? = effect(of: letter) else { continue }
                 apply(&self)
             case .option(let letter, let value):
-                let bytes = rawWords.bytes(of: value)
-                if let bytes { bytesOfValues[letter] = bytes }
                 guard case .value(let apply)? = effect(of: letter) else { continue }
-                // Names are compared and signed: no two may become the same text.
-                let isName = "InO".contains(letter)
-                apply(&self, isName ? String(keeping: bytes ?? Array(value.utf8)) : value)
+                apply(&self, value)
             case .unknown(let letter): fatal("unknown option -- \(letter)", usage: true)
             case .missingValue(let letter):
                 fatal("option requires an argument -- \(letter)", usage: true)
@@ -261,28 +254,6 @@ struct Arguments {
         if number < 1 { fatal("Invalid number: \(text) (too small)") }
         if number > limit { fatal("Invalid number: \(text) (too large)") }
         return number
-    }
-}
-
-/// The words of the command line as the system has them, for values that are not UTF-8: a comment or
-/// a passphrase is the bytes that were typed.
-private struct RawWords {
-    private var words: ArraySlice<[UInt8]>?
-
-    /// The bytes of a value in which some were replaced; nil for others. To be asked in the order of
-    /// the options, as two may look the same.
-    mutating func bytes(of value: String) -> [UInt8]? {
-        let replacement = "\u{fffd}"
-        guard value.contains(replacement) else { return nil }
-        var rest = words ?? World.rawArguments[...]
-        while let word = rest.popFirst() {
-            for start in 0...word.count
-            where String(decoding: word[start...], as: UTF8.self) == value {
-                words = rest
-                return Array(word[start...])
-            }
-        }
-        return nil
     }
 }
 

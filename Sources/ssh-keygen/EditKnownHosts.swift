@@ -109,7 +109,7 @@ private struct KnownHostsEditor {
         guard canHash(outline) else { return [line.bytes] }
         return outline.hosts.split(separator: ",").map { name in
             let salt = SystemRandom().bytes(HashedHostName.bytes)
-            return Array(HashedHostName(String(name), salt: salt).text.utf8) + [0x20]
+            return HashedHostName(String(name), salt: salt).text.octets + [0x20]
                 + outline.rest
         }
     }

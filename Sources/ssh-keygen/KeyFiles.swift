@@ -144,7 +144,7 @@ func keyLine(_ line: [UInt8]) -> (key: PublicKey, comment: [UInt8])? {
         return isSound(plain.key) ? (plain.key, plain.commentBytes) : nil
     }
     if let entry = try? AuthorizedKeysLine.parse(line) {
-        return (entry.key, Array(entry.comment.utf8))
+        return (entry.key, entry.comment.octets)
     }
     // known_hosts: the hosts stand for a comment that is not there.
     let isBlank = { (character: UInt8) in character == 0x20 || character == 0x09 }
@@ -193,12 +193,15 @@ func savePrivateKey(
 
 /// Writes a public key file (mode 0644). The reason when that fails.
 func savePublicKey(_ key: PublicKey, comment: [UInt8], to path: String) -> String? {
-    let line = Array(key.text.utf8) + [0x20] + comment + [0x0a]
+    let line = key.text.octets + [0x20] + comment + [0x0a]
     return World.replace(path, with: line, mode: 0o644)
 }
 
 /// A comment on one line that cannot disturb a terminal.
 func printable(_ text: String) -> String { text.visible(keeping: [0x09]) }
+
+/// The same, with bytes that are not UTF-8 as they are: for what other programs read.
+func printed(_ text: String) -> String { text.visible(keeping: [0x09], keepingOctets: true) }
 
 /// As `printable`, of bytes that need not be UTF-8.
 func printable(_ bytes: [UInt8]) -> String { String(visible: bytes, keeping: [0x09]) }

@@ -39,7 +39,7 @@ private func makeTokenKey(_ algorithm: SecurityKey.Algorithm, _ arguments: Argum
 }
 
 private func newComment(_ arguments: Arguments) -> [UInt8] {
-    arguments.commentBytes ?? Array(World.userAtHost.utf8)
+    arguments.commentBytes ?? World.userAtHost.octets
 }
 
 /// The passphrase for a new key: the one that was given, or the one that is typed.
@@ -69,7 +69,7 @@ private func save(
         let hash = arguments.fingerprintHash ?? .sha256
         World.print("Your public key has been saved in \(path).pub")
         World.print("The key fingerprint is:")
-        World.print(key.publicKey.fingerprint(hash) + " " + printable(key.comment))
+        World.print(key.publicKey.fingerprint(hash) + " " + printed(key.comment))
         World.print("The key's randomart image is:")
         World.print(Randomart.picture(of: key.publicKey, hash))
     }

@@ -188,14 +188,14 @@ func downloadResidentKeys(_ arguments: Arguments) -> Int32 {
 
 private func save(_ entry: SecurityKeyReply.Resident, _ arguments: Arguments) -> Bool {
     guard let parts = entry.key.tokenParts else { return true }
-    let application = String(decoding: parts.application, as: UTF8.self)
+    let application = String(octets: parts.application)
     // What a token says becomes part of a name, and never of a path.
     var suffix = ""
     if application != SecurityKey.defaultApplication, application.hasPrefix("ssh:") {
         suffix = "_" + String(application.dropFirst(4)).safeForFiles()
     }
     if entry.user.contains(where: { $0 != 0 }) {
-        let text = String(decoding: entry.user.prefix { $0 != 0 }, as: UTF8.self)
+        let text = String(octets: entry.user.prefix { $0 != 0 })
         suffix += "_" + text.safeForFiles()
     }
     let path = "id_\(entry.key.type.word.replacingDashes())_rk\(suffix)"

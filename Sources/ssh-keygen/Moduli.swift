@@ -2,6 +2,7 @@
 
 internal import HawserCrypto
 internal import HawserKeys
+internal import HawserWire
 
 /// `-M`: groups for Diffie-Hellman group exchange, ssh-keygen(1) MODULI GENERATION.
 func handleModuli(_ arguments: Arguments) -> Int32 {
@@ -101,7 +102,7 @@ private func generate(to output: String, _ options: ModuliOptions) -> Int32 {
     report("Sieved with \(primes) small primes in \(World.now - began) seconds")
     let time = World.compactTime
     let text = lines.map { $0.text(time: time) + "\n" }.joined()
-    if let problem = World.replace(output, with: Array(text.utf8), mode: 0o666) {
+    if let problem = World.replace(output, with: text.octets, mode: 0o666) {
         fail("Couldn't open modulus candidate file \"\(output)\": \(problem)")
     }
     report("Found \(lines.count) candidates")
@@ -148,7 +149,7 @@ private func screen(
     var first = options.startLine
     if let path = options.checkpoint, let text = World.read(path),
         let reached = Int(
-            String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline).first ?? ""
+            String(octets: text).split(whereSeparator: \.isNewline).first ?? ""
         )
     {
         first = max(first, reached)
@@ -184,7 +185,7 @@ private func lacksNumber(_ line: [UInt8]) -> Bool {
     let words = line.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
     guard words.count > 2, words.first?.first != UInt8(ascii: "#") else { return false }
     guard words.count > 6, let digit = words[6].first else { return true }
-    return Hexadecimal.decode(String(decoding: [digit], as: UTF8.self)) == nil
+    return Hexadecimal.decode(String(octets: [digit])) == nil
 }
 
 /// The outcomes of lines, in their order, on their way to a file.
@@ -210,7 +211,7 @@ private struct Screening {
         switch outcome {
         case .skipped: []
         case .composite, .noGenerator: [0]
-        case .group(let line): [1] + Array(line.text(time: World.compactTime).utf8)
+        case .group(let line): [1] + line.text(time: World.compactTime).octets
         }
     }
 
@@ -231,7 +232,7 @@ private struct Screening {
                 + "\(Self.clock(elapsed)), ETA \(Self.clock(left))"
         )
         if let checkpoint {
-            _ = World.replace(checkpoint, with: Array("\(index + 1)\n".utf8), mode: 0o666)
+            _ = World.replace(checkpoint, with: "\(index + 1)\n".octets, mode: 0o666)
         }
     }
 

@@ -14,7 +14,7 @@ func printCertificates(_ arguments: Arguments) -> Int32 {
     if lines.last?.isEmpty == true { lines.removeLast() }
     var isFound = false
     for (index, line) in lines.enumerated() {
-        let text = String(decoding: line, as: UTF8.self)
+        let text = String(octets: line)
         let place = "\(name):\(index + 1)"
         if line.first(where: { $0 != 0x20 && $0 != 0x09 }) == UInt8(ascii: "#") { continue }
         do throws(KeyError) {
@@ -48,11 +48,11 @@ private func describe(
         "Type: \(key.type.name) \(kind) certificate",
         "Public key: \(key.type.shortName) \(key.fingerprint(hash))",
         "Signing CA: \(authority.type.shortName) \(authority.fingerprint(hash)) (using \(algorithm))",
-        "Key ID: \"\(printable(String(keeping: certificate.keyIDBytes)))\"",
+        "Key ID: \"\(printed(certificate.keyID))\"",
         "Serial: \(certificate.serial)",
         "Valid: \(Validity(of: certificate).text)",
     ]
-    lines += list("Principals", certificate.principals.map(printable))
+    lines += list("Principals", certificate.principals.map(printed))
     lines += list("Critical Options", certificate.criticalOptions.map { describe($0, true) })
     lines += list("Extensions", certificate.extensions.map { describe($0, false) })
     return lines.map { "        \($0)\n" }.joined()
@@ -64,14 +64,14 @@ private func list(_ title: String, _ entries: [String]) -> [String] {
 }
 
 private func describe(_ option: Certificate.Option, _ isCritical: Bool) -> String {
-    let name = printable(option.name)
+    let name = printed(option.name)
     let flags =
         isCritical
         ? ["verify-required"]
         : Certificate.Option.usualExtensions + ["no-touch-required"]
     let texts = isCritical ? ["force-command", "source-address"] : []
     if texts.contains(option.name), let text = try? option.text() {
-        return "\(name) \(printable(text))"
+        return "\(name) \(printed(text))"
     }
     if flags.contains(option.name), option.data.isEmpty { return name }
     if option.data.isEmpty { return "\(name) UNKNOWN FLAG OPTION" }

@@ -9,7 +9,7 @@ func printPublicKey(_ arguments: Arguments) -> Int32 {
     let path = inputFile(arguments)
     requireFile(path)
     let (key, _) = loadPrivateKey(path, arguments) { "Load key \"\(path)\": \($0)" }
-    var line = Array(key.publicKey.text.utf8)
+    var line = key.publicKey.text.octets
     if !key.commentBytes.isEmpty { line += [0x20] + key.commentBytes }
     World.write(line + [0x0a])
     return 0
@@ -27,7 +27,7 @@ func printFingerprints(_ arguments: Arguments) -> Int32 {
         if problem == World.isFolder { return notAKey(path) }
         fatal("\(Arguments.program): \(path): \(problem)")
     }
-    let firstLine = String(decoding: contents.prefix { $0 != 0x0a }, as: UTF8.self)
+    let firstLine = String(octets: contents.prefix { $0 != 0x0a })
     if firstLine.hasPrefix("-----BEGIN"), firstLine.contains("PRIVATE KEY") {
         printPrivateKey(path, contents, arguments)
         return 0
@@ -44,7 +44,7 @@ private func printPrivateKey(_ path: String, _ contents: [UInt8], _ arguments: A
     if let beside = World.read(path + ".pub").flatMap({ firstKey(in: $0) }) {
         let inside = shown ?? (try? PrivateKeyFile.parse(contents))?.publicKey
         if inside == nil || inside == beside.key {
-            let comment = beside.comment.isEmpty ? Array("\(path).pub".utf8) : beside.comment
+            let comment = beside.comment.isEmpty ? "\(path).pub".octets : beside.comment
             printDigest(of: beside.key, comment, arguments)
             return
         }
@@ -102,9 +102,9 @@ private func printDigest(of key: PublicKey, _ comment: [UInt8], _ arguments: Arg
     var line: [UInt8] = []
     line.append(decimal: key.bits)
     line += " ".utf8
-    line += digest.utf8
+    line += digest.octets
     line += " ".utf8
-    line += printable(comment).utf8
+    line += printable(comment).octets
     line += " (".utf8
     line += key.type.shortName.utf8
     line += ")\n".utf8

@@ -60,7 +60,7 @@ func queryRevocationList(_ arguments: Arguments) -> Int32 {
         }
         let isRevoked = list.isRevoked(key)
         if isRevoked { status = 1 } else { tellAuthority(of: key, arguments.log) }
-        let shown = comment.isEmpty ? "" : " (\(printable(comment)))"
+        let shown = comment.isEmpty ? "" : " (\(printed(String(octets: comment))))"
         World.print("\(file)\(shown): \(isRevoked ? "REVOKED" : "ok")")
     }
     return status
@@ -129,11 +129,11 @@ private func print(_ part: KeyRevocationListBuilder.Certificates) {
     for range in part.serials {
         let isOne = range.lowerBound == range.upperBound
         let last = isOne ? "" : "-\(range.upperBound)"
-        text += Array("serial: \(range.lowerBound)\(last)\n".utf8)
+        text += "serial: \(range.lowerBound)\(last)\n".octets
     }
     World.write(text)
     for id in part.keyIDs {
-        World.print("id: \(printable(id))")
+        World.print("id: \(printed(String(octets: id)))")
     }
 }
 
@@ -185,11 +185,11 @@ private struct Specification {
         _ place: String,
         to builder: inout KeyRevocationListBuilder
     ) {
-        let text = String(keeping: line)
+        let text = String(octets: line)
         if let value = value(of: "serial:", in: text) {
             builder.add(.serials(serials(value, place), authorityKey("serial number")))
         } else if let value = value(of: "id:", in: text) {
-            builder.add(.keyID(value.keptBytes, authorityKey("key ID")))
+            builder.add(.keyID(value.octets, authorityKey("key ID")))
         } else if let value = value(of: "hash:", in: text) {
             builder.add(.digest(.sha256, digest(value, place)))
         } else if let value = value(of: "key:", in: text) {

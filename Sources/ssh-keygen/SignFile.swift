@@ -314,9 +314,9 @@ private func verify(
         return 255
     }
     if !arguments.isQuiet {
-        let whose = signers.map { " for \(printable($0.identity))" } ?? ""
+        let whose = signers.map { " for \(printed($0.identity))" } ?? ""
         World.print(
-            "Good \"\(printable(namespace))\" signature\(whose) with \(key.type.shortName) key "
+            "Good \"\(printed(namespace))\" signature\(whose) with \(key.type.shortName) key "
                 + key.fingerprint(arguments.fingerprintHash ?? .sha256)
         )
     }
@@ -400,7 +400,7 @@ private func findPrincipals(
         complain($0, signers, arguments.log)
     }
     if found.isEmpty { return noPrincipal() }
-    for name in found { World.print(printable(name)) }
+    for name in found { World.print(printed(name)) }
     return 0
 }
 
@@ -427,7 +427,7 @@ private func matchPrincipals(
         arguments.log.debug("sig_match_principals: match: key not found")
         return noPrincipal(status: 210)
     }
-    for patterns in found { World.print(printable(patterns)) }
+    for patterns in found { World.print(printed(patterns)) }
     return 0
 }
 

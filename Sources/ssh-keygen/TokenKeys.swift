@@ -63,7 +63,7 @@ func printTokenKeys(_ arguments: Arguments) -> Int32 {
             let type = key.type.shortName
             World.print("\(key.bits) \(key.fingerprint(hash)) \(type) (PKCS11 key)")
         } else {
-            World.print(key.text + (label.isEmpty ? "" : " " + printable(label)))
+            World.print(key.text + (label.isEmpty ? "" : " " + printed(label)))
         }
     }
     return 0

@@ -13,15 +13,13 @@ enum World {
 
     static var arguments: [String] { Array(RawArguments.texts.dropFirst()) }
 
-    static var rawArguments: [[UInt8]] { Array(RawArguments.all.dropFirst()) }
-
     static func exit(_ status: Int32) -> Never { Daemon.exit(status) }
 
     // MARK: Output and input
 
     static func print(_ line: String) { write(line + "\n") }
 
-    static func write(_ text: String) { write(text.keptBytes) }
+    static func write(_ text: String) { write(text.octets) }
 
     static func write(_ bytes: [UInt8]) { Descriptor.writeAll(Descriptor.standardOutput, bytes) }
 
@@ -32,12 +30,12 @@ enum World {
     }
 
     static func writeError(_ text: String) {
-        Descriptor.writeAll(Descriptor.standardError, text.keptBytes)
+        Descriptor.writeAll(Descriptor.standardError, text.withVisibleOctets.octets)
     }
 
     /// A line from standard input without its end; nil when there is none.
     static func readLine() -> String? {
-        readLine(from: Descriptor.standardInput).map { String(decoding: $0, as: UTF8.self) }
+        readLine(from: Descriptor.standardInput).map { String(octets: $0) }
     }
 
     static func readStandardInput() -> [UInt8] {

@@ -3,6 +3,7 @@
 internal import HawserLog
 internal import HawserSystem
 internal import HawserTool
+internal import HawserWire
 
 /// One host to ask, and the names that its keys are printed under.
 struct Host {
@@ -56,7 +57,7 @@ struct HostList {
         }
         return contents.split { $0 == 0x0a || $0 == 0x0d }.compactMap { bytes in
             // A comment starts at a # anywhere, as no name has one.
-            let text = String(decoding: bytes.prefix { $0 != UInt8(ascii: "#") }, as: UTF8.self)
+            let text = String(octets: bytes.prefix { $0 != UInt8(ascii: "#") })
             let line = text.drop { $0 == " " || $0 == "\t" }
             guard let end = line.lastIndex(where: { $0 != " " && $0 != "\t" }) else { return nil }
             return line[...end]

@@ -128,7 +128,7 @@ struct Middleware {
         let key = try SecurityKey.key(
             wanted.algorithm,
             publicKey: enrolled.publicKey,
-            application: Array(wanted.application.utf8),
+            application: wanted.application.octets,
             flags: enrolled.flags,
             handle: enrolled.handle
         )
@@ -186,7 +186,7 @@ struct Middleware {
             guard let key else { continue }
             log.debug(
                 "key \(keys.count) \(key.type.shortName) "
-                    + String(decoding: found.application, as: UTF8.self).visible
+                    + String(octets: found.application).visible
             )
             keys.append(SecurityKeyReply.Resident(key: key, user: found.user))
         }

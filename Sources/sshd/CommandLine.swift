@@ -3,6 +3,7 @@
 import HawserServer
 import HawserSystem
 import HawserTool
+internal import HawserWire
 
 /// The options of sshd(8).
 enum ServerCommandLine {
@@ -166,6 +167,6 @@ enum ServerCommandLine {
     }
 
     private static func say(_ text: String) {
-        Descriptor.writeAll(2, Array((text + "\n").utf8))
+        Descriptor.writeAll(2, (text + "\n").octets)
     }
 }

@@ -95,13 +95,15 @@ struct WireReaderTests {
         }
     }
 
-    @Test("Text must be UTF-8")
-    func text() {
+    @Test("Text stands for its bytes, UTF-8 or not")
+    func text() throws {
         let bytes: [UInt8] = [0, 0, 0, 2, 0xc3, 0x28]
-        #expect(throws: WireError.badText) {
-            var reader = WireReader(bytes.rawBytes)
-            _ = try reader.readText()
-        }
+        var reader = WireReader(bytes.rawBytes)
+        let text = try reader.readText()
+        #expect(text.octets == [0xc3, 0x28])
+        var writer = WireWriter()
+        writer.write(text: text)
+        #expect(writer.bytes == bytes)
     }
 
     @Test("Bytes after the last field are an error")

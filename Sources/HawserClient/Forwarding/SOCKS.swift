@@ -134,7 +134,7 @@ package struct SOCKSNegotiation: Sendable {
     private static func name(_ bytes: ArraySlice<UInt8>) -> String? {
         guard !bytes.isEmpty, bytes.count <= 255, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
         else { return nil }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(octets: bytes)
     }
 
     /// Eight groups, not shortened (RFC 4291 §2.2).

@@ -58,7 +58,7 @@ struct XAuthority {
         guard let started, let output = Descriptor.readAll(pipe.read, limit: 65536),
             Child.wait(started) == .exited(0)
         else { return nil }
-        return String(decoding: output, as: UTF8.self)
+        return String(octets: output)
     }
 
     /// The first line of `list`: display, protocol, hexadecimal cookie.

@@ -124,7 +124,7 @@ extension ClientLoop {
 
     /// Leaves the terminal to the shell and goes on for forwarded connections and passengers.
     private func background(_ session: ClientSession, _ c: String) {
-        Descriptor.writeAll(2, Array("\(c)& [backgrounded]\r\n".utf8))
+        Descriptor.writeAll(2, "\(c)& [backgrounded]\r\n".octets)
         leaveRawMode()
         guard let child = try? Daemon.forkChild() else { return }
         if child > 0 { Daemon.exit(0) }

@@ -19,7 +19,7 @@ extension ClientLoop {
                 let line = session.commandLine ?? []
                 session.commandLine = nil
                 show("\r\n")
-                return String(decoding: line, as: UTF8.self)
+                return String(octets: line)
             case 3, 4:  // ^C, ^D
                 session.commandLine = nil
                 show("\r\n")

@@ -2,6 +2,7 @@
 
 internal import HawserSFTP
 internal import HawserSystem
+internal import HawserWire
 
 /// What a sink answers: one byte to each record of the source and one to the end of each file.
 ///
@@ -60,7 +61,7 @@ struct LegacyAnswers {
     mutating func refuse(_ text: String) throws(LegacyEnd) -> Bool {
         if hasRunAhead { try accept() }
         if isRemote || !hasRunAhead {
-            try channel.send(CopyRecord.warning(Array("scp: \(text)".utf8)).bytes)
+            try channel.send(CopyRecord.warning("scp: \(text)".octets).bytes)
         }
         return !hasRunAhead
     }

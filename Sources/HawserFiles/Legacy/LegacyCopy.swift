@@ -2,6 +2,7 @@
 
 package import HawserSFTP
 internal import HawserSystem
+internal import HawserWire
 
 /// The old copy protocol, both ends. Each end may be the one with the user or the far one.
 package final class LegacyCopy {
@@ -64,7 +65,7 @@ package final class LegacyCopy {
     /// Tells a failure to the other side, and to the user where this is the user's end.
     func fail(_ text: String) throws(LegacyEnd) {
         tell(text)
-        try channel.send(CopyRecord.warning(Array("scp: \(text)".utf8)).bytes)
+        try channel.send(CopyRecord.warning("scp: \(text)".octets).bytes)
     }
 
     /// Waits for the other side's yes to a record; false when it could not do what was asked.

@@ -2,6 +2,7 @@
 
 internal import HawserSFTP
 internal import HawserSystem
+internal import HawserWire
 
 /// The sink: the end that gets the files.
 extension LegacyCopy {
@@ -112,7 +113,7 @@ extension LegacyCopy {
     private func end(_ text: String) throws(LegacyEnd) -> LegacyEnd {
         failures += 1
         guard options.isRemote else { return .over(text) }
-        try channel.send(CopyRecord.warning(Array("scp: \(text)".utf8)).bytes)
+        try channel.send(CopyRecord.warning("scp: \(text)".octets).bytes)
         return .over("")
     }
 

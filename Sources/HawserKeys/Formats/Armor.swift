@@ -44,9 +44,9 @@ struct Armor {
                 return Armor(label: label, headers: headers, body: SecretBytes(body))
             }
             if isHead, let colon = line.firstIndex(of: UInt8(ascii: ":")) {
-                let name = String(decoding: line[..<colon], as: UTF8.self)
+                let name = String(octets: line[..<colon])
                 let value = line[(colon + 1)...].drop(while: \.isBlank)
-                headers.append((name, String(decoding: value, as: UTF8.self)))
+                headers.append((name, String(octets: value)))
             } else {
                 isHead = false
                 encoded += line
@@ -56,12 +56,12 @@ struct Armor {
     }
 
     private static func label(of line: ArraySlice<UInt8>, begin: String) -> String? {
-        let begin = Array(begin.utf8)
+        let begin = begin.octets
         let end = Array("-----".utf8)
         guard line.count >= begin.count + end.count, line.starts(with: begin),
             line.suffix(end.count).elementsEqual(end)
         else { return nil }
-        return String(decoding: line.dropFirst(begin.count).dropLast(end.count), as: UTF8.self)
+        return String(octets: line.dropFirst(begin.count).dropLast(end.count))
     }
 
     /// An armoured block with lines of `columns` characters.
@@ -71,11 +71,11 @@ struct Armor {
         _ body: [UInt8],
         columns: Int
     ) -> [UInt8] {
-        var text = Array("-----BEGIN \(label)-----\n".utf8)
-        for header in headers { text += Array("\(header.name): \(header.value)\n".utf8) }
+        var text = "-----BEGIN \(label)-----\n".octets
+        for header in headers { text += "\(header.name): \(header.value)\n".octets }
         if !headers.isEmpty { text.append(0x0a) }
         text += Base64.lines(body, columns: columns)
-        return text + Array("-----END \(label)-----\n".utf8)
+        return text + "-----END \(label)-----\n".octets
     }
 }
 

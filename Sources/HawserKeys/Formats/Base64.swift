@@ -6,7 +6,7 @@ internal import HawserWire
 package enum Base64 {
     /// The encoding, padded, without line ends.
     package static func encode(_ bytes: [UInt8]) -> String {
-        String(decoding: encoded(bytes), as: UTF8.self)
+        String(octets: encoded(bytes))
     }
 
     package static func encode(_ bytes: RawSpan) -> String {
@@ -22,7 +22,7 @@ package enum Base64 {
             default: $0
             }
         }
-        return String(decoding: Array(characters), as: UTF8.self)
+        return String(octets: Array(characters))
     }
 
     /// The encoding as bytes, padded, without line ends.

@@ -8,10 +8,10 @@ package struct PublicKeyLine: Hashable, Sendable {
     /// What follows the key, without the blanks around it. May be empty, and need not be UTF-8.
     package let commentBytes: [UInt8]
     /// The comment with what is not UTF-8 replaced.
-    package var comment: String { String(decoding: commentBytes, as: UTF8.self) }
+    package var comment: String { String(octets: commentBytes) }
 
     package init(key: PublicKey, comment: String = "") {
-        self.init(key: key, commentBytes: Array(comment.utf8))
+        self.init(key: key, commentBytes: comment.octets)
     }
 
     package init(key: PublicKey, commentBytes: [UInt8]) {
@@ -21,14 +21,14 @@ package struct PublicKeyLine: Hashable, Sendable {
 
     /// Reads one line, with or without its end.
     package static func parse(_ line: some StringProtocol) throws(KeyError) -> PublicKeyLine {
-        try parse(Array(line.utf8)[...])
+        try parse(line.octets[...])
     }
 
     /// Reads one line of a file, with or without its end.
     package static func parse(_ line: ArraySlice<UInt8>) throws(KeyError) -> PublicKeyLine {
         var rest = line
         guard let word = Self.word(from: &rest) else { throw .invalidFormat("no key type") }
-        let name = String(decoding: word, as: UTF8.self)
+        let name = String(octets: word)
         guard let type = KeyType(name: name) else { throw .unknownType(name) }
         guard let encoded = Self.word(from: &rest) else { throw .invalidFormat("no key") }
         guard let blob = Base64.decode(encoded, .lenient) else { throw .invalidFormat("base64") }
@@ -41,7 +41,7 @@ package struct PublicKeyLine: Hashable, Sendable {
 
     /// Reads one line of a file whose text may not be UTF-8.
     package static func parse(_ line: RawSpan) throws(KeyError) -> PublicKeyLine {
-        try parse(String(lossy: line))
+        try parse(String(octets: line))
     }
 
     /// The line without its end.

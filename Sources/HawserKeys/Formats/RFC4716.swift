@@ -7,7 +7,7 @@ internal import HawserWire
 package enum RFC4716 {
     /// The file for a public key; `comment` is shown in quotes.
     package static func text(_ key: PublicKey, comment: String) -> String {
-        let body = String(decoding: Base64.lines(key.blob, columns: 70), as: UTF8.self)
+        let body = String(octets: Base64.lines(key.blob, columns: 70))
         return "\(begin)\nComment: \"\(comment)\"\n\(body)\(end)\n"
     }
 
@@ -28,7 +28,7 @@ package enum RFC4716 {
         var lines = LineIterator(contents)
         while let line = lines.next() {
             if line.starts(with: Array("----".utf8)) {
-                let title = String(decoding: line, as: UTF8.self)
+                let title = String(octets: line)
                 if title.contains(" END ") { break }
                 isPrivate = title.contains("SSH2 ENCRYPTED PRIVATE KEY")
             } else if isContinued || line.contains(UInt8(ascii: ":")) {

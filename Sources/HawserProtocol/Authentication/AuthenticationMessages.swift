@@ -16,7 +16,7 @@ struct AuthenticationFailure: Equatable {
     /// Names are not checked: one that we do not know is not used, whatever it holds.
     @_lifetime(reader: copy reader)
     init(from reader: inout WireReader) throws(WireError) {
-        methods = try reader.readLossyText().split(separator: ",").map(String.init)
+        methods = try reader.readText().split(separator: ",").map(String.init)
         partialSuccess = try reader.readBoolean()
         try reader.expectEnd()
     }
@@ -41,7 +41,7 @@ struct AuthenticationBanner: Equatable {
     /// The language tag may be missing.
     @_lifetime(reader: copy reader)
     init(from reader: inout WireReader) throws(WireError) {
-        message = try reader.readLossyText()
+        message = try reader.readText()
         if !reader.isAtEnd { _ = try reader.readString() }
         try reader.expectEnd()
     }
@@ -67,7 +67,7 @@ struct PublicKeyAccepted: Equatable {
 
     @_lifetime(reader: copy reader)
     init(from reader: inout WireReader) throws(WireError) {
-        algorithm = try reader.readLossyText()
+        algorithm = try reader.readText()
         keyBlob = try reader.readBytes()
         try reader.expectEnd()
     }
@@ -91,7 +91,7 @@ struct PasswordChangeRequest: Equatable {
 
     @_lifetime(reader: copy reader)
     init(from reader: inout WireReader) throws(WireError) {
-        prompt = try reader.readLossyText()
+        prompt = try reader.readText()
         if !reader.isAtEnd { _ = try reader.readString() }
         try reader.expectEnd()
     }
@@ -109,14 +109,14 @@ extension InformationRequest {
     /// `SSH_MSG_USERAUTH_INFO_REQUEST`, RFC 4256 §3.2.
     @_lifetime(reader: copy reader)
     init(from reader: inout WireReader) throws(WireError) {
-        name = try reader.readLossyText()
-        instruction = try reader.readLossyText()
-        language = try reader.readLossyText()
+        name = try reader.readText()
+        instruction = try reader.readText()
+        language = try reader.readText()
         prompts = []
         let count = try reader.readUInt32()
         guard count <= UInt32(ConnectionLimits.prompts) else { throw .tooLong }
         for _ in 0..<count {
-            let text = try reader.readLossyText()
+            let text = try reader.readText()
             prompts.append(Prompt(text: text, echo: try reader.readBoolean()))
         }
         try reader.expectEnd()

@@ -77,7 +77,7 @@ struct ClientAuthentication {
     private(set) var following: Method?
 
     init(user: String, sessionIdentifier: [UInt8]) {
-        self.user = Array(user.utf8)
+        self.user = user.octets
         self.sessionIdentifier = sessionIdentifier
     }
 
@@ -254,7 +254,7 @@ struct ClientAuthentication {
             switch (number, state) {
             case (.serviceAccept, .requestingService):
                 // Some old servers leave the name out.
-                if !reader.isAtEnd, try reader.readLossyText() != ServiceMessage.authentication {
+                if !reader.isAtEnd, try reader.readText() != ServiceMessage.authentication {
                     break
                 }
                 state = .requested(.none)

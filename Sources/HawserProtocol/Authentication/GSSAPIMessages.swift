@@ -74,7 +74,7 @@ package struct GSSAPIErrorMessage: Equatable, Sendable {
     init(from reader: inout WireReader) throws(WireError) {
         majorStatus = try reader.readUInt32()
         minorStatus = try reader.readUInt32()
-        message = try reader.readLossyText()
+        message = try reader.readText()
         _ = try reader.readString()  // the language
         try reader.expectEnd()
     }

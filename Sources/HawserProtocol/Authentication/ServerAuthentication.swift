@@ -48,7 +48,7 @@ struct ServerAuthentication {
         return false
     }
 
-    var userName: String { String(decoding: user ?? [], as: UTF8.self) }
+    var userName: String { String(octets: user ?? []) }
 
     /// What a received message leads to.
     enum Step: Equatable {
@@ -166,7 +166,7 @@ struct ServerAuthentication {
     ) throws(ProtocolError) -> [UInt8] {
         let service: String
         do throws(WireError) {
-            service = try reader.readLossyText()
+            service = try reader.readText()
             try reader.expectEnd()
         } catch { throw .malformed(.serviceRequest, error) }
         guard service == ServiceMessage.authentication else {
@@ -190,8 +190,8 @@ struct ServerAuthentication {
         let method: AuthenticationRequest.Method
         do throws(WireError) {
             name = try reader.readBytes(limit: ConnectionLimits.userNameBytes)
-            service = try reader.readLossyText()
-            let methodName = try reader.readLossyText()
+            service = try reader.readText()
+            let methodName = try reader.readText()
             method = try readMethod(methodName, user: name, service: service, &reader)
         } catch { throw .malformed(.userauthRequest, error) }
         guard !name.contains(0) else { throw .violation("user name with a zero byte") }
@@ -302,8 +302,8 @@ extension ServerAuthentication {
             let password = try readSecret(&reader)
             method = .password(password, new: isChange ? try readSecret(&reader) : nil)
         case MethodName.keyboardInteractive:
-            let language = try reader.readLossyText()
-            let submethods = try reader.readLossyText()
+            let language = try reader.readText()
+            let submethods = try reader.readText()
             method = .keyboardInteractive(
                 language: language,
                 submethods: submethods.split(separator: ",").map(String.init)
@@ -329,7 +329,7 @@ extension ServerAuthentication {
         _ reader: inout WireReader
     ) throws(WireError) -> AuthenticationRequest.Method {
         let isSigned = try reader.readBoolean()
-        let algorithm = try reader.readLossyText()
+        let algorithm = try reader.readText()
         let keyBlob = try reader.readBytes()
         let boundHostKey = isHostBound ? try reader.readBytes() : nil
         let signature = isSigned ? try reader.readBytes() : nil
@@ -361,10 +361,10 @@ extension ServerAuthentication {
         _ service: String,
         _ reader: inout WireReader
     ) throws(WireError) -> AuthenticationRequest.Method {
-        let algorithm = try reader.readLossyText()
+        let algorithm = try reader.readText()
         let keyBlob = try reader.readBytes()
-        let clientHostName = try reader.readLossyText()
-        let clientUser = try reader.readLossyText()
+        let clientHostName = try reader.readText()
+        let clientUser = try reader.readText()
         let signature = try reader.readBytes()
         return .hostBased(
             HostBasedAttempt(

@@ -69,9 +69,9 @@ package struct TCPIPEndpoints: Equatable, Sendable {
 
     @_lifetime(reader: copy reader)
     init(from reader: inout WireReader) throws(WireError) {
-        host = try reader.readLossyText()
+        host = try reader.readText()
         port = try reader.readUInt32()
-        originatorAddress = try reader.readLossyText()
+        originatorAddress = try reader.readText()
         originatorPort = try reader.readUInt32()
     }
 
@@ -110,14 +110,14 @@ extension ChannelOpening {
         case "forwarded-tcpip":
             self = .forwardedTCPIP(try TCPIPEndpoints(from: &reader))
         case "direct-streamlocal@openssh.com":
-            self = .directStreamLocal(path: try reader.readLossyText())
+            self = .directStreamLocal(path: try reader.readText())
             _ = try reader.readString()
             _ = try reader.readUInt32()
         case "forwarded-streamlocal@openssh.com":
-            self = .forwardedStreamLocal(path: try reader.readLossyText())
+            self = .forwardedStreamLocal(path: try reader.readText())
             _ = try reader.readString()
         case "x11":
-            let address = try reader.readLossyText()
+            let address = try reader.readText()
             self = .x11(originatorAddress: address, originatorPort: try reader.readUInt32())
         case AgentChannelName.openSSH.rawValue:
             self = .agent(name: .openSSH)
@@ -187,13 +187,5 @@ extension ChannelOpenFailureReason: CustomStringConvertible {
         case .resourceShortage: "resource shortage"
         default: "unknown reason"
         }
-    }
-}
-
-extension WireReader {
-    /// `string` that people or the peer's system read: what is not UTF-8 is replaced.
-    @_lifetime(self: copy self)
-    mutating func readLossyText() throws(WireError) -> String {
-        String(lossy: try readString())
     }
 }

@@ -152,7 +152,7 @@ extension ChannelRequest {
     init(type: String, from reader: inout WireReader) throws(WireError) {
         switch type {
         case "pty-req":
-            let term = try reader.readLossyText()
+            let term = try reader.readText()
             let size = try TerminalSize(from: &reader)
             let modes = try TerminalModes(reading: reader.readString())
             self = .pseudoTerminal(PseudoTerminalRequest(term: term, size: size, modes: modes))
@@ -160,28 +160,28 @@ extension ChannelRequest {
             self = .x11Forwarding(
                 X11ForwardingRequest(
                     singleConnection: try reader.readBoolean(),
-                    authenticationProtocol: try reader.readLossyText(),
-                    authenticationCookie: try reader.readLossyText(),
+                    authenticationProtocol: try reader.readText(),
+                    authenticationCookie: try reader.readText(),
                     screen: try reader.readUInt32()
                 )
             )
         case "auth-agent-req@openssh.com", "agent-req":
             self = .agentForwarding
         case "env":
-            let name = try reader.readLossyText()
+            let name = try reader.readText()
             self = .environment(name: name, value: try reader.readBytes())
         case "shell":
             self = .shell
         case "exec":
             self = .exec(command: try reader.readBytes())
         case "subsystem":
-            self = .subsystem(name: try reader.readLossyText())
+            self = .subsystem(name: try reader.readText())
         case "window-change":
             self = .windowChange(try TerminalSize(from: &reader))
         case "xon-xoff":
             self = .flowControl(clientCanDo: try reader.readBoolean())
         case "signal":
-            self = .signal(name: try reader.readLossyText())
+            self = .signal(name: try reader.readText())
         case "break":
             self = .serialBreak(milliseconds: try reader.readUInt32())
         case "exit-status":
@@ -189,10 +189,10 @@ extension ChannelRequest {
         case "exit-signal":
             self = .exitSignal(
                 ExitSignal(
-                    name: try reader.readLossyText(),
+                    name: try reader.readText(),
                     coreDumped: try reader.readBoolean(),
-                    message: try reader.readLossyText(),
-                    language: try reader.readLossyText()
+                    message: try reader.readText(),
+                    language: try reader.readText()
                 )
             )
         case "eow@openssh.com":

@@ -23,7 +23,7 @@ struct ChannelOpen: Equatable {
 
     @_lifetime(reader: copy reader)
     init(from reader: inout WireReader) throws(WireError) {
-        let type = try reader.readLossyText()
+        let type = try reader.readText()
         senderChannel = try reader.readUInt32()
         initialWindowBytes = try reader.readUInt32()
         maximumPacketBytes = try reader.readUInt32()
@@ -98,7 +98,7 @@ struct ChannelOpenFailure: Equatable {
     init(from reader: inout WireReader) throws(WireError) {
         recipientChannel = try reader.readUInt32()
         reason = ChannelOpenFailureReason(rawValue: try reader.readUInt32())
-        message = reader.isAtEnd ? "" : try reader.readLossyText()
+        message = reader.isAtEnd ? "" : try reader.readText()
         if !reader.isAtEnd { _ = try reader.readString() }
         try reader.expectEnd()
     }
@@ -147,7 +147,7 @@ struct ChannelRequestMessage: Equatable {
     @_lifetime(reader: copy reader)
     init(from reader: inout WireReader) throws(WireError) {
         recipientChannel = try reader.readUInt32()
-        let type = try reader.readLossyText()
+        let type = try reader.readText()
         wantReply = try reader.readBoolean()
         request = try ChannelRequest(type: type, from: &reader)
     }
@@ -175,7 +175,7 @@ struct GlobalRequestMessage: Equatable {
 
     @_lifetime(reader: copy reader)
     init(from reader: inout WireReader) throws(WireError) {
-        let name = try reader.readLossyText()
+        let name = try reader.readText()
         wantReply = try reader.readBoolean()
         request = try GlobalRequest(name: name, from: &reader)
     }

@@ -92,15 +92,15 @@ extension GlobalRequest {
     init(name: String, from reader: inout WireReader) throws(WireError) {
         switch name {
         case "tcpip-forward":
-            let address = try reader.readLossyText()
+            let address = try reader.readText()
             self = .tcpipForward(address: address, port: try reader.readUInt32())
         case "cancel-tcpip-forward":
-            let address = try reader.readLossyText()
+            let address = try reader.readText()
             self = .cancelTCPIPForward(address: address, port: try reader.readUInt32())
         case "streamlocal-forward@openssh.com":
-            self = .streamLocalForward(path: try reader.readLossyText())
+            self = .streamLocalForward(path: try reader.readText())
         case "cancel-streamlocal-forward@openssh.com":
-            self = .cancelStreamLocalForward(path: try reader.readLossyText())
+            self = .cancelStreamLocalForward(path: try reader.readText())
         case "keepalive@openssh.com":
             self = .keepAlive
         case "no-more-sessions@openssh.com":

@@ -48,7 +48,7 @@ package enum Identification {
             guard isClient else {
                 throw ProtocolError(.badIdentification, "Invalid SSH identification string.")
             }
-            return .other(String(decoding: bytes, as: UTF8.self), consumedBytes: end + 1)
+            return .other(String(octets: bytes), consumedBytes: end + 1)
         }
         guard end < Limits.identificationBytes else {
             throw ProtocolError(.badIdentification, "identification string is too long")
@@ -57,7 +57,7 @@ package enum Identification {
     }
 
     private static func parse(_ bytes: [UInt8]) throws(ProtocolError) -> Line {
-        let text = String(decoding: bytes, as: UTF8.self)
+        let text = String(octets: bytes)
         let rest = text.dropFirst(4)
         guard let dash = rest.firstIndex(of: "-") else {
             throw ProtocolError(

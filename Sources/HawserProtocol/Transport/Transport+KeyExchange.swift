@@ -505,7 +505,7 @@ extension Transport {
     }
 
     private var context: ExchangeContext {
-        let own = Array(options.identification.utf8)
+        let own = options.identification.octets
         let theirs = peerIdentification?.bytes ?? []
         return options.isClient
             ? ExchangeContext(

@@ -64,7 +64,7 @@ package struct Transport: ~Copyable {
         reader = PacketReader()
         writer = PacketWriter(random: random)
         lastExchange = now
-        writer.output.append(Array((options.identification + "\r\n").utf8))
+        writer.output.append((options.identification + "\r\n").octets)
         if let guess = options.guess { startExchange(guessing: guess) }
     }
 

@@ -24,7 +24,7 @@ extension Transport {
     func readDisconnect() -> ProtocolError {
         var reader = WireReader(payload.extracting(droppingFirst: 1))
         let reason = (try? reader.readUInt32()) ?? 0
-        let text = (try? String(lossy: reader.readString())) ?? ""
+        let text = (try? String(octets: reader.readString())) ?? ""
         return ProtocolError(.disconnected(reason: reason), text)
     }
 
@@ -54,7 +54,7 @@ extension Transport {
     func readDebug() -> TransportEvent? {
         var reader = WireReader(payload.extracting(droppingFirst: 1))
         guard let display = try? reader.readBoolean(),
-            let text = try? String(lossy: reader.readString())
+            let text = try? String(octets: reader.readString())
         else { return nil }
         return .debugMessage(text, alwaysDisplay: display)
     }
@@ -92,7 +92,7 @@ extension Transport {
     }
 
     private mutating func note(extension name: String, _ value: [UInt8]) {
-        let text = String(decoding: value, as: UTF8.self)
+        let text = String(octets: value)
         switch name {
         case "server-sig-algs" where options.isClient:
             log.debug("kex_ext_info_client_parse: server-sig-algs=<\(text)>")

@@ -2,6 +2,7 @@
 
 internal import HawserKeys
 internal import HawserLog
+internal import HawserWire
 
 /// A file that lists principals, one a line, each with key options before it if need be
 /// (`AuthorizedPrincipalsFile`, and what `AuthorizedPrincipalsCommand` prints).
@@ -29,7 +30,7 @@ struct AuthorizedPrincipals {
         for (index, bytes) in lines.enumerated() {
             // A comment begins anywhere, within a word and within quotes.
             let line = bytes.prefix { $0 != UInt8(ascii: "#") }
-            let text = trimmed(String(decoding: line, as: UTF8.self))
+            let text = trimmed(String(octets: line))
             guard !text.isEmpty else { continue }
             // What stands before the last blank are options.
             var name = text

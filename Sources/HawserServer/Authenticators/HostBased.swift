@@ -21,7 +21,7 @@ extension Monitor {
         guard isTrusted(attempt, key, login) else { return .failed }
         let signed = SignedRequest.hostBased(
             sessionIdentifier: sessionIdentifier,
-            user: Array(login.saidName.utf8),
+            user: login.saidName.octets,
             service: "ssh-connection",
             algorithm: attempt.algorithm,
             keyBlob: attempt.keyBlob,

@@ -165,7 +165,7 @@ extension Monitor {
     private func check(_ code: [UInt8], _ acceptor: GSSAcceptor, _ login: LoginState) -> Verdict {
         let message = SignedRequest.gssapi(
             sessionIdentifier: sessionIdentifier,
-            user: Array(login.saidName.utf8),
+            user: login.saidName.octets,
             service: "ssh-connection"
         )
         guard !sessionIdentifier.isEmpty, acceptor.isRight(code: code, for: message),

@@ -4,6 +4,7 @@ internal import HawserConfig
 internal import HawserKeys
 internal import HawserLog
 internal import HawserSystem
+internal import HawserWire
 
 /// Every way in which a key may let its holder in as a user: the user's files, the authorities that
 /// the server trusts, and the program that knows keys.
@@ -93,7 +94,7 @@ struct KeyAccess {
         let isListed = contents.split(separator: UInt8(ascii: "\n")).contains { line in
             let text = line.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
             guard text.first != UInt8(ascii: "#") else { return false }
-            return (try? PublicKeyLine.parse(String(decoding: text, as: UTF8.self)))?.key
+            return (try? PublicKeyLine.parse(String(octets: text)))?.key
                 == authority
         }
         if !isListed {

@@ -109,7 +109,7 @@ extension Monitor {
         ProcessTitle.set("sshd: \(isValid ? accountName : "unknown") [priv]")
         var banner = ""
         if let path = settings.banner, let bytes = try? Files.read(path, limit: 1 << 20) {
-            banner = String(decoding: bytes, as: UTF8.self)
+            banner = String(octets: bytes)
         }
         socket.send(
             MonitorAnswer.user(

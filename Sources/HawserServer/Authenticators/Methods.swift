@@ -86,7 +86,7 @@ extension Monitor {
         if let bound = attempt.boundHostKey, !start.hostKeys.has(blob: bound) { return false }
         let signed = SignedRequest.publicKey(
             sessionIdentifier: sessionIdentifier,
-            user: Array(login.saidName.utf8),
+            user: login.saidName.octets,
             service: "ssh-connection",
             algorithm: attempt.algorithm,
             keyBlob: attempt.keyBlob,

@@ -2,6 +2,7 @@
 
 internal import HawserLog
 internal import HawserSystem
+internal import HawserWire
 
 /// Files that say which users of which hosts may log in: hosts.equiv, shosts.equiv, `.rhosts` and
 /// `.shosts` (sshd(8), FILES).
@@ -95,7 +96,7 @@ struct TrustedHosts {
         guard let contents = try? Files.read(path, limit: 1 << 20) else { return .silent }
         return Self.verdict(
             on: client,
-            contents: String(decoding: contents, as: UTF8.self),
+            contents: String(octets: contents),
             localUser: user.name,
             isHostInGroup: { group in
                 Netgroups.contains(group, host: client.host)

@@ -17,7 +17,7 @@ extension MonitorRequest {
         case .log(let level, let text, let isEarly):
             writer.write(byte: isEarly ? 1 : 0)
             writer.write(uint32: UInt32(clamping: level.rawValue))
-            writer.write(string: Array(text.utf8.prefix(MonitorLimits.logBytes)))
+            writer.write(string: Array(text.octets.prefix(MonitorLimits.logBytes)))
         case .sign(let request):
             writer.write(string: request.keyBlob)
             writer.write(text: request.algorithm)
@@ -56,7 +56,7 @@ extension MonitorRequest {
                 throw .badName
             }
             let text = try reader.readBytes(limit: MonitorLimits.logBytes)
-            self = .log(level, String(decoding: text, as: UTF8.self), isEarly: isEarly)
+            self = .log(level, String(octets: text), isEarly: isEarly)
         case .sign:
             self = .sign(
                 SigningRequest(
@@ -111,14 +111,14 @@ extension SessionReport {
             writer.write(byte: Kind.sessionStarted.rawValue)
             writer.write(uint32: id)
             writer.write(text: kind)
-            writer.write(string: Array(command.utf8.prefix(MonitorLimits.logBytes)))
+            writer.write(string: Array(command.octets.prefix(MonitorLimits.logBytes)))
         case .sessionEnded(let id):
             writer.write(byte: Kind.sessionEnded.rawValue)
             writer.write(uint32: id)
         case .forward(let kind, let target, let isAllowed):
             writer.write(byte: Kind.forward.rawValue)
             writer.write(text: kind)
-            writer.write(string: Array(target.utf8.prefix(1024)))
+            writer.write(string: Array(target.octets.prefix(1024)))
             writer.write(boolean: isAllowed)
         case .file(let id, let event):
             writer.write(byte: Kind.file.rawValue)
@@ -142,13 +142,13 @@ extension SessionReport {
             self = .sessionStarted(
                 id: id,
                 kind: name,
-                command: String(decoding: command, as: UTF8.self)
+                command: String(octets: command)
             )
         case .sessionEnded:
             self = .sessionEnded(id: try reader.readUInt32())
         case .forward:
             let name = try reader.readText(limit: 256)
-            let target = String(decoding: try reader.readBytes(limit: 1024), as: UTF8.self)
+            let target = String(octets: try reader.readBytes(limit: 1024))
             self = .forward(kind: name, target: target, isAllowed: try reader.readBoolean())
         case .file:
             let id = try reader.readUInt32()

@@ -4,6 +4,7 @@ internal import HawserFiles
 internal import HawserLog
 internal import HawserSFTP
 internal import HawserSystem
+internal import HawserWire
 
 /// `internal-sftp` of sshd_config(5): the SFTP server inside the session's process, so that a bare
 /// `ChrootDirectory` needs no program, no library and no log device.
@@ -12,7 +13,7 @@ enum InternalSFTP {
 
     /// The words of a command that names it, its own name aside; nil for any other command.
     static func options(of command: [UInt8]) -> [String]? {
-        let words = String(decoding: command, as: UTF8.self).split(separator: " ").map(String.init)
+        let words = String(octets: command).split(separator: " ").map(String.init)
         guard words.first == name else { return nil }
         return Array(words.dropFirst())
     }
@@ -72,7 +73,7 @@ extension SessionProcess {
         _ = Daemon.changeDirectory(workingDirectory)
         switch ServerCommandLine.parse(words, user: user) {
         case .end(let text, let isError, let status):
-            Descriptor.writeAll(isError ? 2 : 1, Array(text.utf8))
+            Descriptor.writeAll(isError ? 2 : 1, text.octets)
             Daemon.exit(status)
         case .serve(let line):
             let sink: any LogSink =

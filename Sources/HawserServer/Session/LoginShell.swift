@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// What a session runs: always through the user's shell.
 package struct LoginShell: Equatable, Sendable {
     package var path: String
     package var arguments: [String]
-    /// The last argument as the client sent it, whose bytes need not be UTF-8.
-    package var lastArgument: [UInt8]?
 
-    package init(path: String, arguments: [String], lastArgument: [UInt8]? = nil) {
+    package init(path: String, arguments: [String]) {
         self.path = path
         self.arguments = arguments
-        self.lastArgument = lastArgument
     }
 
     /// A login shell, when there is nothing else to run: its name begins with a minus sign.
@@ -20,11 +19,7 @@ package struct LoginShell: Equatable, Sendable {
 
     /// The shell with one command line.
     package static func command(_ command: [UInt8], shell: String) -> LoginShell {
-        LoginShell(
-            path: shell,
-            arguments: [name(of: shell), "-c", String(decoding: command, as: UTF8.self)],
-            lastArgument: command
-        )
+        LoginShell(path: shell, arguments: [name(of: shell), "-c", String(octets: command)])
     }
 
     /// The last component of a path.

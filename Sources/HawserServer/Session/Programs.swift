@@ -16,15 +16,15 @@ extension SessionProcess {
         session.hasStarted = true
         session.typeName = command == nil ? "session:shell" : "session:command"
         var command = command
-        var original = command.map { String(decoding: $0, as: UTF8.self) }
+        var original = command.map { String(octets: $0) }
         var what = command == nil ? "shell" : "command"
         if let forced = settings.forceCommand {
             what = "forced-command (config) '\(forced)'"
-            (command, session.isForced) = (Array(forced.utf8), true)
+            (command, session.isForced) = (forced.octets, true)
             session.isForcedByConfiguration = true
         } else if let forced = keyOptions.command {
             what = "forced-command (key-option) '\(forced)'"
-            (command, session.isForced) = (Array(forced.utf8), true)
+            (command, session.isForced) = (forced.octets, true)
         } else {
             original = nil
         }
@@ -48,9 +48,9 @@ extension SessionProcess {
             session.isForcedByConfiguration = settings.forceCommand != nil
             let origin = session.isForcedByConfiguration ? "config" : "key-option"
             let what = "forced-command (\(origin)) '\(forced)'"
-            return begin(Array(forced.utf8), command, what, session)
+            return begin(forced.octets, command, what, session)
         }
-        return begin(Array(command.utf8), nil, "subsystem '\(name)'", session)
+        return begin(command.octets, nil, "subsystem '\(name)'", session)
     }
 
     private func begin(
@@ -70,7 +70,7 @@ extension SessionProcess {
                 .sessionStarted(
                     id: session.number,
                     kind: session.typeName,
-                    command: command.map { String(decoding: $0, as: UTF8.self) } ?? ""
+                    command: command.map { String(octets: $0) } ?? ""
                 )
             )
         )
@@ -127,7 +127,7 @@ extension SessionProcess {
         guard let pid = try? spawn.start() else { return false }
         // It is short, so that the pipe takes it whether it is read or not.
         Descriptor.setNonblocking(pipe.write)
-        _ = Descriptor.write(pipe.write, Array(input.utf8).rawBytes)
+        _ = Descriptor.write(pipe.write, input.octets.rawBytes)
         session.startupFile = pid
         session.waitingProgram = program
         return true
@@ -184,7 +184,7 @@ extension SessionProcess {
         if start.isRefused { return start.messages }
         guard user.uid != 0, Files.exists("/etc/nologin") else { return nil }
         let text = (try? Files.read("/etc/nologin", limit: 65536)) ?? []
-        return String(decoding: text, as: UTF8.self)
+        return String(octets: text)
     }
 
     /// A program that says why there is none, at its standard error output unless said otherwise.
@@ -208,7 +208,6 @@ extension SessionProcess {
             shell = LoginShell(path: "/bin/sh", arguments: ["sh", "-c", "exit 255"])
         }
         var spawn = Spawn(shell.path, shell.arguments)
-        spawn.lastArgument = shell.lastArgument
         spawn.environment = environment(of: session).strings
         spawn.directory = workingDirectory
         spawn.startsSession = true
@@ -345,7 +344,7 @@ extension SessionProcess {
         // Of several of one name the first counts.
         let ofKey = keyOptions.environment.reversed().map { (name: $0.name, value: $0.value) }
         let file = (try? Files.read(environmentFile, limit: 1 << 20)) ?? []
-        var found = UserEnvironment(fileContents: String(decoding: file, as: UTF8.self))
+        var found = UserEnvironment(fileContents: String(octets: file))
         found.variables = ofKey + found.variables
         guard permission != "yes" else { return found }
         found.variables = found.variables.filter { Pattern.listContains(permission, $0.name) }
@@ -366,12 +365,12 @@ extension SessionProcess {
         if settings.isYes("printmotd", default: true),
             let motd = try? Files.read("/etc/motd", limit: 1 << 20)
         {
-            write(String(decoding: motd, as: UTF8.self), to: terminal.slave)
+            write(String(octets: motd), to: terminal.slave)
         }
     }
 
     private func write(_ text: String, to descriptor: Int32) {
-        Descriptor.writeAll(descriptor, Array(text.utf8))
+        Descriptor.writeAll(descriptor, text.octets)
     }
 
     /// The file that `SSH_USER_AUTH` names: made once, removed at the end.
@@ -379,7 +378,7 @@ extension SessionProcess {
         if let exposedFile { return exposedFile }
         let name = "/tmp/sshauth.\(Hexadecimal.encode(SystemRandom().bytes(8)))"
         guard
-            (try? Files.create(name, with: Array(start.authenticationInfo.utf8), mode: 0o600))
+            (try? Files.create(name, with: start.authenticationInfo.octets, mode: 0o600))
                 != nil
         else { return nil }
         exposedFile = name

@@ -70,7 +70,7 @@ extension SessionProcess {
             log.debug2("Ignoring env request \(name): disallowed name")
             return false
         }
-        session.environment.append((name, String(decoding: value, as: UTF8.self)))
+        session.environment.append((name, String(octets: value)))
         return true
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+internal import HawserWire
 
 /// Moments as people write them, in the system's time zone.
 package enum CivilTime {
@@ -13,10 +14,7 @@ package enum CivilTime {
         var buffer = [CChar](repeating: 0, count: 64)
         // SAFETY: ctime_r needs 26 bytes.
         guard unsafe ctime_r(&moment, &buffer) != nil else { return "" }
-        return String(
-            decoding: buffer.prefix { $0 > 13 }.map { UInt8(bitPattern: $0) },
-            as: UTF8.self
-        )
+        return String(octets: buffer.prefix { $0 > 13 }.map { UInt8(bitPattern: $0) })
     }
 
     /// The moment, in seconds since 1970, that a local date and time mean.

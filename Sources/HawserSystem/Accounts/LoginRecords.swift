@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// Who is and was logged in: utmp(5), wtmp, btmp and lastlog.
 ///
@@ -91,7 +92,7 @@ package enum LoginRecords {
         let seconds = (0..<4).reduce(UInt32(0)) { $0 | UInt32(entry[$1]) << UInt32(8 * $1) }
         guard seconds != 0 else { return nil }
         func text(_ range: Range<Int>) -> String {
-            String(decoding: entry[range].prefix(while: { $0 != 0 }), as: UTF8.self)
+            String(octets: entry[range].prefix(while: { $0 != 0 }))
         }
         return LastLogin(time: Int64(seconds), terminal: text(4..<36), host: text(36..<292))
     }
@@ -105,10 +106,10 @@ package enum LoginRecords {
         var entry = [UInt8](repeating: 0, count: lastlogBytes)
         let seconds = UInt32(truncatingIfNeeded: time(nil))
         for index in 0..<4 { entry[index] = UInt8(truncatingIfNeeded: seconds >> (8 * index)) }
-        for (index, byte) in line(terminal).utf8.prefix(31).enumerated() {
+        for (index, byte) in line(terminal).octets.prefix(31).enumerated() {
             entry[4 + index] = byte
         }
-        for (index, byte) in host.utf8.prefix(255).enumerated() { entry[36 + index] = byte }
+        for (index, byte) in host.octets.prefix(255).enumerated() { entry[36 + index] = byte }
         let offset = off_t(uid) * off_t(lastlogBytes)
         _ = unsafe pwrite(descriptor, entry, lastlogBytes, offset)
     }
@@ -136,7 +137,7 @@ package enum LoginRecords {
     }
 
     private static func fill(_ target: UnsafeMutableRawBufferPointer, _ text: String) {
-        for (index, byte) in text.utf8.prefix(target.count).enumerated() {
+        for (index, byte) in text.octets.prefix(target.count).enumerated() {
             unsafe target[index] = byte
         }
     }

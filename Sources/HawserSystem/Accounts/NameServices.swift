@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// The libraries that know accounts, nsswitch.conf(5).
 package enum NameServices {
     /// Loads them, without asking any of them anything: copies of this process share what loading
     /// has written, and need not do it themselves.
     package static func load() {
         guard let text = try? Files.read("/etc/nsswitch.conf", limit: 64 << 10) else { return }
-        for name in names(in: String(decoding: text, as: UTF8.self)) {
+        for name in names(in: String(octets: text)) {
             // Kept for good; nothing is called in it but by the C library.
             _ = DynamicLibrary("libnss_\(name).so.2")
         }

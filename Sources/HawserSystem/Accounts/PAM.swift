@@ -46,7 +46,9 @@ package final class PAM {
             context: Unmanaged.passUnretained(box).toOpaque()
         )
         var handle: OpaquePointer?
-        let result = unsafe library.start(service, user, &conversation, &handle)
+        let result = unsafe service.withCOctets { service in
+            unsafe user.withCOctets { unsafe library.start(service, $0, &conversation, &handle) }
+        }
         guard result == 0, unsafe handle != nil else {
             throw PAMError(code: result, text: "pam_start failed")
         }
@@ -112,13 +114,13 @@ package final class PAM {
             let item = unsafe item
         else { return nil }
         // SAFETY: PAM_USER is a C string that libpam owns; copied at once.
-        return unsafe String(cString: item.assumingMemoryBound(to: CChar.self))
+        return unsafe String(cOctets: item.assumingMemoryBound(to: CChar.self))
     }
 
     /// Sets a variable that modules see, and that belongs to the session's environment.
     package func setEnvironment(_ name: String, _ value: String) {
         guard let handle = unsafe handle else { return }
-        _ = unsafe library.putEnvironment(handle, "\(name)=\(value)")
+        _ = unsafe "\(name)=\(value)".withCOctets { unsafe library.putEnvironment(handle, $0) }
     }
 
     /// The environment that modules want for the session.
@@ -130,7 +132,7 @@ package final class PAM {
         var index = 0
         // SAFETY: a zero-terminated array of C strings that the caller frees, each and all.
         while let entry = unsafe list[index] {
-            let text = unsafe String(cString: entry)
+            let text = unsafe String(cOctets: entry)
             if let equals = text.firstIndex(of: "=") {
                 result.append((String(text[..<equals]), String(text[text.index(after: equals)...])))
             }
@@ -144,7 +146,7 @@ package final class PAM {
     private func setItem(_ item: Int32, _ value: String) throws(PAMError) {
         try unsafe call { handle in
             // SAFETY: libpam copies the string.
-            unsafe value.withCString { text in unsafe library.setItem(handle, item, text) }
+            unsafe value.withCOctets { text in unsafe library.setItem(handle, item, text) }
         }
     }
 
@@ -156,7 +158,7 @@ package final class PAM {
         guard lastResult == 0 else {
             // SAFETY: a static text, copied at once.
             let text = unsafe library.describe(handle, lastResult).map {
-                unsafe String(cString: $0)
+                unsafe String(cOctets: $0)
             }
             throw PAMError(code: lastResult, text: text ?? "error \(lastResult)")
         }
@@ -211,7 +213,7 @@ private func converse(
         guard let message = unsafe messages[index],
             let style = unsafe PAM.Message.Style(rawValue: message.pointee.style)
         else { return conversationError }
-        let text = unsafe message.pointee.text.map { unsafe String(cString: $0) }
+        let text = unsafe message.pointee.text.map { unsafe String(cOctets: $0) }
         list.append(PAM.Message(style: style, text: text ?? ""))
     }
     guard let answers = box.conversation?(list), answers.count == list.count else {

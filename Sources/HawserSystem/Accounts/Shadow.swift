@@ -38,12 +38,12 @@ package struct Shadow: Sendable {
     /// The entry of an account, if there is one and this process may read it. C: `getspnam`.
     package static func entry(for user: User) -> Shadow? {
         // SAFETY: the entry lives until the next call and is copied at once.
-        guard let found = unsafe getspnam(user.name) else { return nil }
+        guard let found = unsafe user.name.withCOctets({ unsafe getspnam($0) }) else { return nil }
         let entry = unsafe found.pointee
         guard let hash = unsafe entry.sp_pwdp else { return nil }
         func day(_ value: Int) -> Int? { value < 0 ? nil : value }
         return unsafe Shadow(
-            passwordHash: String(cString: hash),
+            passwordHash: String(cOctets: hash),
             lastChangeDay: day(entry.sp_lstchg),
             maximumDays: day(entry.sp_max),
             warningDays: day(entry.sp_warn),
@@ -97,7 +97,7 @@ package enum PasswordHash {
         // as "x" or "!" (CVE-2026-123158).
         guard !made.hasPrefix("*"), !hash.hasPrefix("*"), hash.utf8.count >= shortestHashBytes
         else { return false }
-        return ConstantTime.equal(Array(made.utf8), Array(hash.utf8))
+        return ConstantTime.equal(made.octets, hash.octets)
     }
 
     /// Of DES, with its salt, crypt(5).
@@ -129,6 +129,6 @@ private struct CryptLibrary: Sendable {
         defer { for index in terminated.indices { terminated[index] = 0 } }
         // SAFETY: both strings end with a zero; the answer lies in a static buffer, copied at once.
         guard let made = unsafe function(terminated, setting) else { return nil }
-        return unsafe String(cString: made)
+        return unsafe String(cOctets: made)
     }
 }

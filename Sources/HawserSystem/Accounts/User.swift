@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+internal import HawserWire
 
 /// One account of the system's password database, passwd(5).
 package struct User: Equatable, Sendable {
@@ -41,7 +42,7 @@ extension User {
     package static func named(_ name: String) -> User? {
         // SAFETY: the entry lives until the next call; it is copied at once, and no other thread
         // runs in our processes.
-        guard let entry = unsafe getpwnam(name) else { return nil }
+        guard let entry = unsafe name.withCOctets({ unsafe getpwnam($0) }) else { return nil }
         return unsafe User(entry.pointee)
     }
 
@@ -93,7 +94,9 @@ extension User {
             var groups = [gid_t](repeating: 0, count: Int(count))
             let room = count
             // SAFETY: the list has room for `count` numbers, and `count` returns what is needed.
-            let result = unsafe getgrouplist(name, gid, &groups, &count)
+            let result = unsafe name.withCOctets {
+                unsafe getgrouplist($0, gid, &groups, &count)
+            }
             if result >= 0 { return Array(groups.prefix(Int(count))) }
             guard count > room, count <= 1 << 16 else { return [gid] }
         }
@@ -115,7 +118,7 @@ package enum Group {
     /// The number of the group of that name. C: `getgrnam`.
     package static func number(of name: String) -> UInt32? {
         // SAFETY: as above.
-        guard let entry = unsafe getgrnam(name) else { return nil }
+        guard let entry = unsafe name.withCOctets({ unsafe getgrnam($0) }) else { return nil }
         return unsafe entry.pointee.gr_gid
     }
 }
@@ -123,5 +126,5 @@ package enum Group {
 /// A C string of a database entry, empty where the entry has none.
 private func text(_ pointer: UnsafeMutablePointer<CChar>?) -> String {
     guard let pointer = unsafe pointer else { return "" }
-    return unsafe String(cString: pointer)
+    return unsafe String(cOctets: pointer)
 }

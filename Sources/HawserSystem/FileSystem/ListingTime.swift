@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+internal import HawserWire
 
 /// Moments as ls(1) and logs write them, in the system's time zone.
 package enum ListingTime {
@@ -20,6 +21,6 @@ package enum ListingTime {
         // SAFETY: fills one structure; writes at most `count` bytes.
         guard unsafe localtime_r(&moment, &parts) != nil else { return "0" }
         let count = unsafe strftime(&room, room.count, format, &parts)
-        return String(decoding: room[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return String(octets: room[..<count].map { UInt8(bitPattern: $0) })
     }
 }

@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// The GSS-API (RFC 2744) through the system's libgssapi_krb5, opened by the first who uses it: no
 /// other process pays for it.
@@ -127,7 +128,7 @@ package final class GSSLibrary {
         }
         var minor: UInt32 = 0
         var name: OpaquePointer?
-        let major = unsafe Self.lending(Array("host@\(host)".utf8)) { text in
+        let major = unsafe Self.lending("host@\(host)".octets) { text in
             unsafe Self.lending(identifier: Self.hostBasedService) { kind in
                 unsafe importName(&minor, text, kind, &name)
             }
@@ -174,7 +175,7 @@ package final class GSSLibrary {
                     unsafe display(&minor, status, kind, nil, &context, &text)
                 }
             guard major == 0 else { break }
-            texts.append(String(decoding: unsafe take(&text), as: UTF8.self))
+            texts.append(String(octets: unsafe take(&text)))
         } while context != 0 && texts.count < 8
         return texts
     }

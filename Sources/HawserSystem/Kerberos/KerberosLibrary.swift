@@ -56,7 +56,7 @@ package final class KerberosLibrary {
         guard let describe = unsafe function("krb5_get_error_message", Describe.self),
             let text = unsafe describe(context, code)
         else { throw KerberosError(text: "error \(code)") }
-        let copy = unsafe String(cString: text)
+        let copy = unsafe String(cOctets: text)
         unsafe function("krb5_free_error_message", FreeText.self)?(context, text)
         throw KerberosError(text: copy)
     }
@@ -71,7 +71,7 @@ package final class KerberosLibrary {
         typealias Parse = @convention(c) (Context, Text, Made) -> Int32
         var principal: OpaquePointer?
         let parse = unsafe function("krb5_parse_name", Parse.self)
-        try check(unsafe parse?(context, name, &principal))
+        try check(unsafe name.withCOctets { unsafe parse?(context, $0, &principal) })
         return try unsafe lend(principal, freedBy: "krb5_free_principal", to: body)
     }
 
@@ -92,7 +92,7 @@ package final class KerberosLibrary {
         guard let permits = unsafe function("krb5_kuserok", Permits.self) else { return false }
         do throws(KerberosError) {
             return try unsafe withPrincipal(principal) { principal throws(KerberosError) in
-                unsafe permits(context, principal, user) != 0
+                unsafe user.withCOctets { unsafe permits(context, principal, $0) != 0 }
             }
         } catch { return false }
     }
@@ -176,12 +176,12 @@ package final class KerberosLibrary {
             throw KerberosError(text: "mkstemp(): \(SystemError("mkstemp").reason)")
         }
         close(descriptor)
-        let file = String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let file = String(octets: path.dropLast().map { UInt8(bitPattern: $0) })
         let name = "FILE:" + file
         var cache: OpaquePointer?
         do throws(KerberosError) {
             let resolve = unsafe function("krb5_cc_resolve", Resolve.self)
-            try check(unsafe resolve?(context, name, &cache))
+            try check(unsafe name.withCOctets { unsafe resolve?(context, $0, &cache) })
             guard let cache = unsafe cache else { throw KerberosError.incomplete }
             defer { _ = unsafe function("krb5_cc_close", Use.self)?(context, cache) }
             try unsafe withPrincipal(principal) { principal throws(KerberosError) in
@@ -225,7 +225,7 @@ package final class KerberosLibrary {
         typealias Resolve = @convention(c) (Context, Text, Made) -> Int32
         var cache: OpaquePointer?
         let resolve = unsafe function("krb5_cc_resolve", Resolve.self)
-        try check(unsafe resolve?(context, name, &cache))
+        try check(unsafe name.withCOctets { unsafe resolve?(context, $0, &cache) })
         guard let cache = unsafe cache else { throw KerberosError.incomplete }
         try check(unsafe function("krb5_cc_destroy", Use.self)?(context, cache))
     }

@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// Who a process is, and how it becomes someone else for good.
 package enum Identity {
@@ -48,7 +49,7 @@ package struct PrivilegeError: Error, CustomStringConvertible {
 
     package var description: String {
         // SAFETY: strerror's buffer is copied at once.
-        errno == 0 ? "\(call): not refused" : "\(call): \(unsafe String(cString: strerror(errno)))"
+        errno == 0 ? "\(call): not refused" : "\(call): \(unsafe String(cOctets: strerror(errno)))"
     }
 }
 
@@ -72,10 +73,10 @@ extension Identity {
 
     /// Replaces this process by the program at `path`; returns only when that fails. C: `execve`.
     package static func execute(_ path: String, _ arguments: [String]) {
-        var pointers = unsafe arguments.map { unsafe strdup($0) }
+        var pointers = unsafe arguments.map { unsafe $0.withCOctets { unsafe strdup($0) } }
         unsafe pointers.append(nil)
         // SAFETY: ends with nil; the process is gone afterwards, or the strings are few.
-        _ = unsafe execv(path, pointers)
+        _ = unsafe path.withCOctets { unsafe execv($0, pointers) }
     }
 }
 

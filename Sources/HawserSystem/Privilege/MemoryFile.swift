@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// Nameless memory behind a descriptor, which another process of ours can be given. C: `memfd_create`.
 package enum MemoryFile {
@@ -39,6 +40,6 @@ package enum MemoryFile {
 extension Files {
     /// Removes an empty directory. C: `rmdir`.
     package static func removeDirectory(_ path: String) {
-        _ = unsafe rmdir(path)
+        _ = unsafe path.withCOctets { unsafe rmdir($0) }
     }
 }

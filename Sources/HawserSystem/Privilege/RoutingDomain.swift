@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// Routing domains, which Linux knows as network interfaces (VRF): what speaks through one of them
 /// sees its routes and no others.
@@ -38,7 +39,7 @@ package enum RoutingDomain {
         // WRONLY CLOEXEC
         let members = try Descriptor.open("\(group)/cgroup.procs", 1 | 0o2000000)
         defer { Descriptor.close(members) }
-        guard Descriptor.writeAll(members, Array("\(getpid())".utf8)) else {
+        guard Descriptor.writeAll(members, "\(getpid())".octets) else {
             throw SystemError("write", "\(group)/cgroup.procs")
         }
     }
@@ -76,7 +77,7 @@ package enum RoutingDomain {
     private static var ownGroup: String? {
         func lines(_ path: String) -> [Substring] {
             let text = (try? Files.read(path, limit: 1 << 20)) ?? []
-            return String(decoding: text, as: UTF8.self).split(separator: "\n")
+            return String(octets: text).split(separator: "\n")
         }
         guard let own = lines("/proc/self/cgroup").first(where: { $0.hasPrefix("0::") }) else {
             return nil

@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// Leaving the caller behind.
 package enum Daemon {
@@ -41,7 +42,9 @@ package enum Daemon {
 
     package static func setFileMask(_ mask: UInt32) -> UInt32 { umask(mask) }
 
-    package static func changeDirectory(_ path: String) -> Bool { unsafe chdir(path) == 0 }
+    package static func changeDirectory(_ path: String) -> Bool {
+        unsafe path.withCOctets { unsafe chdir($0) == 0 }
+    }
 
     package static var workingDirectory: String? {
         var path = [CChar](repeating: 0, count: Int(PATH_MAX))

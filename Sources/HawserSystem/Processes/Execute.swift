@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// Becoming another program.
 package enum Execute {
@@ -11,7 +12,7 @@ package enum Execute {
         guard let program = arguments.first else { return SystemError("exec", number: ENOENT) }
         return unsafe Spawn.withCStrings(arguments) { list in
             // SAFETY: the list ends with nil and lives to the end of the call.
-            _ = unsafe execvp(program, list)
+            _ = unsafe program.withCOctets { unsafe execvp($0, list) }
             return SystemError("exec", program)
         }
     }

@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// What ps(1) shows of this process: written over the arguments and the environment behind them.
 package enum ProcessTitle {
@@ -12,7 +13,7 @@ package enum ProcessTitle {
     package static func set(_ title: String) {
         if unsafe start == nil { claim() }
         guard let start = unsafe start, unsafe bytes > 1 else { return }
-        let text = Array(title.utf8.prefix(unsafe bytes - 1))
+        let text = Array(title.octets.prefix(unsafe bytes - 1))
         // SAFETY: `bytes` bytes from `start` are the arguments' and environment's strings, which
         // nobody else refers to any more.
         unsafe memset(start, 0, bytes)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CHawserStart
+internal import HawserWire
 
 /// The words of the command line, the program's name first. What `CommandLine` gives is made by the standard
 /// library in its own places of memory: two more pages at each start (docs/decisions/0009-start.md).
@@ -16,7 +17,7 @@ package enum RawArguments {
         }
     }
 
-    /// As text; what is not UTF-8 is replaced.
+    /// As text that stands for those bytes.
     package static var texts: [String] {
         var count: Int32 = 0
         // SAFETY: as above.
@@ -25,7 +26,7 @@ package enum RawArguments {
         texts.reserveCapacity(Int(count))
         for index in 0..<Int(count) {
             guard let word = unsafe list[index] else { continue }
-            unsafe texts.append(String(cString: word))
+            unsafe texts.append(String(cOctets: word))
         }
         return texts
     }

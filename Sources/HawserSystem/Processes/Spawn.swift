@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// A program to start. C: `posix_spawn`.
 package struct Spawn {
@@ -54,9 +55,11 @@ package struct Spawn {
             argv in
             unsafe Self.withCStrings(environment ?? Environment.all) { envp in
                 // SAFETY: everything lives to the end of the call.
-                unsafe searchesPath
-                    ? posix_spawnp(&pid, path, &actions, &attributes, argv, envp)
-                    : posix_spawn(&pid, path, &actions, &attributes, argv, envp)
+                unsafe path.withCOctets { path in
+                    unsafe searchesPath
+                        ? posix_spawnp(&pid, path, &actions, &attributes, argv, envp)
+                        : posix_spawn(&pid, path, &actions, &attributes, argv, envp)
+                }
             }
         }
         guard status == 0 else { throw SystemError("exec", path, number: status) }
@@ -108,7 +111,9 @@ package struct Spawn {
         let highest = max(2, descriptors.map(\.child).max() ?? 2)
         unsafe posix_spawn_file_actions_addclosefrom_np(&actions, highest + 1)
         if let directory {
-            unsafe posix_spawn_file_actions_addchdir_np(&actions, directory)
+            _ = unsafe directory.withCOctets {
+                unsafe posix_spawn_file_actions_addchdir_np(&actions, $0)
+            }
         }
     }
 
@@ -119,7 +124,7 @@ package struct Spawn {
         raw: [[UInt8]]? = nil,
         _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
-        var pointers = unsafe strings.map { unsafe strdup($0) }
+        var pointers = unsafe strings.map { unsafe $0.withCOctets { unsafe strdup($0) } }
         if let last, unsafe !pointers.isEmpty {
             unsafe free(pointers.removeLast())
             let terminated = last.map { CChar(bitPattern: $0) } + [0]
@@ -185,16 +190,18 @@ package enum Child {
 package enum Environment {
     package static func value(_ name: String) -> String? {
         // SAFETY: the string is copied at once; no other thread changes the environment.
-        guard let value = unsafe getenv(name) else { return nil }
-        return unsafe String(cString: value)
+        guard let value = unsafe name.withCOctets({ unsafe getenv($0) }) else { return nil }
+        return unsafe String(cOctets: value)
     }
 
     package static func set(_ name: String, _ value: String) {
-        _ = unsafe setenv(name, value, 1)
+        _ = unsafe name.withCOctets { name in
+            unsafe value.withCOctets { unsafe setenv(name, $0, 1) }
+        }
     }
 
     package static func remove(_ name: String) {
-        _ = unsafe unsetenv(name)
+        _ = unsafe name.withCOctets { unsafe unsetenv($0) }
     }
 
     /// Makes it these, `NAME=value` each.
@@ -211,7 +218,7 @@ package enum Environment {
         var result: [String] = []
         guard var next = unsafe hawser_environment() else { return [] }
         while let entry = unsafe next.pointee {
-            unsafe result.append(String(cString: entry))
+            unsafe result.append(String(cOctets: entry))
             unsafe next += 1
         }
         return result

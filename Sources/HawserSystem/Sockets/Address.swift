@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// An address of a socket: IPv4, IPv6 or a path.
 package struct SocketAddress: Hashable, Sendable {
@@ -127,7 +128,7 @@ package struct SocketAddress: Hashable, Sendable {
 
     /// The address of a path, or nil when it is too long (108 bytes with its end).
     package static func unix(_ path: String) -> SocketAddress? {
-        let name = Array(path.utf8)
+        let name = path.octets
         guard name.count < 108, !name.isEmpty else { return nil }
         return SocketAddress(bytes: [UInt8(AF_UNIX), 0] + name + [0])
     }
@@ -140,7 +141,7 @@ package struct ResolveError: Error, CustomStringConvertible {
     package var description: String {
         // SAFETY: a constant string.
         code == EAI_SYSTEM
-            ? SystemError.reason(errno) : unsafe String(cString: gai_strerror(code))
+            ? SystemError.reason(errno) : unsafe String(cOctets: gai_strerror(code))
     }
 }
 
@@ -172,7 +173,9 @@ package enum Resolver {
         var list: UnsafeMutablePointer<addrinfo>?
         unsafe list = nil
         // SAFETY: the list is freed after it has been copied.
-        let status = unsafe getaddrinfo(host, port, &hints, &list)
+        let status =
+            unsafe host?.withCOctets { unsafe getaddrinfo($0, port, &hints, &list) }
+            ?? getaddrinfo(nil, port, &hints, &list)
         guard status == 0 else { throw ResolveError(code: status) }
         defer { unsafe freeaddrinfo(list) }
         var result: [SocketAddress] = []
@@ -208,13 +211,13 @@ package enum Resolver {
         var list: UnsafeMutablePointer<addrinfo>?
         unsafe list = nil
         // SAFETY: the list is freed after its first name has been copied.
-        let status = unsafe getaddrinfo(host, port, &hints, &list)
+        let status = unsafe host.withCOctets { unsafe getaddrinfo($0, port, &hints, &list) }
         guard status == 0 else { throw ResolveError(code: status) }
         defer { unsafe freeaddrinfo(list) }
         guard let first = unsafe list, let name = unsafe first.pointee.ai_canonname else {
             return nil
         }
-        return unsafe String(cString: name)
+        return unsafe String(cOctets: name)
     }
 
     /// The host's own canonical name, if it is an alias.
@@ -227,8 +230,5 @@ package enum Resolver {
 }
 
 func text(_ characters: [CChar]) -> String {
-    String(
-        decoding: characters.prefix(while: { $0 != 0 }).map { UInt8(bitPattern: $0) },
-        as: UTF8.self
-    )
+    String(octets: characters.prefix(while: { $0 != 0 }).map { UInt8(bitPattern: $0) })
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserWire
+
 /// A question to the domain name system and its answer (RFC 1035 §4), as bytes.
 package enum DomainNameMessage {
     /// What an answer says.
@@ -88,7 +90,10 @@ package enum DomainNameMessage {
     /// Labels with their lengths (§3.1).
     private static func encoded(_ name: String) -> [UInt8]? {
         var result: [UInt8] = []
-        var labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        var labels = name.octets.split(
+            separator: UInt8(ascii: "."),
+            omittingEmptySubsequences: false
+        )
         if labels.last?.isEmpty == true { labels.removeLast() }
         guard !labels.isEmpty else { return nil }
         for label in labels {

@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// The network interfaces of this machine. C: `getifaddrs`.
 package enum Interfaces {
@@ -11,7 +12,7 @@ package enum Interfaces {
     /// The number of an interface; nil when there is none of that name. C: `if_nametoindex`.
     package static func number(of name: String) -> UInt32? {
         // SAFETY: reads the name and keeps no pointer.
-        let number = unsafe if_nametoindex(name)
+        let number = unsafe name.withCOctets { unsafe if_nametoindex($0) }
         return number == 0 ? nil : number
     }
 
@@ -29,7 +30,7 @@ package enum Interfaces {
             guard let address = unsafe entry.pointee.ifa_addr,
                 unsafe entry.pointee.ifa_flags & UInt32(IFF_UP) != 0
             else { continue }
-            if let name, unsafe String(cString: entry.pointee.ifa_name) != name { continue }
+            if let name, unsafe String(cOctets: entry.pointee.ifa_name) != name { continue }
             let count: Int
             switch unsafe Int32(address.pointee.sa_family) {
             case AF_INET: count = MemoryLayout<sockaddr_in>.size

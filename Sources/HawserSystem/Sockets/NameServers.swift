@@ -32,7 +32,7 @@ package struct NameServers: Sendable {
     package static var ofSystem: NameServers {
         let text = (try? Files.read("/etc/resolv.conf", limit: 1 << 16)) ?? []
         return NameServers(
-            configuration: String(decoding: text, as: UTF8.self),
+            configuration: String(octets: text),
             options: Environment.value("RES_OPTIONS") ?? ""
         )
     }

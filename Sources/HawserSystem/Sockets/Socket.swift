@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// Stream sockets.
 package enum Socket {
@@ -137,7 +138,7 @@ package enum Socket {
     /// Lets a socket speak through one network interface only; that of a VRF is a routing domain.
     /// C: `setsockopt(SO_BINDTODEVICE)`.
     package static func bind(_ fd: Int32, toInterface name: String) throws(SystemError) {
-        let name = Array(name.utf8CString)
+        let name = name.octets.map { CChar(bitPattern: $0) } + [0]
         // SAFETY: reads the name with its final zero, and keeps no pointer.
         let result = unsafe setsockopt(
             fd,

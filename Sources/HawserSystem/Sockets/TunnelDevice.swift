@@ -34,6 +34,6 @@ package enum TunnelDevice {
             Descriptor.close(fd)
             throw error
         }
-        return (fd, String(decoding: request.prefix(16).prefix { $0 != 0 }, as: UTF8.self))
+        return (fd, String(octets: request.prefix(16).prefix { $0 != 0 }))
     }
 }

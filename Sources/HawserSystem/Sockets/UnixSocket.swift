@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// Unix stream sockets: safe creation, who is at the other end, descriptors across.
 package enum UnixSocket {
@@ -49,7 +50,7 @@ package enum UnixSocket {
         if let address = SocketAddress.unix(temporary) {
             return try listening(at: path, address, temporary)
         }
-        guard path.utf8.count < Int(PATH_MAX) else {
+        guard path.octets.count < Int(PATH_MAX) else {
             throw SystemError("bind", path, number: ENAMETOOLONG)
         }
         let parent = Files.parent(of: path)
@@ -72,9 +73,12 @@ package enum UnixSocket {
         defer { umask(mask) }
         do throws(SystemError) {
             try Socket.bind(fd, to: address)
-            defer { _ = unsafe unlink(temporary) }
+            defer { _ = unsafe temporary.withCOctets { unsafe unlink($0) } }
             guard listen(fd, 1024) == 0 else { throw SystemError("listen", path) }
-            guard unsafe link(temporary, path) == 0 else { throw SystemError("link", path) }
+            let linked = unsafe temporary.withCOctets { temporary in
+                unsafe path.withCOctets { unsafe link(temporary, $0) }
+            }
+            guard linked == 0 else { throw SystemError("link", path) }
             return fd
         } catch {
             Descriptor.close(fd)
@@ -103,7 +107,7 @@ package enum UnixSocket {
     package static var listeningPaths: [String] {
         guard let bytes = try? Files.read("/proc/net/unix") else { return [] }
         var paths: [String] = []
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst() {
+        for line in String(octets: bytes).split(separator: "\n").dropFirst() {
             let fields = line.split(separator: " ", maxSplits: 7)
             // Flags 00010000: it accepts connections.
             guard fields.count == 8, fields[3] == "00010000", fields[7].hasPrefix("/") else {
@@ -125,7 +129,7 @@ package enum UnixSocket {
             throw SystemError("bind", path, number: ENAMETOOLONG)
         }
         let fd = try Socket.make(AF_UNIX)
-        if replacing { _ = unsafe unlink(path) }
+        if replacing { _ = unsafe path.withCOctets { unsafe unlink($0) } }
         let before = umask(bits & 0o777)
         defer { umask(before) }
         do throws(SystemError) {

@@ -87,7 +87,7 @@ package final class LineEditor {
         unsafe self.finish = unsafe finish
         unsafe self.historyFunction = historyFunction
         unsafe self.history = history
-        unsafe self.prompt = strdup(prompt)
+        unsafe self.prompt = prompt.withCOctets { unsafe strdup($0) }
         setUp()
     }
 
@@ -193,7 +193,7 @@ package final class LineEditor {
         let before = unsafe Array(UnsafeRawBufferPointer(start: start, count: max(0, count)))
         let completion = complete(before)
         if !completion.choices.isEmpty {
-            Descriptor.writeAll(1, Array(("\n" + Self.columns(completion.choices)).utf8))
+            Descriptor.writeAll(1, ("\n" + Self.columns(completion.choices)).octets)
         }
         if !completion.inserted.isEmpty {
             let text = completion.inserted.map { CChar(bitPattern: $0) } + [0]

@@ -2,6 +2,7 @@
 
 import CHawserSystem
 import Glibc
+internal import HawserWire
 
 /// A terminal whose other end is a program, pty(7).
 package struct PseudoTerminal: Sendable {
@@ -25,10 +26,7 @@ package struct PseudoTerminal: Sendable {
             close(master)
             throw PrivilegeError(call: "unlockpt", errno: error)
         }
-        let path = String(
-            decoding: name.prefix(while: { $0 != 0 }).map { UInt8(bitPattern: $0) },
-            as: UTF8.self
-        )
+        let path = String(octets: name.prefix(while: { $0 != 0 }).map { UInt8(bitPattern: $0) })
         let terminal = unsafe Glibc.open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)
         guard terminal >= 0 else {
             let error = errno

@@ -129,7 +129,7 @@ package final class FIDO2Library {
             guard let info = unsafe entry(list, index), let text = unsafe path(info) else {
                 return nil
             }
-            return unsafe String(cString: text)
+            return unsafe String(cOctets: text)
         }
     }
 
@@ -202,7 +202,7 @@ package final class FIDO2Library {
         typealias Close = @convention(c) (OpaquePointer) -> Int32
         return try unsafe with("fido_dev_new", "fido_dev_free") { device throws(Failure) in
             guard let open = unsafe function("fido_dev_open", SetText.self),
-                unsafe open(device, path) == 0
+                unsafe path.withCOctets({ unsafe open(device, $0) }) == 0
             else { throw Failure(number: -4) }
             defer { _ = unsafe function("fido_dev_close", Close.self)?(device) }
             return try unsafe body(device)
@@ -255,7 +255,7 @@ package final class FIDO2Library {
     ) throws(Failure) -> Signed {
         try unsafe with("fido_assert_new", "fido_assert_free") { request throws(Failure) in
             try unsafe set("fido_assert_set_clientdata", request, data)
-            let name = String(decoding: application, as: UTF8.self)
+            let name = String(octets: application)
             try check(unsafe function("fido_assert_set_rp", SetText.self)?(request, name))
             var secret = handle.exposed
             defer { secret.wipe() }
@@ -439,7 +439,7 @@ package final class FIDO2Library {
             let count = unsafe function("fido_credman_rp_count", CountOf.self)?(list) ?? 0
             let name = unsafe function("fido_credman_rp_id", TextAt.self)
             return (0..<min(count, 1024)).compactMap { index in
-                unsafe name?(list, index).map { unsafe String(cString: $0) }
+                unsafe name?(list, index).map { unsafe String(cOctets: $0) }
             }
         }
         var found: [SecurityKeyLibrary.Resident] = []
@@ -480,7 +480,7 @@ package final class FIDO2Library {
                 let flags: UInt8 = unsafe protection(key) == 3 ? 0x25 : 0x21
                 return unsafe SecurityKeyLibrary.Resident(
                     algorithm: algorithm,
-                    application: Array(application.utf8),
+                    application: application.octets,
                     flags: flags,
                     user: bytes("fido_cred_user_id", of: key),
                     key: enrolled(key, algorithm, flags)

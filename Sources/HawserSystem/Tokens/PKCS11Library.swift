@@ -67,8 +67,8 @@ package final class PKCS11Library {
     package init(path: String) throws(Failure) {
         guard (try? ProviderLibrary.path(of: path, .pkcs11)) != nil else { throw .notAProvider }
         // SAFETY: the library stays open as long as the process lives.
-        guard let library = unsafe dlopen(path, RTLD_NOW) else {
-            throw .notLoaded(unsafe dlerror().map { unsafe String(cString: $0) } ?? "unknown")
+        guard let library = unsafe path.withCOctets({ unsafe dlopen($0, RTLD_NOW) }) else {
+            throw .notLoaded(unsafe dlerror().map { unsafe String(cOctets: $0) } ?? "unknown")
         }
         guard let entry = unsafe dlsym(library, "C_GetFunctionList") else { throw .notAProvider }
         var list: UnsafeMutablePointer<hawser_pkcs11_functions>?
@@ -109,7 +109,7 @@ package final class PKCS11Library {
             }
             // SAFETY: the tuple is an array of bytes.
             let label = unsafe withUnsafeBytes(of: &info.label) { unsafe Array($0) }
-            let text = String(decoding: label.prefix { $0 != 0 }, as: UTF8.self)
+            let text = String(octets: label.prefix { $0 != 0 })
             tokens.append(
                 Token(
                     label: String(text.reversed().drop { $0 == " " }.reversed()),

@@ -47,7 +47,7 @@ package enum ProviderLibrary {
 
     /// Reads the file in parts, each behind the end of the one before.
     private static func contains(_ name: String, _ file: Int32) -> Bool {
-        let wanted = Array(name.utf8)
+        let wanted = name.octets
         var bytes = [UInt8](repeating: 0, count: 65536)
         var kept = 0
         while true {

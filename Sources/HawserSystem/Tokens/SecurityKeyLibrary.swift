@@ -47,7 +47,7 @@ package final class SecurityKeyLibrary {
     /// Opens the library at a path. C: `dlopen`.
     package init(path: String) throws(Failure) {
         // SAFETY: the library stays open as long as the process lives.
-        guard let library = unsafe dlopen(path, RTLD_NOW),
+        guard let library = unsafe path.withCOctets({ unsafe dlopen($0, RTLD_NOW) }),
             let version = unsafe dlsym(library, "sk_api_version"),
             unsafe hawser_sk_version(version) & Self.majorMask == Self.major,
             let enroll = unsafe dlsym(library, "sk_enroll"),
@@ -116,7 +116,7 @@ package final class SecurityKeyLibrary {
     ) throws(Failure) -> Enrolled {
         var answer: UnsafeMutablePointer<hawser_sk_enrolled>?
         let options = [("device", device), ("user", user)]
-        let status = unsafe Self.lending(Array(application.utf8), pin, options) {
+        let status = unsafe Self.lending(application.octets, pin, options) {
             application,
             pin,
             options in
@@ -217,7 +217,11 @@ package final class SecurityKeyLibrary {
             guard let value else { continue }
             let entry = UnsafeMutablePointer<hawser_sk_option>.allocate(capacity: 1)
             unsafe entry.initialize(
-                to: hawser_sk_option(name: strdup(name), value: strdup(value), is_required: 0)
+                to: hawser_sk_option(
+                    name: strdup(name),
+                    value: value.withCOctets { unsafe strdup($0) },
+                    is_required: 0
+                )
             )
             unsafe entries.append(entry)
         }

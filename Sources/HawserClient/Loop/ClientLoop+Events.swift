@@ -93,11 +93,7 @@ extension ClientLoop {
         case .authenticated:
             isAuthenticated = true
             authenticator.succeeded(on: connection)
-            if let guess = connection.nextGuess {
-                keyExchanges?.keep(guess)
-            } else if connection.hasGuessed {
-                keyExchanges?.forget()
-            }
+            rememberKeyExchange()
             let through = dialed.address.map { "([\($0.host)]:\($0.port))" } ?? "(via proxy)"
             log.verbose(
                 "Authenticated to \(settings.host) \(through) using \"\(authenticator.lastMethod)\"."

@@ -33,7 +33,9 @@ package final class ClientLoop {
     let verification: HostKeyVerification
     let hostKeyUpdate: HostKeyUpdate
     /// Nil where nothing is guessed.
-    private(set) var keyExchanges: KeyExchangeMemory?
+    private var keyExchanges: KeyExchangeMemory?
+    /// What it says of this host.
+    private var rememberedGuess: KeyExchangeGuess?
     /// The server's key was known, so that its word about other keys counts.
     var mayUpdateHostKeys = false
     /// The server's key is not the known one, and the user goes on all the same: what could be turned
@@ -171,9 +173,10 @@ package final class ClientLoop {
         }
         if options.guessKeyExchange ?? true {
             keyExchanges = KeyExchangeMemory(host: verification.name, log: log)
+            rememberedGuess = keyExchanges?.guess
             // A connection that somebody else has made cannot be made again.
             let isOurs = dialed.address != nil || dialed.helper != nil
-            if mayGuess, isOurs { transport.guess = keyExchanges?.guess }
+            if mayGuess, isOurs { transport.guess = rememberedGuess }
         }
         connection = ClientConnection(transport, random: SystemRandom(), at: Self.now)
         connection.authenticate(user: settings.user)
@@ -191,10 +194,20 @@ package final class ClientLoop {
             own?.giveBackInput()
             own?.release()
             // What has not come as far as keys may have failed by the guess.
-            if connection.negotiated == nil, connection.hasGuessed { keyExchanges?.forget() }
+            if connection.negotiated == nil { forgetWrongGuess() }
             if error.isWrongGuess { abandon() }
             throw error
         }
+    }
+
+    /// For the next login to this host.
+    func rememberKeyExchange() {
+        guard let guess = connection.nextGuess else { return forgetWrongGuess() }
+        if guess != rememberedGuess { keyExchanges?.keep(guess) }
+    }
+
+    private func forgetWrongGuess() {
+        if connection.hasGuessed { keyExchanges?.forget() }
     }
 
     private func runUntilAuthenticated() throws(ClientFailure) {

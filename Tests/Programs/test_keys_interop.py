@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that one suite writes and the other reads, and what OpenSSH has learned since 9.2."""
+import itertools
 import os
 import pathlib
+import shlex
 import subprocess
 
 import pytest
@@ -279,3 +281,75 @@ def test_many_logins_at_once_with_host_keys_in_an_agent(start_agent, serve, key,
     for process, name in zip(running, algorithms * 2):
         output, errors = process.communicate(timeout=60)
         assert output.decode() == f"{name}\n", errors
+
+
+HOPS = {
+    # Where a key may be used, and whether it logs in from the first host to the second.
+    "first only": (["-h", "first"], False, False),
+    "both hops": (["-h", "first", "-h", "first>second"], True, True),
+    "no constraint": ([], True, True),
+    "second only": (["-h", "second"], False, False),
+    "another user": (["-h", "first", "-h", "first>nobody@second"], True, False),
+    "any user": (["-h", "first", "-h", "first>*@second"], True, True),
+    "not the way there": (["-h", "first>second"], False, False),
+}
+
+
+@pytest.mark.parametrize(
+    "agent_suite, client, first, inner, shared",
+    [(OURS, *suites, False) for suites in itertools.product((OURS, OPENSSH), repeat=3)]
+    + [(OPENSSH, OURS, OURS, OURS, False), (OURS, OURS, OPENSSH, OPENSSH, True)]
+    + [(OURS, OPENSSH, OURS, OURS, True)],
+    ids=lambda value: getattr(value, "name", "shared" if value else "alone"),
+)
+def test_destinations_over_two_hops(
+    start_agent, serve, key, tmp_path, agent_suite, client, first, inner, shared  # noqa: F811
+):
+    """A forwarded agent shows the keys that may go on, and signs with those that may go there."""
+    hosts = {"first": serve(first), "second": serve(OPENSSH if inner is OURS else OURS)}
+    known = tmp_path / "known"
+    known.write_text(
+        "".join(
+            f"{name} {host.host_keys[0].with_suffix('.pub').read_text()}"
+            for name, host in hosts.items()
+        )
+    )
+    agent = start_agent(agent_suite)
+    keys = {name: make_key(tmp_path, f"key{number}") for number, name in enumerate(HOPS)}
+    for name, path in keys.items():
+        hosts["second"].allow(path)
+        added = agent.add(OURS, "-q", "-H", known, *HOPS[name][0], path)
+        assert added.returncode == 0, added.stderr
+
+    def command(suite, name, identity, *words):
+        options = [
+            f"HostKeyAlias={name}", f"UserKnownHostsFile={known}", "StrictHostKeyChecking=yes",
+            "BatchMode=yes", "IdentitiesOnly=yes", f"IdentityFile={identity}", "LogLevel=ERROR",
+        ]
+        return [
+            str(suite.ssh), "-F", "none", *(word for option in options for word in ("-o", option)),
+            "-p", str(hosts[name].port), *words, "127.0.0.1",
+        ]
+
+    through = command(client, "first", key, "-A")
+    if shared:
+        path = tmp_path / "master"
+        master = command(client, "first", key, "-A", "-M", "-S", str(path), "-f", "-N")
+        assert run(master, env=agent.environment).returncode == 0
+        through[-1:-1] = ["-S", str(path)]
+    script = [f"{OPENSSH.ssh_add} -L | cut -d' ' -f2; echo --"]
+    for path in keys.values():
+        words = command(inner, "second", f"{path}.pub")
+        script.append(shlex.join([*words, "echo in"]) + " </dev/null || echo out")
+    try:
+        result = run([*through, "; ".join(script)], env=agent.environment)
+    finally:
+        if shared:
+            run([str(client.ssh), "-S", str(tmp_path / "master"), "-O", "exit", "x"])
+    listed, outcomes = result.stdout.decode().split("--\n")
+    shown = [
+        name for name, path in keys.items()
+        if path.with_suffix(".pub").read_text().split()[1] in listed.split()
+    ]
+    assert shown == [name for name in HOPS if HOPS[name][1]], result.stderr
+    assert outcomes.split() == ["in" if HOPS[name][2] else "out" for name in HOPS], result.stderr

@@ -103,8 +103,19 @@ package final class Listener {
     }
 
     private var penalties: SourcePenalties
-    /// Since when, in nanoseconds, connections have been dropped, and how many.
-    private var throttling: (since: UInt64, dropped: Int)?
+    private var throttling: Throttling?
+
+    /// Connections are being dropped because there are too many. Times in nanoseconds.
+    private struct Throttling {
+        var since: UInt64
+        /// When a line of the log told of it.
+        var told: UInt64
+        var dropped = 0
+
+        /// How often it is told that it goes on: what one client can do ten thousand times must not
+        /// fill the log.
+        static let interval: UInt64 = 300_000_000_000
+    }
     private let random = SystemRandom()
 
     package init(
@@ -123,23 +134,24 @@ package final class Listener {
     // MARK: Addresses
 
     /// Opens every address; false when there is none to listen on. With sockets from a service
-    /// manager those are all, whatever the configuration says; what this program had open before a
-    /// restart (`isRestart`) is kept where it is still wanted.
-    package func open(inherited: [Int32], isRestart: Bool) -> Bool {
+    /// manager those are all, whatever the configuration says; what this program had opened itself
+    /// before a restart is kept where it is still wanted.
+    package func open(inherited: [Int32], restart: Restart?) -> Bool {
+        let areInherited = restart != .own
         let given = inherited.compactMap { fd in
             Socket.local(of: fd).map { address in
                 ListeningSocket(
                     descriptor: fd,
                     place: Place(address: address, routingDomain: Socket.interface(of: fd)),
-                    isInherited: !isRestart
+                    isInherited: areInherited
                 )
             }
         }
-        if !given.isEmpty, !isRestart {
+        if !given.isEmpty, areInherited {
             sockets = given
             for socket in given { say(socket.place) }
             let ports = Set(given.map(\.place.address.port))
-            if !plan.endpoints.contains(where: { ports.contains($0.port) }) {
+            if restart == nil, !plan.endpoints.contains(where: { ports.contains($0.port) }) {
                 log.info("The service manager's sockets count, not Port and ListenAddress.")
             }
             return true
@@ -159,6 +171,10 @@ package final class Listener {
 
     /// Opens what is wanted and not open, then closes what is open and not wanted.
     private func openMissing() {
+        guard !sockets.contains(where: \.isInherited) else {
+            for socket in sockets { say(socket.place) }
+            return
+        }
         var wanted: [Place] = []
         for endpoint in plan.endpoints {
             do throws(ResolveError) {
@@ -193,11 +209,16 @@ package final class Listener {
                 )
             }
         }
-        sockets = sockets.filter { socket in
-            let isWanted = socket.isInherited || wanted.contains(socket.place)
-            if !isWanted { Descriptor.close(socket.descriptor) }
-            return isWanted
+        let kept = sockets.filter { wanted.contains($0.place) }
+        if kept.isEmpty, !sockets.isEmpty {
+            // Deaf, it could not even be asked why.
+            log.error("Cannot bind any address; the old ones stay open.")
+            return
         }
+        for socket in sockets where !kept.contains(where: { $0.descriptor == socket.descriptor }) {
+            Descriptor.close(socket.descriptor)
+        }
+        sockets = kept
     }
 
     // MARK: Waiting
@@ -321,6 +342,7 @@ package final class Listener {
         plan = new
         penalties.rules = new.sources.penalties
         penalties.exempt = new.sources.exempt
+        if let descriptor = before.events.descriptor { Descriptor.close(descriptor) }
         if before.pidFile != new.pidFile, let path = before.pidFile { Files.remove(path) }
         openMissing()
         writePidFile()
@@ -352,7 +374,8 @@ package final class Listener {
         }
         Environment.set("LISTEN_PID", String(Daemon.processID))
         Environment.set("LISTEN_FDS", String(moved.count))
-        Environment.set(Self.restartVariable, "1")
+        let isGiven = sockets.contains(where: \.isInherited)
+        Environment.set(Self.restartVariable, (isGiven ? Restart.given : Restart.own).rawValue)
         Descriptor.closeAll(from: first + Int32(clamping: moved.count))
         Signals.useDefault([1, 3, 13, 15, 17])
         Identity.execute(path, arguments)
@@ -360,8 +383,15 @@ package final class Listener {
         Daemon.exit(1)
     }
 
-    /// Says to the program that takes this one's place that it does.
+    /// Says to the program that takes this one's place that it does, and whose the sockets are.
     package static let restartVariable = "HAWSER_RESTART"
+
+    package enum Restart: String, Sendable {
+        /// This program has opened the sockets.
+        case own = "1"
+        /// The service manager has.
+        case given
+    }
 
     // MARK: Connections
 
@@ -380,16 +410,25 @@ package final class Listener {
     }
 
     private func accept(_ socket: Int32) -> Int32? {
-        guard case .connection(let connection, let peer) = Socket.accept(socket) else {
+        let connection: Int32
+        let peer: SocketAddress
+        switch Socket.accept(socket) {
+        case .connection(let descriptor, let address): (connection, peer) = (descriptor, address)
+        case .nothing: return nil
+        case .failed(let number):
+            log.error("accept: \(SystemError("accept", number: number).reason)")
+            // The client still waits: to ask again at once would be asking all the time.
+            Clock.sleep(nanoseconds: 100_000_000)
             return nil
         }
         if isSingle { return connection }
         defer { Descriptor.close(connection) }
         let address = peer.unmapped.host
         let source = plan.sources.block(of: address)
-        if let (reason, text) = refusal(of: source, address) {
+        if let (reason, text, level) = refusal(of: source, address) {
             let local = Socket.local(of: connection)?.unmapped
-            log.info(
+            log(
+                level,
                 "drop connection #\(startups.count) from [\(address)]:\(peer.port) on "
                     + "[\(local?.host ?? "UNKNOWN")]:\(local?.port ?? 65535) \(reason)"
             )
@@ -408,11 +447,11 @@ package final class Listener {
     private func refusal(
         of source: SourceBlock?,
         _ address: String
-    ) -> (reason: String, text: String)? {
+    ) -> (reason: String, text: String, level: LogLevel)? {
         if let source {
             let now = Int(clamping: Clock.nanoseconds / 1_000_000)
             if let reason = penalties.refusal(of: source, address: address, at: now) {
-                return (reason, "Not allowed at this time")
+                return (reason, "Not allowed at this time", .info)
             }
             let limit = plan.sources.startups
             if let limit, startups.count(where: { $0.source == source }) >= limit {
@@ -431,25 +470,43 @@ package final class Listener {
         return nil
     }
 
-    private func throttled(_ reason: String) -> (reason: String, text: String) {
+    private func throttled(
+        _ reason: String
+    ) -> (reason: String, text: String, level: LogLevel) {
+        let now = Clock.nanoseconds
+        var level = LogLevel.verbose
+        var known = throttling ?? Throttling(since: now, told: now)
         if throttling == nil {
             log.error("beginning MaxStartups throttling")
-            throttling = (Clock.nanoseconds, 0)
+            level = .info
+        } else if now - known.told >= Throttling.interval {
+            log.error(
+                "in MaxStartups throttling for \(Self.clockTime(now - known.since)), "
+                    + "\(known.dropped) connections dropped"
+            )
+            level = .info
+            known.told = now
         }
-        throttling?.dropped += 1
-        return (reason, "Exceeded MaxStartups")
+        known.dropped += 1
+        throttling = known
+        return (reason, "Exceeded MaxStartups", level)
+    }
+
+    /// Nanoseconds as `HH:MM:SS`.
+    private static func clockTime(_ nanoseconds: UInt64) -> String {
+        let seconds = nanoseconds / 1_000_000_000
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
+        func padded(_ number: UInt64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(padded(hours)):\(padded(minutes)):\(padded(seconds % 60))"
     }
 
     private func endThrottling() {
-        guard let (since, dropped) = throttling, startups.count < plan.limits.start else { return }
+        guard let past = throttling, startups.count < plan.limits.start else { return }
         throttling = nil
-        let seconds = (Clock.nanoseconds - since) / 1_000_000_000
-        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
-        func padded(_ number: UInt64) -> String { number < 10 ? "0\(number)" : "\(number)" }
         log.info(
             "exited MaxStartups throttling after "
-                + "\(padded(hours)):\(padded(minutes)):\(padded(seconds % 60)), "
-                + "\(dropped) connections dropped"
+                + "\(Self.clockTime(Clock.nanoseconds - past.since)), "
+                + "\(past.dropped) connections dropped"
         )
     }
 

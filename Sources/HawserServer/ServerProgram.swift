@@ -38,7 +38,7 @@ package struct ServerProgram {
         package init() {}
     }
 
-    let options: Options
+    private(set) var options: Options
     private let sink: ServerLogSink
     private var log: Log
 
@@ -53,15 +53,13 @@ package struct ServerProgram {
     /// Runs it and returns the exit status.
     package mutating func run() -> Int32 {
         Descriptor.ensureStandardDescriptors()
-        if let path = options.logFile {
-            do throws(SystemError) {
-                let file = try Descriptor.open(path, 0o1 | 0o100 | 0o2000, mode: 0o600)
-                try Descriptor.replace(2, with: file)
-                Descriptor.close(file)
-            } catch {
-                log.fatal("Couldn't open logfile \(path): \(error.reason)")
-                return 1
-            }
+        if let path = options.logFile, let directory = Daemon.workingDirectory {
+            // It is opened again later, from another directory.
+            options.logFile = path.hasPrefix("/") ? path : directory + "/" + path
+        }
+        if let reason = openLogFile() {
+            log.fatal(reason)
+            return 1
         }
         let configuration: CapturedConfiguration
         do throws(SystemError) {
@@ -80,12 +78,7 @@ package struct ServerProgram {
         guard configuration.errors.isEmpty else {
             return configuration.beganWithUnreadableOption ? 1 : 255
         }
-        let contradictions = configuration.contradictions
-        for note in contradictions.notes { log.error(note) }
-        if let error = contradictions.errors.first {
-            log.fatal(error)
-            return 255
-        }
+        guard isConsistent(configuration) else { return 255 }
         let settings = configuration.globalSettings
         tellOfMissingLibraries(settings)
         if options.debugLevel == 0, !options.isQuiet, !options.tests, !options.testsExtended {
@@ -118,6 +111,27 @@ package struct ServerProgram {
         if options.tests { return 0 }
         if options.isInetd { return serveInetd(configuration, hostKeys, programs) }
         return listen(configuration, settings, hostKeys, programs)
+    }
+
+    /// `-E`: the log is what the file of this name is now. Why it cannot be opened; nil when it can.
+    private func openLogFile() -> String? {
+        guard let path = options.logFile else { return nil }
+        do throws(SystemError) {
+            let file = try Descriptor.open(path, 0o1 | 0o100 | 0o2000, mode: 0o600)
+            try Descriptor.replace(2, with: file)
+            Descriptor.close(file)
+            return nil
+        } catch {
+            return "Couldn't open logfile \(path): \(error.reason)"
+        }
+    }
+
+    /// Whether keywords do not contradict each other; says what does.
+    private func isConsistent(_ configuration: CapturedConfiguration) -> Bool {
+        let contradictions = configuration.contradictions
+        for note in contradictions.notes { log.error(note) }
+        if let error = contradictions.errors.first { log.fatal(error) }
+        return contradictions.errors.isEmpty
     }
 
     /// Asks for the libraries of Kerberos only where they are to be used.
@@ -261,7 +275,10 @@ package struct ServerProgram {
         }
         // Before any fork: the service manager names this process.
         let inherited = ServiceManager.takeListeningSockets()
-        let isRestart = Environment.value(Listener.restartVariable) != nil
+        let restart = Environment.value(Listener.restartVariable).map {
+            Listener.Restart(rawValue: $0) ?? .own
+        }
+        let isRestart = restart != nil
         Environment.remove(Listener.restartVariable)
         let isForeground = options.staysInForeground || options.debugLevel > 0 || isRestart
         if !isForeground {
@@ -282,7 +299,7 @@ package struct ServerProgram {
             arguments: options.arguments,
             reload: { reader.readAgain() }
         )
-        guard listener.open(inherited: inherited, isRestart: isRestart) else { return 255 }
+        guard listener.open(inherited: inherited, restart: restart) else { return 255 }
         if !isForeground, !isLoggingToDescriptor { Descriptor.useNull([2]) }
         switch listener.run() {
         case .stopped(let status): return status
@@ -333,7 +350,11 @@ package struct ServerProgram {
 
     /// Reads and checks everything anew, for SIGHUP; nil, after saying why, when it is wrong.
     private func readAgain() -> Listener.Plan? {
-        guard let configuration = readConfiguration() else { return nil }
+        // Who rotates logs renames the file and sends SIGHUP.
+        if let reason = openLogFile() { log.error(reason) }
+        guard let configuration = readConfiguration(), isConsistent(configuration) else {
+            return nil
+        }
         var reader = self
         let settings = configuration.globalSettings
         if options.debugLevel == 0, !options.isQuiet { reader.log.level = settings.logLevel }

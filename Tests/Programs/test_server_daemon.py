@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -80,6 +81,44 @@ def test_per_source_max_startups(serve, key):
     wait_until(lambda: hello(peer.port).startswith(b"SSH-2.0-"), "room again")
 
 
+BOTH = pytest.mark.parametrize("suite", [UNDER_TEST, OPENSSH], ids=repr)
+
+
+@BOTH
+@pytest.mark.parametrize("level,lines", [("INFO", 1), ("VERBOSE", 7)])
+def test_one_line_of_the_log_for_many_connections_too_many(suite, level, lines, serve):
+    peer = serve(suite, "MaxStartups 2", f"LogLevel {level}")
+    time.sleep(0.5)
+    connections = [socket.create_connection(("127.0.0.1", peer.port)) for _ in range(9)]
+    said = [connection.recv(100) for connection in connections]
+    assert [each.startswith(b"SSH-2.0-") for each in said] == [True] * 2 + [False] * 7
+    assert said[2:] == [b"Exceeded MaxStartups\r\n"] * 7
+    for connection in connections:
+        connection.close()
+    time.sleep(0.5)
+    wait_until(lambda: hello(peer.port).startswith(b"SSH-2.0-"), "room again")
+    wait_until(lambda: "7 connections dropped" in peer.log_text(), "the end's line")
+    assert peer.log_text().count("beginning MaxStartups throttling") == 1
+    assert peer.log_text().count("past MaxStartups") == lines
+
+
+@BOTH
+def test_a_listener_without_descriptors_rests(suite, serve, key):
+    peer = serve(suite)
+    wait_until(lambda: "Connection closed by" in peer.log_text(), "the probe's end")
+    title = pathlib.Path(f"/proc/{peer.process.pid}/cmdline")
+    wait_until(lambda: b" 0 of " in title.read_bytes(), "the end of the pipe to the probe's process")
+    open_now = len(os.listdir(f"/proc/{peer.process.pid}/fd"))
+    before = resource.prlimit(peer.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(peer.process.pid, resource.RLIMIT_NOFILE, (open_now, before[1]))
+    with socket.create_connection(("127.0.0.1", peer.port)):
+        time.sleep(1)
+        count = peer.log_text().count("accept: Too many open files")
+        assert 1 <= count <= 12, count
+    resource.prlimit(peer.process.pid, resource.RLIMIT_NOFILE, before)
+    assert login(peer, key).stdout == b"in\n"
+
+
 def test_refuse_connection(serve, key):
     peer = serve(UNDER_TEST, "Match Address 127.0.0.1", "    RefuseConnection yes")
     assert login(peer, key).returncode == 255
@@ -120,6 +159,52 @@ def test_a_wrong_configuration_changes_nothing(serve, key):
     peer.config.write_text(good + "\nForceCommand echo new\n")
     hang_up(peer, "Received SIGHUP; restarting.")
     wait_until(lambda: login(peer, key).stdout == b"new\n", "the new configuration")
+
+
+def test_contradictions_change_nothing(serve, key):
+    peer = serve(UNDER_TEST)
+    peer.config.write_text(
+        peer.config.read_text() + "\nPasswordAuthentication no\nAuthenticationMethods password\n")
+    hang_up(peer, "The new configuration is wrong; the old one stays in force.")
+    assert "AuthenticationMethods cannot be satisfied by enabled authentication methods" in peer.log_text()
+    assert login(peer, key).stdout == b"in\n"
+
+
+def test_a_port_that_is_taken_leaves_the_old_one_open(serve, key):
+    peer = serve(UNDER_TEST)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        text = peer.config.read_text().replace(f"Port {peer.port}", f"Port {other.getsockname()[1]}")
+        peer.config.write_text(text)
+        hang_up(peer, "Cannot bind any address")
+        assert login(peer, key).stdout == b"in\n"
+    hang_up(peer, "Received SIGHUP; restarting.")
+    wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", peer.port)) != 0, "it is closed")
+
+
+@BOTH
+def test_a_reload_opens_the_log_again(suite, serve, key):
+    peer = serve(suite)
+    old = peer.log.rename(peer.folder / "old.log")
+    os.kill(peer.process.pid, signal.SIGHUP)
+    wait_until(lambda: "Server listening" in peer.log_text(), "a new log")
+    assert "Received SIGHUP; restarting." in old.read_text()
+    assert login(peer, key).stdout == b"in\n"
+    assert "Accepted publickey" in peer.log_text() and "Accepted publickey" not in old.read_text()
+
+
+def test_reloads_leave_nothing_open(serve, tmp_path):
+    peer = serve(UNDER_TEST, f"EventLog {tmp_path}/events")
+
+    def opened():
+        return len(os.listdir(f"/proc/{peer.process.pid}/fd"))
+
+    wait_until(lambda: "Connection closed by" in peer.log_text(), "the probe's end")
+    counts = []
+    for _ in range(4):
+        hang_up(peer, "Server listening")
+        wait_until(lambda: (tmp_path / "events").read_text().count('"reload"') > len(counts), "the reload's end")
+        counts.append(opened())
+    assert len(set(counts)) == 1, counts
 
 
 def test_addresses_come_and_go_with_a_reload(serve, key):
@@ -202,7 +287,10 @@ def test_sockets_and_readiness_of_a_service_manager(tmp_path, me, key, home):
     notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notices.bind(str(home / "notify"))
     notices.settimeout(10)
+    program = home / "sshd"
+    shutil.copy(os.path.realpath(UNDER_TEST.sshd), program)
     listener = socket.create_server(("127.0.0.1", 0))
+    configured = peer.port
     peer.port = listener.getsockname()[1]
 
     def give():
@@ -212,7 +300,7 @@ def test_sockets_and_readiness_of_a_service_manager(tmp_path, me, key, home):
     # Through a shell, which keeps its number when it becomes the program.
     process = subprocess.Popen(
         ["/bin/sh", "-c",
-         f"LISTEN_PID=$$ exec {UNDER_TEST.sshd} -D -f {peer.config} -E {peer.log}"],
+         f"LISTEN_PID=$$ exec {program} -D -f {peer.config} -E {peer.log}"],
         env=dict(os.environ, LISTEN_FDS="1", NOTIFY_SOCKET=str(home / "notify")),
         pass_fds=[3] if listener.fileno() == 3 else [],
         preexec_fn=None if listener.fileno() == 3 else give,
@@ -227,6 +315,16 @@ def test_sockets_and_readiness_of_a_service_manager(tmp_path, me, key, home):
         assert notices.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
         assert notices.recv(100) == b"READY=1"
         assert login(peer, key).stdout == b"in\n", peer.log_text()
+        assert socket.socket().connect_ex(("127.0.0.1", configured)) != 0
+        # A program that takes this one's place has the sockets, and knows whose they are.
+        shutil.copy(program, home / "new")
+        os.rename(home / "new", program)
+        os.kill(process.pid, signal.SIGHUP)
+        wait_until(lambda: notices.recv(100) == b"READY=1", "the new program")
+        wait_until(lambda: "Replaced by the program" in peer.log_text(), "the new program's line")
+        assert os.path.samefile(f"/proc/{process.pid}/exe", program)
+        assert login(peer, key).stdout == b"in\n", peer.log_text()
+        assert socket.socket().connect_ex(("127.0.0.1", configured)) != 0
     finally:
         process.terminate()
         process.wait(10)

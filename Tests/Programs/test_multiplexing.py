@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -295,6 +296,34 @@ def test_a_proxy_client(master, passenger, line):
         child.kill()
         child.wait()
     assert it.logins() == 1
+
+
+@pytest.mark.parametrize("master", [OURS, OPENSSH], ids=lambda suite: suite.name)
+def test_what_a_proxy_client_sent_last_arrives(master, line):
+    """The far end says nothing, and reads when the client has closed its channel and gone."""
+    it = line()
+    it.open_master(master)
+    data = os.urandom(5_000_000)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        child = subprocess.Popen(
+            [OURS.ssh, "-F", it.config, "-O", "proxy", "-W",
+             f"127.0.0.1:{listener.getsockname()[1]}", "127.0.0.1"],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        )
+        listener.settimeout(10)
+        far, _ = listener.accept()
+        with far:
+            far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+            far.shutdown(socket.SHUT_WR)
+            far.settimeout(10)
+            sending = threading.Thread(target=child.communicate, args=(data,), daemon=True)
+            sending.start()
+            time.sleep(1)
+            arrived = b""
+            while piece := far.recv(65536):
+                arrived += piece
+    assert arrived == data
+    assert child.wait(10) == 0
 
 
 def test_a_forward_asked_for_with_a_session_ends_with_it(line):

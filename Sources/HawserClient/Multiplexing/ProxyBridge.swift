@@ -18,6 +18,8 @@ final class ProxyBridge: Watcher {
     fileprivate var connection: ServerConnection
     private var channels: [ChannelID: ProxiedChannel] = [:]
     private var hasEnded = false
+    /// The client hears nothing any more; what it said before still counts.
+    private var isDeaf = false
     /// Where the server listens for this client.
     private var forwards: [RemoteForward] = []
 
@@ -85,13 +87,19 @@ final class ProxyBridge: Watcher {
     }
 
     private func flush() -> Bool {
+        guard !isDeaf else {
+            connection.output.removeAll()
+            return false
+        }
         var transfer = Transfer.wouldBlock
         let sent = connection.sendOutput { bytes in
             transfer = Descriptor.write(descriptor, bytes)
             return transfer.count
         }
-        if transfer.isOver { hasEnded = true }
-        return !transfer.isOver && sent > 0
+        guard transfer.isOver else { return sent > 0 }
+        isDeaf = true
+        connection.output.removeAll()
+        return false
     }
 
     /// The client is gone: so is everything of it.
@@ -208,6 +216,7 @@ final class ProxiedChannel: ClientChannel {
     private var endsInner = false
     private var closesInner = false
     private var endsOuter = false
+    private var closesOuter = false
 
     init(_ outer: ChannelID, kind: String, inner: ChannelID, _ bridge: ProxyBridge) {
         self.inner = inner
@@ -269,9 +278,8 @@ final class ProxiedChannel: ClientChannel {
     }
 
     override func writable(_ loop: ClientLoop) {
-        guard !isOrphan else { return }
         flushToOuter(loop)
-        bridge.settle(loop)
+        if !isOrphan { bridge.settle(loop) }
     }
 
     /// Gives the client what its window takes.
@@ -321,9 +329,12 @@ final class ProxiedChannel: ClientChannel {
         flushToOuter(loop)
     }
 
+    /// The client has closed it, and may be gone by now; what it sent before still goes on.
     func innerClosed(_ loop: ClientLoop) {
         isOrphan = true
-        loop.connection.closeChannel(id)
+        toInner = []
+        closesOuter = true
+        flushToOuter(loop)
     }
 
     private func flushToOuter(_ loop: ClientLoop) {
@@ -342,6 +353,10 @@ final class ProxiedChannel: ClientChannel {
         if endsOuter {
             endsOuter = false
             loop.connection.sendEOF(on: id)
+        }
+        if closesOuter {
+            closesOuter = false
+            loop.connection.closeChannel(id)
         }
     }
 }

@@ -22,6 +22,8 @@ final class HostKeyUpdate {
     private var awaited: [PublicKey]?
     private var retained: [PublicKey] = []
     private var obsolete: [KnownHosts.Match] = []
+    /// Gives the terminal back for as long as the user is asked.
+    var lendingTerminal: (() -> Bool) -> Bool = { $0() }
 
     init(_ settings: ClientSettings, _ verification: HostKeyVerification, log: Log) {
         self.settings = settings
@@ -30,7 +32,20 @@ final class HostKeyUpdate {
         let options = settings.options
         let isSafeByDefault =
             options.userKnownHostsFile == nil && options.verifyHostKeyDNS ?? .no == .no
-        mode = options.updateHostKeys ?? (isSafeByDefault ? .yes : .no)
+        let wanted = options.updateHostKeys ?? (isSafeByDefault ? .yes : .no)
+        mode = wanted == .ask && !Self.mayAsk(settings, log) ? .no : wanted
+    }
+
+    /// Nobody is asked in front of a program's session, only in front of a shell's.
+    private static func mayAsk(_ settings: ClientSettings, _ log: Log) -> Bool {
+        let options = settings.options
+        let persists =
+            settings.controlPath != nil && options.controlMaster ?? .no != .no
+            && options.controlPersist ?? .no != .no
+        return settings.command == nil && options.remoteCommand == nil
+            && options.sessionType ?? .default == .default && settings.standardForward == nil
+            && options.requestTTY != .no && options.forkAfterAuthentication != true
+            && options.batchMode != true && !persists && log.level >= .info
     }
 
     /// New keys would be learned without a question.
@@ -187,6 +202,10 @@ final class HostKeyUpdate {
     // MARK: Writing
 
     private func update(_ learned: [PublicKey]) {
+        if mode == .ask {
+            log.info("The server has updated its host keys.")
+            log.info("These changes were verified by the server's existing trusted key.")
+        }
         for key in learned {
             announce("Learned new hostkey: \(key.type.shortName) \(verification.fingerprint(key))")
         }
@@ -196,7 +215,7 @@ final class HostKeyUpdate {
                 "Deprecating obsolete hostkey: \(key.type.shortName) \(verification.fingerprint(key))"
             )
         }
-        if mode == .ask, !isConfirmed() { return }
+        if mode == .ask, !lendingTerminal(isConfirmed) { return }
         let gone = obsolete.map(\.entry.key)
         for (index, path) in verification.sources.userFiles.enumerated() {
             do throws(SystemError) {
@@ -212,7 +231,6 @@ final class HostKeyUpdate {
     }
 
     private func isConfirmed() -> Bool {
-        guard settings.options.batchMode != true else { return false }
         for _ in 0..<3 {
             guard let answer = Prompts.ask("Accept updated hostkeys? (yes/no): ", .visible) else {
                 return false

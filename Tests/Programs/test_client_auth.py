@@ -44,7 +44,7 @@ def agent(home):
     process.wait(10)
 
 
-def ssh(server, *words, suite=UNDER_TEST, env=None, **options):
+def ssh(server, *words, suite=UNDER_TEST, env=None, input=b"", **options):
     config = server.folder / "client_config"
     settings = server.client_options() | options
     lines = []
@@ -53,7 +53,7 @@ def ssh(server, *words, suite=UNDER_TEST, env=None, **options):
             if each is not None:
                 lines.append(f"    {keyword} {each}\n")
     config.write_text("Host *\n" + "".join(lines))
-    return run([suite.ssh, "-F", config, *words], env=env)
+    return run([suite.ssh, "-F", config, *words], env=env, input=input)
 
 
 def offers(result):
@@ -927,13 +927,41 @@ def test_the_user_may_be_asked_about_further_host_keys(serve, tmp_path, key, ans
     file.write_text(f"[127.0.0.1]:{server.port} {line(server.host_keys[0])}\n")
     environment, asked = answers(answer)
     result = ssh(
-        server, "127.0.0.1", "sleep", "0.5", UserKnownHostsFile=file, IdentityFile=key,
-        UpdateHostKeys="ask", BatchMode="no", env=environment,
+        server, "127.0.0.1", UserKnownHostsFile=file, IdentityFile=key,
+        UpdateHostKeys="ask", BatchMode="no", env=environment, input=b"sleep 0.5\n",
     )
     assert result.returncode == 0
     assert asked() == ["Accept updated hostkeys? (yes/no): "]
-    assert b"Learned new hostkey: ECDSA" in result.stderr
+    fingerprint = run([OPENSSH.ssh_keygen, "-lf", f"{server.host_keys[1]}.pub"]).stdout.split()[1]
+    assert result.stderr.endswith(
+        b"The server has updated its host keys.\r\n"
+        b"These changes were verified by the server's existing trusted key.\r\n"
+        b"Learned new hostkey: ECDSA " + fingerprint + b"\r\n"
+    )
     assert (line(server.host_keys[1]) in file.read_text()) == (answer == "yes")
+
+
+@pytest.mark.parametrize("words,options", [
+    (["127.0.0.1", "sleep 0.5"], {}),
+    (["-tt", "127.0.0.1", "sleep 0.5"], {}),
+    (["-T", "127.0.0.1"], {}),
+    (["127.0.0.1"], {"LogLevel": "ERROR"}),
+])
+def test_a_program_is_not_held_up_by_a_question_about_further_host_keys(
+    serve, tmp_path, key, answers, words, options
+):
+    server = serve(OPENSSH, host_key_kinds=("ed25519", "ecdsa"))
+    file = tmp_path / "hosts"
+    before = f"[127.0.0.1]:{server.port} {line(server.host_keys[0])}\n"
+    file.write_text(before)
+    environment, asked = answers("yes")
+    result = ssh(
+        server, *words, UserKnownHostsFile=file, IdentityFile=key, UpdateHostKeys="ask",
+        BatchMode="no", env=environment, input=b"sleep 0.5\n", **options,
+    )
+    assert result.returncode == 0
+    assert b"hostkey" not in result.stderr
+    assert file.read_text() == before
 
 
 ADDRESS_CASES = {

@@ -130,6 +130,26 @@ def unknown_host_config(peer, key, tmp_path):
     return config, hosts
 
 
+def test_a_question_about_further_host_keys_has_the_terminal(serve, key, tmp_path):
+    """It may come before the session or in its midst, when the terminal is raw."""
+    peer = serve(OPENSSH, host_key_kinds=("ed25519", "ecdsa"))
+    hosts = tmp_path / "hosts"
+    first = peer.known_hosts().read_text().splitlines()[0] + "\n"
+    config = peer.client_config(
+        key, UserKnownHostsFile=hosts, UpdateHostKeys="ask", BatchMode="no"
+    )
+    for _ in range(8):
+        hosts.write_text(first)
+        child = spawn(UNDER_TEST, config, "127.0.0.1", echo=True)
+        child.expect_exact("Accept updated hostkeys? (yes/no): ")
+        time.sleep(0.1)
+        child.send("no\r")
+        child.expect_exact("no\r\n")
+        child.send("exit $((1+6))\r")
+        assert finish(child) == 7
+        assert hosts.read_text() == first
+
+
 @pytest.mark.parametrize("answer", ["yes", "fingerprint", "no"])
 def test_the_question_about_an_unknown_host(answer, serve, key, tmp_path):
     peer = serve(OPENSSH)

@@ -151,6 +151,12 @@ extension ClientLoop {
 
     /// The server tells its host keys; those that are new must be proved.
     private func updateHostKeys(_ blobs: [[UInt8]]) {
+        hostKeyUpdate.lendingTerminal = { [unowned self] question in
+            let wasRaw = rawTerminal != nil
+            leaveRawMode()
+            defer { if wasRaw { enterRawMode() } }
+            return question()
+        }
         guard mayUpdateHostKeys,
             let id = hostKeyUpdate.receive(keyBlobs: blobs, on: &connection)
         else { return }

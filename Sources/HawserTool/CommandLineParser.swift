@@ -73,6 +73,12 @@ package struct CommandLineParser {
         return Character(Unicode.Scalar(byte))
     }
 
+    /// Takes the next word out if it is one of these and no letters wait before it.
+    package mutating func takeWord(of names: [String]) -> String? {
+        guard group.isEmpty, let word = words.first, names.contains(word) else { return nil }
+        return words.removeFirst()
+    }
+
     /// Takes one operand out, so that options behind it can be read as well.
     package mutating func takeOperand() -> String? { words.popFirst() }
 

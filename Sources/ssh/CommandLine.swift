@@ -57,11 +57,13 @@ enum CommandLine {
 
     static func parse(_ words: [String]) throws(CommandLineExit) -> CommandLineOptions {
         var result = CommandLineOptions()
-        var words = words
-        takeLongOptions(&words, &result)
+        readLongOptions(words, &result)
         var parser = CommandLineParser(words, letters)
+        var longOnes: [String] = []
         while true {
-            while let step = parser.next() { try apply(step, &result) }
+            while let step = result.explains ? next(&parser, &longOnes) : parser.next() {
+                try apply(step, &result)
+            }
             // One operand is the destination; options may follow it, then comes the command.
             guard result.destination == nil, let operand = parser.takeOperand() else { break }
             let destination = try destination(operand)
@@ -78,22 +80,36 @@ enum CommandLine {
         return result
     }
 
-    /// `--origin` and `--json`, before the destination.
-    private static func takeLongOptions(
-        _ words: inout [String],
-        _ result: inout CommandLineOptions
-    ) {
-        let lists = words.first == "-O" && words.dropFirst().first == "list"
-        guard words.contains("-G") || lists else { return }
-        for word in ["--origin", "--json"] {
-            guard let index = words.prefix(while: { $0 != "--" }).firstIndex(of: word) else {
-                continue
+    // MARK: --origin and --json
+
+    private static let longOptions = ["--origin", "--json"]
+
+    /// Words of `-G` and of `-O list`, wherever options may stand. Behind the destination's options
+    /// begins a command, whose words are its own.
+    private static func readLongOptions(_ words: [String], _ result: inout CommandLineOptions) {
+        guard words.contains(where: longOptions.contains) else { return }
+        var parser = CommandLineParser(words, letters)
+        var found: [String] = []
+        var isForThem = false
+        for _ in ["before the destination", "behind it"] {
+            while let step = next(&parser, &found) {
+                if step == .flag("G") || step == .option("O", "list") { isForThem = true }
             }
-            words.remove(at: index)
-            result.explains = true
-            if word == "--json" { result.usesJSON = true }
+            if parser.takeOperand() == nil { break }
         }
-        result.options.keepsHidden = result.explains
+        guard isForThem, !found.isEmpty else { return }
+        result.explains = true
+        result.usesJSON = found.contains("--json")
+        result.options.keepsHidden = true
+    }
+
+    /// The next option; long ones in front of it go to `found`.
+    private static func next(
+        _ parser: inout CommandLineParser,
+        _ found: inout [String]
+    ) -> CommandLineParser.Step? {
+        while let word = parser.takeWord(of: longOptions) { found.append(word) }
+        return parser.next()
     }
 
     private static func destination(_ operand: String) throws(CommandLineExit) -> Destination {

@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import OPENSSH, OURS, run
+from conftest import OPENSSH, OURS, OURS_ONLY, run
 from configurations import CLIENT, SERVER, Maker
 
 COUNT = int(os.environ.get("HAWSER_CONFIGURATIONS", "2000"))
@@ -232,6 +232,23 @@ def test_explain(tmp_path):
     assert told["user"]["values"] == [{"value": "a", "origin": origin}]
     assert told["user"]["hides"][0]["line"] == 5
     assert told["batchmode"]["values"][0]["origin"] == {"kind": "default"}
+
+
+@OURS_ONLY
+def test_long_options_stand_where_options_may(tmp_path, serve, key):
+    file = tmp_path / "config"
+    file.write_text(CONFIG)
+    for words in [["--json", "-G", "foo"], ["-G", "foo", "--json"], ["foo", "-G", "--json"]]:
+        assert "user" in json.loads(run([OURS.ssh, "-F", file, *words]).stdout), words
+    for words in [["-O", "list", "--json"], ["--json", "-O", "list"], ["-Olist", "--json"]]:
+        assert isinstance(json.loads(run([OURS.ssh, "-F", file, *words]).stdout), list), words
+    # A command's words are its own.
+    config = serve(OURS).client_config(key)
+    for words in [["-G", "--json"], ["-O", "list", "--json", "--origin"]]:
+        result = run([OURS.ssh, "-F", config, "127.0.0.1", "echo", *words])
+        assert (result.returncode, result.stdout.decode().split()) == (0, words), result.stderr
+    result = run([OURS.ssh, "-F", config, "--json", "127.0.0.1", "true"])
+    assert result.returncode == 255 and result.stderr.startswith(b"unknown option -- -\r\n")
 
 
 def test_explain_sshd(tmp_path, host_key):

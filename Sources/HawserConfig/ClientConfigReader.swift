@@ -383,8 +383,8 @@ package struct ClientConfigReader {
             else { return nil }
             path = expanded
         }
-        if path.hasPrefix("~/") { path = subject.home + path.dropFirst() }
-        if path.hasPrefix("/") { return path }
+        // What begins with a tilde is the source's to expand, by HOME, as glob(3) does.
+        if path.hasPrefix("/") || path.hasPrefix("~") { return path }
         return (place.isUserFile ? "\(subject.home)/.ssh/" : "/etc/ssh/") + path
     }
 

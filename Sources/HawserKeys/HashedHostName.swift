@@ -7,15 +7,15 @@ package struct HashedHostName: Sendable {
     package let salt: [UInt8]
     package let hash: [UInt8]
 
-    /// Reads the host field of a line; nil unless it is one hashed name.
+    /// Reads the host field of a line; nil unless it has a salt. One with something else than a hash
+    /// behind it is the name of no host, and no mistake, as to OpenSSH.
     package init?(_ field: some StringProtocol) {
-        let parts = field.split(separator: "|", omittingEmptySubsequences: false)
+        let parts = field.split(separator: "|", maxSplits: 3, omittingEmptySubsequences: false)
         guard parts.count == 4, parts[0].isEmpty, parts[1] == "1",
-            let salt = Base64.decode(parts[2].utf8, .lenient), salt.count == Self.bytes,
-            let hash = Base64.decode(parts[3].utf8, .lenient), hash.count == Self.bytes
+            let salt = Base64.decode(parts[2].utf8, .lenient), salt.count == Self.bytes
         else { return nil }
         self.salt = salt
-        self.hash = hash
+        hash = Base64.decode(parts[3].utf8, .lenient) ?? []
     }
 
     /// Hashes a name, as it is looked up, with a salt of `HashedHostName.bytes` random bytes.

@@ -265,12 +265,14 @@ package enum Files {
         return unsafe String(cOctets: result)
     }
 
-    /// The paths that match a pattern, sorted. C: `glob`.
-    package static func matches(_ pattern: String) -> [String] {
+    /// The paths that match a pattern, sorted; with `expandingTilde` `~` at its start is HOME, or the
+    /// home of the user whose name follows. C: `glob`.
+    package static func matches(_ pattern: String, expandingTilde: Bool = false) -> [String] {
+        let flags = expandingTilde ? GLOB_TILDE : 0
         var result = unsafe glob_t()
         defer { unsafe globfree(&result) }
         // SAFETY: fills the structure, freed above.
-        guard unsafe pattern.withCOctets({ unsafe glob($0, 0, nil, &result) }) == 0 else {
+        guard unsafe pattern.withCOctets({ unsafe glob($0, flags, nil, &result) }) == 0 else {
             return []
         }
         return unsafe (0..<Int(result.gl_pathc)).compactMap { index in

@@ -119,7 +119,7 @@ private struct KnownHostsEditor {
     }
 
     private static func isPattern(_ outline: KnownHostsLine.Outline) -> Bool {
-        !outline.isHashed && outline.hosts.utf8.contains { "*?!".utf8.contains($0) }
+        outline.hosts.utf8.contains { "*?!".utf8.contains($0) }
     }
 
     /// What can be edited of a line; nil for one that says nothing or is none, which is told.

@@ -112,6 +112,8 @@ struct Keysign {
 /// Files for the configuration; no command is run for it.
 private struct SystemFiles: ConfigSource {
     func contents(of path: String) -> [UInt8]? { try? Files.read(path) }
-    func paths(matching pattern: String) -> [String] { Files.matches(pattern) }
+    func paths(matching pattern: String) -> [String] {
+        Files.matches(pattern, expandingTilde: true)
+    }
     func succeeds(_ command: String) -> Bool { false }
 }

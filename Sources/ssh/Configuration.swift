@@ -123,7 +123,9 @@ struct SystemConfigSource: ConfigSource {
 
     func obstacle(to path: String) -> String? { Files.obstacle(to: path) }
 
-    func paths(matching pattern: String) -> [String] { Files.matches(pattern) }
+    func paths(matching pattern: String) -> [String] {
+        Files.matches(pattern, expandingTilde: true)
+    }
 
     func objection(to path: String) -> String? {
         guard let status = Files.status(path),

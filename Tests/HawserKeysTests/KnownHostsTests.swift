@@ -52,6 +52,19 @@ struct KnownHostsTests {
         #expect(!theirs.matches("localhos"))
     }
 
+    @Test(
+        "A salt with no hash behind it names no host, and is no mistake, as to OpenSSH",
+        arguments: ["x", ",localhost", "", "|x"]
+    )
+    func noHash(rest: String) throws {
+        let field = try #require(HashedHostName("|1|6zD9D2WCfOBQ4srKgPifdw92/QQ=|K9wHz\(rest)"))
+        #expect(!field.matches("localhost"))
+        #expect(HashedHostName("|1|6zD9|K9wHzCD1GZTDtuRSr+8H+OrQ0Ws=") == nil)
+        #expect(
+            HashedHostName("|2|6zD9D2WCfOBQ4srKgPifdw92/QQ=|K9wHzCD1GZTDtuRSr+8H+OrQ0Ws=") == nil
+        )
+    }
+
     static let localhost = "|1|6zD9D2WCfOBQ4srKgPifdw92/QQ=|K9wHzCD1GZTDtuRSr+8H+OrQ0Ws="
 
     @Test("The verdict on a key")

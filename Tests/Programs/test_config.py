@@ -385,6 +385,28 @@ def test_ten_thousand_blocks(tmp_path, host_key, key, me, serve):
     assert b"\nport 7\n" in run([OURS.ssh, "-G", "-F", file, "a"]).stdout
 
 
+@pytest.mark.parametrize("suite", [OPENSSH, OURS], ids=lambda suite: suite.name)
+@pytest.mark.parametrize(
+    "pattern, user",
+    [
+        ("~/more", "one"),
+        ('"~/more"', "one"),
+        ("~/m*", "one"),
+        ("~/nope ~/more", "one"),
+        ("~root/..{home}/more", "one"),
+        ("~no-such-user/more", None),
+    ],
+)
+def test_a_tilde_of_an_include_is_home(tmp_path, suite, pattern, user):
+    """That of the environment (glob(3)), not that of the account as elsewhere."""
+    (tmp_path / "more").write_text("User one\n")
+    config = tmp_path / "config"
+    config.write_text(f"Include {pattern.format(home=tmp_path)}\n")
+    result = run([suite.ssh, "-G", "-F", config, "h"], env=dict(os.environ, HOME=str(tmp_path)))
+    assert result.returncode == 0, result.stderr
+    assert (b"user one\n" in result.stdout) == (user is not None)
+
+
 def test_a_file_that_includes_itself(tmp_path):
     file = tmp_path / "config"
     file.write_text(f"Include {file}\n")

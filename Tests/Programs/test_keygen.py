@@ -764,3 +764,14 @@ def test_flags_of_a_security_key_file(twins):
         assert twins.run(OPENSSH, f"KG -y -f {place / name}") == line
     assert twins.run(OURS, "KG -p -N '' -O touch-required -f ca").endswith("=> 255")
     assert twins.run(OURS, "KG -p -N '' -O bogus -f ecdsa_sk").endswith("=> 255")
+
+
+HALF_HASHED = r"""
+for h in '|1|6zD9D2WCfOBQ4srKgPifdw92/QQ=|K9wHz' '|1|6zD9D2WCfOBQ4srKgPifdw92/QQ=|K9wHzCD1GZTDtuRSr+8H+OrQ0Ws=,a' '|1|6zD9D2WCfOBQ4srKgPifdw92/QQ=|,?'; do printf 'b %s\n%s %s\n' "$(cat u.pub)" "$h" "$(cat u.pub)" > kh; KG -R a -f kh; KG -R b -f kh; wc -l < kh; done
+"""
+
+
+def test_a_broken_hash_of_a_host_is_no_mistake(twins):
+    """A line with one does not keep -R from editing the others."""
+    twins.start()
+    twins.compare(HALF_HASHED)

@@ -225,10 +225,17 @@ package enum AgentReply: Equatable, Sendable {
     /// Keys in one answer.
     package static let maximumKeys = 2048
 
+    /// How the agents of other makers refuse: SSH_AGENT2_FAILURE and SSH_COM_AGENT2_FAILURE.
+    private static let otherFailures: [UInt8] = [30, 102]
+
     /// From a message without its length.
     package init(_ message: RawSpan) throws(WireError) {
         var reader = WireReader(message)
         let byte = try reader.readByte()
+        guard !Self.otherFailures.contains(byte) else {
+            self = .failure
+            return
+        }
         switch AgentMessageNumber(rawValue: byte) {
         case .failure, .extensionFailure: self = .failure
         case .success:

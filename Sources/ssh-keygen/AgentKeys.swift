@@ -28,8 +28,11 @@ final class AgentKeys {
         } catch {
             fatal("Cannot use public key for CA signature: \(error)")
         }
-        guard let keys = try? agent.keys() else {
-            fatal("Retrieve agent key list: communication with agent failed")
+        let keys: [PublicKey]
+        do {
+            keys = try agent.keys()
+        } catch {
+            fatal("Retrieve agent key list: \(error)")
         }
         if keys.isEmpty { fatal("Retrieve agent key list: agent contains no identities") }
         guard keys.contains(key) else { fatal("CA key \(path) not found in agent") }
@@ -38,10 +41,8 @@ final class AgentKeys {
 
     /// The keys that it holds and that we can read.
     func keys() throws(KeyError) -> [PublicKey] {
-        guard case .identities(let identities) = try ask(.identities) else {
-            throw .unsupported("agent refused operation")
-        }
-        return identities.compactMap { try? PublicKey(blob: $0.keyBlob) }
+        try asking { () throws(AgentConnection.Failure) in try connection.identities() }
+            .compactMap { try? PublicKey(blob: $0.keyBlob) }
     }
 
     /// A signature blob of one of its keys, checked.
@@ -53,10 +54,8 @@ final class AgentKeys {
         algorithm: String?
     ) throws(KeyError) -> [UInt8] {
         let name = algorithm ?? key.type.signatureAlgorithms.first?.name ?? ""
-        let flags = AgentRequest.flags(forAlgorithm: name)
-        let answer = try ask(.sign(keyBlob: key.blob, data: data, flags: flags))
-        guard case .signature(let signature) = answer else {
-            throw .unsupported("agent refused operation")
+        let signature = try asking { () throws(AgentConnection.Failure) in
+            try connection.sign(data, keyBlob: key.blob, algorithm: name)
         }
         try key.verify(
             signature: signature,
@@ -67,11 +66,14 @@ final class AgentKeys {
         return signature
     }
 
-    private func ask(_ request: AgentRequest) throws(KeyError) -> AgentReply {
+    /// What the agent answers; why it does not, in words for the user.
+    private func asking<Answer>(
+        _ question: () throws(AgentConnection.Failure) -> Answer
+    ) throws(KeyError) -> Answer {
         do {
-            return try connection.ask(request)
+            return try question()
         } catch {
-            throw .unsupported("communication with agent failed")
+            throw .unsupported(error.description)
         }
     }
 }

@@ -5,7 +5,9 @@ import difflib
 import os
 import re
 import shutil
+import socket
 import subprocess
+import threading
 
 import pexpect
 import pytest
@@ -262,6 +264,39 @@ def test_an_rsa_key_has_the_bits_that_were_asked_for(twins, bits):
             signature = twins.folders[suite] / "f.sig"
             check = f"KG -Y check-novalidate -n file -s {signature} < {place}/f"
             assert twins.run(other, check).endswith("=> 0")
+
+
+@pytest.mark.parametrize(
+    "answer", ["05", "1e", "66", "06", "63", "0c00000003", "0c00000000", ""], ids=lambda text: text or "none"
+)
+def test_an_agent_that_answers_otherwise(twins, tmp_path, answer):
+    """What it said is told: a refusal, nonsense, no keys, or that it went away."""
+    path = tmp_path / "agent"
+    answer = bytes.fromhex(answer)
+
+    def serve():
+        while True:
+            try:
+                connection = listener.accept()[0]
+            except OSError:
+                return
+            with connection:
+                if answer and connection.recv(65536):
+                    connection.sendall(len(answer).to_bytes(4, "big") + answer)
+                    connection.recv(1)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        threading.Thread(target=serve, daemon=True).start()
+        twins.start()
+        told = {
+            suite: twins.run(suite, f"SSH_AUTH_SOCK={path} KG -Us ca.pub -I x u.pub")
+            for suite in (OURS, OPENSSH)
+        }
+        listener.shutdown(socket.SHUT_RDWR)
+    # How much of a list is missing has words of its own in OpenSSH.
+    assert told[OURS] == told[OPENSSH].replace("incomplete message", "invalid format")
 
 
 LISTS = r"""

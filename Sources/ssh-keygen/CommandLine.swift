@@ -240,8 +240,10 @@ struct Arguments {
     }
 
     private mutating func setSerial(_ value: String) {
-        incrementsSerial = value.hasPrefix("+")
-        let digits = incrementsSerial ? value.dropFirst() : value[...]
+        // Once asked for, serial numbers go on, whichever number counts in the end.
+        let countsUp = value.hasPrefix("+")
+        incrementsSerial = incrementsSerial || countsUp
+        let digits = countsUp ? value.dropFirst() : value[...]
         guard digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let number = UInt64(digits)
         else { fatal("Invalid serial number \"\(digits)\"") }
         serial = number

@@ -91,6 +91,8 @@ private func signFiles(
         if !arguments.isQuiet { World.writeError("Signing data on standard input\n") }
         return signer.sign(nil, namespace, options.hash, arguments) ? 0 : 255
     }
+    // Nothing is signed of a list that cannot be signed whole.
+    if files.contains("-") { fatal("Cannot sign mix of paths and standard input") }
     for file in files {
         if let problem = World.problem(reading: file), problem != "Is a directory" {
             fatal("Cannot open \(file) for signing: \(problem)")

@@ -128,6 +128,7 @@ KG -s eca -P bad -I x u.pub
 KG -L u.pub -f u-cert.pub
 KG -s ca -I x -z +18446744073709551615 u.pub e.pub
 KG -s ca -I x -z + u.pub
+KG -s ca -I x -z +3 -z 4 u.pub e.pub
 cp u.pub nopub; KG -s ca -I x nopub; ls nopub*
 KG -s u.pub -I x u.pub
 KG -s ca -I x -n a u.pub e.pub; cat u-cert.pub e-cert.pub > two; KG -L -f two
@@ -450,6 +451,9 @@ KG -Y sign -f u -n x - < f
 cp u.pub z.pub; KG -Y sign -f z.pub -n x f; cp ca z;  KG -Y sign -f z.pub -n x f
 KG -Y sign -f eca -P bad -n x g; rm g.sig; KG -Y sign -f eca -P secret -n x g; cat g.sig
 KG -U -Y sign -f u -n x g
+cp g g2; KG -Y sign -f u -n x g2 - < f; ls g2.sig
+cp g ./-; KG -Y sign -f u -n x - g2 < f; ls g2.sig ./-.sig
+KG -Y sign -f u -n x - - < f
 """
 
 

@@ -45,7 +45,7 @@ class BareLogin:
 
     def __init__(self, port, user):
         self.user = user
-        self.farewell = ""
+        self.farewell = self.banner = ""
         self.transport = paramiko.Transport(socket.create_connection(("127.0.0.1", port), 20))
         self.transport._parse_disconnect = self.take_farewell
         self.transport.start_client(timeout=20)
@@ -76,16 +76,21 @@ class BareLogin:
             try:
                 number, message = self.answers.queue.get(timeout=0.1)
             except queue.Empty:
-                if not self.transport.is_alive():
-                    return f"end {self.farewell}"
+                # What came before the end may have come just now.
+                if self.transport.is_alive() or not self.answers.queue.empty():
+                    continue
+                return f"end {self.farewell}"
+            if number == 53:
+                self.banner += message.get_text()
                 continue
             if number == 51:
                 methods = message.get_text()
                 return f"{'partly' if message.get_boolean() else 'no'} {methods}"
             if number == 60 and self.method == "keyboard-interactive":
-                message.get_text(), message.get_text(), message.get_text()
-                return "ask " + "|".join(
-                    f"{message.get_text()}{message.get_boolean() or ''}" for _ in range(message.get_int()))
+                _, self.instruction, _ = message.get_text(), message.get_text(), message.get_text()
+                self.questions = [
+                    f"{message.get_text()}{message.get_boolean() or ''}" for _ in range(message.get_int())]
+                return "ask " + "|".join(self.questions)
             return {6: "service", 52: "in", 60: "key"}.get(number, str(number))
         return "silence"
 

@@ -26,7 +26,9 @@ class Talk:
         self.peer = self.start(suite, f"AuthorizedKeysFile {keys}", *lines, user=self.name)
         client = BareLogin(self.peer.port, self.name)
         try:
-            return [self.step(client, step) for step in steps.split()]
+            answers = [self.step(client, step) for step in steps.split()]
+            self.banner = client.banner
+            return answers
         finally:
             client.close()
 
@@ -49,7 +51,8 @@ class Talk:
             "name": lambda: client.password(self.password, user="root"),
             "service": lambda: client.password(self.password, service="ssh-other"),
         }[step]()
-        if answer == "ask ":  # Without questions: OpenSSH tells so how it went.
+        if answer.startswith("ask ") and not client.questions:  # OpenSSH tells so how it went.
+            client.banner += client.instruction
             answer = client.respond()
         return answer.replace(self.name, "NAME")
 
@@ -159,3 +162,35 @@ def test_what_is_logged(suite, lines, steps, line, talk):
 def test_a_wrong_signature_is_told_once(suite, talk):
     assert talk.answers(suite, ["UsePAM no"], "damaged") == [f"no {ALL}"]
     assert "Failed publickey" in talk.peer.log_text() and "verification" not in talk.peer.log_text()
+
+
+# PAM
+
+
+NOTE = "Mind the gap.\n"
+TELLS = "account optional pam_echo.so file=/etc/note\n"
+DENIES = "account required pam_deny.so\n"
+
+
+@BOTH
+@pytest.mark.parametrize("rules,lines,steps,answers,told", [
+    # Whoever gets in is told before, with a command too; once.
+    (TELLS, [], "key", ["in"], NOTE),
+    (TELLS, [], "right", ["in"], NOTE),
+    (TELLS, [], "ask reply", ["ask Password: ", "in"], NOTE),
+    (TELLS, ["AuthenticationMethods publickey,password"], "key right", ["partly password", "in"], NOTE),
+    ("auth optional pam_echo.so file=/etc/note\n", [], "right", ["in"], NOTE),
+    # Only who has shown all learns that the account is of no use.
+    (DENIES, ["AuthenticationMethods publickey,password"], "key right", ["partly password", "end"], ""),
+    (TELLS + DENIES, [], "key", ["end"], NOTE),
+    (TELLS + DENIES, [], "ask reply", ["ask Password: ", f"no {ALL}"], NOTE),
+])
+def test_what_pam_says_of_an_account(suite, rules, lines, steps, answers, told, talk, etc):  # noqa: F811
+    (etc / "note").write_text(NOTE)
+    (etc / "pam.d/sshd").write_text(rules + (etc / "pam.d/sshd").read_text())
+    given = talk.answers(suite, ["UsePAM yes", *lines], steps)
+    assert [each.split(" ")[0] if each.startswith("end") else each for each in given] == answers, talk.peer.log_text()
+    assert talk.banner == told
+    if answers == ["end"]:
+        wait_until(lambda: "by PAM account configuration [preauth]" in talk.peer.log_text(), "the reason")
+        assert f"Failed publickey for {talk.name} from" in talk.peer.log_text()

@@ -32,6 +32,8 @@ final class LoginState {
     var certificate: [UInt8] = []
     var usedKeys: [PublicKey] = []
     var mustChangePassword = false
+    /// PAM has let the account in, in the dialogue of `keyboard-interactive`.
+    var hasGoodAccount = false
     var isSessionOpen = false
     /// Why the last attempt failed, for the event log.
     var failure: String?
@@ -265,15 +267,20 @@ extension Monitor {
                 defer { log.info(refused + " [preauth]") }
                 return fail(method, login)
             }
-            guard accountIsGood(login, method) else { return false }
+            notePasswordAge(login, method)
+            let isDone = login.progress.complete(method.name, device: device(of: method))
+            // Only who has shown all learns what becomes of the account.
+            guard !isDone || accountIsGood(login, method) else { return false }
             defer { login.kerberos.keepAttempt() }
-            if !login.progress.complete(method.name, device: device(of: method)) {
+            if !isDone {
                 report("Partial", method, login)
                 answer(.partial(methods: login.progress.methods))
                 return true
             }
             report("Accepted", method, login)
             phase = .authenticated
+            if !login.notices.isEmpty { answer(.notice(login.notices)) }
+            login.notices = ""
             answer(.accepted)
             return true
         case .failed:
@@ -420,18 +427,18 @@ extension Monitor {
 
     // MARK: The account
 
+    /// Without PAM: whoever shows no password need not have a fresh one.
+    private func notePasswordAge(_ login: LoginState, _ method: AuthenticationRequest.Method) {
+        guard login.pam == nil, method.name == "password" else { return }
+        if ShadowCheck.of(login.user).needsNewPassword { login.mustChangePassword = true }
+    }
+
     /// Whether PAM lets the account in now. Says so and ends the connection if not.
     private func accountIsGood(
         _ login: LoginState,
         _ method: AuthenticationRequest.Method
     ) -> Bool {
-        guard let pam = login.pam else {
-            // Whoever shows no password need not have a fresh one.
-            if method.name == "password", ShadowCheck.of(login.user).needsNewPassword {
-                login.mustChangePassword = true
-            }
-            return true
-        }
+        guard let pam = login.pam, !login.hasGoodAccount else { return true }
         pam.conversation = { messages in
             for message in messages { login.notices += message.text + "\n" }
             return messages.map { _ in SecretBytes([]) }
@@ -444,6 +451,8 @@ extension Monitor {
                 login.mustChangePassword = true
                 return true
             }
+            login.failure = "PAM account configuration"
+            report("Failed", method, login)
             log.fatal(
                 "Access denied for user \(login.name) by PAM account configuration [preauth]"
             )
@@ -453,6 +462,8 @@ extension Monitor {
                     text: "Access denied by account configuration" + start.events.mention
                 )
             )
+            // Were this end closed before the other process has told the client, it would not.
+            while socket.waitForNext(deadline: deadline) != nil {}
             return false
         }
     }

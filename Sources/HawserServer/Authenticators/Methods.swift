@@ -150,8 +150,12 @@ extension Monitor {
             let tried =
                 login.isValid && mayBeRoot
                 ? password : Self.impossiblePassword
+            login.notices = ""
             pam.conversation = { messages in
-                messages.map { $0.style == .promptHidden ? tried : SecretBytes([]) }
+                for message in messages where !message.style.isPrompt {
+                    login.notices += message.text + "\n"
+                }
+                return messages.map { $0.style == .promptHidden ? tried : SecretBytes([]) }
             }
             do throws(PAMError) {
                 try pam.authenticate(emptyPasswordAllowed: emptyIsAllowed)
@@ -169,13 +173,13 @@ extension Monitor {
         return isRight && login.isValid && mayBeRoot
     }
 
-    /// Lets the modules ask for a new password where the old one has expired. Anything else that is
-    /// wrong with the account is told later.
-    private func changeExpiredPassword(_ pam: PAM) throws(PAMError) {
+    /// Lets the modules look at the account, and ask for a new password where the old one has expired.
+    private func checkAccountInDialogue(_ pam: PAM) throws(PAMError) {
         do throws(PAMError) {
             try pam.checkAccount()
         } catch {
-            if error.needsNewPassword { try pam.changeExpiredPassword() }
+            guard error.needsNewPassword else { throw error }
+            try pam.changeExpiredPassword()
         }
     }
 
@@ -237,19 +241,29 @@ extension Monitor {
             return messages.map { $0.style.isPrompt ? rest.removeFirst() : SecretBytes([]) }
         }
         var isRight = false
+        var isPersonKnown = false
         do throws(PAMError) {
             try pam.authenticate(emptyPasswordAllowed: emptyIsAllowed)
+            isPersonKnown = true
+            if login.isValid {
+                try checkAccountInDialogue(pam)
+                login.hasGoodAccount = true
+            }
             isRight = true
-            // An expired password is changed in the same dialogue.
-            if login.isValid { try changeExpiredPassword(pam) }
         } catch {
             isRight = false
             let name = login.isValid ? login.name : "illegal user \(login.name)"
             // That a client does not answer is no failure that PAM has found.
-            let line = "PAM: \(error) for \(name) from \(start.peer.address)"
+            let what = isPersonKnown ? "User account has expired" : "\(error)"
+            let line = "PAM: \(what) for \(name) from \(start.peer.address)"
             if hasLeft || turnedTo?.isBeginning == true { log.debug(line) } else { log.error(line) }
         }
-        login.notices += instruction
+        login.notices = instruction
+        if !isRight, !hasLeft, turnedTo == nil, !instruction.isEmpty {
+            // Why it failed: there is no question left that it could stand with.
+            login.notices = ""
+            answer(.notice(instruction))
+        }
         if let turnedTo {
             // Wrong answers are a failure of this attempt; another method is a new one.
             if case .other = turnedTo { return .failed }

@@ -117,7 +117,7 @@ extension Certificate {
     /// Whether one of the principals is `name`; those of hosts may be patterns and ignore case.
     package func names(_ name: String) -> Bool {
         switch kind {
-        case .user: principals.contains(name)
+        case .user: principals.contains { $0.hasSameOctets(as: name) }
         case .host:
             principals.contains { Pattern.matches($0.asciiLowercased, name.asciiLowercased) }
         }

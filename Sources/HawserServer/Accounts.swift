@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import HawserSystem
+internal import HawserWire
 
 /// The accounts that can be served.
 enum Accounts {
     /// The account of a name.
     static func named(_ name: String) -> User? {
-        User.named(name) ?? own.flatMap { $0.name == name ? $0 : nil }
+        User.named(name) ?? own.flatMap { $0.name.hasSameOctets(as: name) ? $0 : nil }
     }
 
     static func numbered(_ uid: UInt32) -> User? {

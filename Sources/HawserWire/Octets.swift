@@ -92,6 +92,12 @@ extension String {
 }
 
 extension StringProtocol {
+    /// Equal byte by byte, as names are to the system: `==` takes a letter with an accent and the
+    /// letter with the accent behind it for the same (Unicode, canonical equivalence).
+    package func hasSameOctets(as other: some StringProtocol) -> Bool {
+        utf8.elementsEqual(other.utf8)
+    }
+
     /// The bytes that the text stands for.
     package var octets: [UInt8] { String(self).octets }
 }

@@ -95,6 +95,11 @@ struct CertificateTests {
         #expect(throws: CertificateRefusal.nameNotListed) {
             try pattern.validCertificate(of: .user, for: ["alice"], at: 150)
         }
+        // The same letters to a reader, and to Swift's `==`.
+        let accented = try certificate { $0.principals = ["caf\u{e9}"] }
+        #expect(throws: CertificateRefusal.nameNotListed) {
+            try accented.validCertificate(of: .user, for: ["cafe\u{301}"], at: 150)
+        }
         #expect(throws: CertificateRefusal.notACertificate) {
             try holder.publicKey.validCertificate(of: .user, for: nil, at: 150)
         }

@@ -133,6 +133,25 @@ def test_principals_files(lines, allowed, serve, authority, user_key, tmp_path):
         assert "Certificate does not contain an authorized principal" in peer.log_text()
 
 
+@pytest.mark.parametrize("place", ["file", "option"])
+@pytest.mark.parametrize("listed, allowed", [("caf\u00e9", True), ("cafe\u0301", False)], ids=ascii)
+def test_principals_that_look_the_same(listed, allowed, place, serve, authority, user_key, tmp_path):
+    """One letter or two, the bytes decide: authorities may well know both names."""
+    certify(authority, user_key, "-n", "caf\u00e9")
+    principals = tmp_path / "principals"
+    principals.write_text(f"{listed}\n")
+    if place == "file":
+        trust = f"TrustedUserCAKeys {authority}.pub"
+        peer = serve(UNDER_TEST, trust, f"AuthorizedPrincipalsFile {principals}")
+    else:
+        peer = serve(UNDER_TEST)
+        public = pathlib.Path(f"{authority}.pub").read_text()
+        peer.authorized_keys.write_text(f'cert-authority,principals="{listed}" {public}')
+    assert (login(peer, user_key).returncode == 0) == allowed, peer.log_text()
+    if not allowed:
+        assert "Certificate does not contain an authorized principal" in peer.log_text()
+
+
 @pytest.mark.parametrize("revoked", ["key", "certificate", "authority", "nothing", "missing"])
 def test_revoked_keys(revoked, serve, authority, user_key, me, tmp_path):
     certificate = certify(authority, user_key, "-n", me)

@@ -132,7 +132,7 @@ struct AuthorizedKeyFiles {
     ) -> AuthorizedKeysMatch? {
         guard let certificate = key.certificate else { return nil }
         if let listed = entry.options.principals,
-            !certificate.principals.contains(where: listed.contains)
+            !listed.contains(where: certificate.names)
         {
             log.error("Certificate does not contain an authorized principal")
             return nil

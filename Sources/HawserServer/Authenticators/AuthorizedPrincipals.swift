@@ -39,7 +39,7 @@ struct AuthorizedPrincipals {
                 name = text[text.index(after: blank)...]
                 options = trimmed(text[..<blank])
             }
-            guard principals.contains(String(name)) else { continue }
+            guard principals.contains(where: { $0.hasSameOctets(as: name) }) else { continue }
             let place = "\(path):\(index + 1)"
             let parsed: AuthorizedKeyOptions
             do throws(KeyError) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import HawserKeys
 internal import HawserLog
 internal import HawserSystem
 internal import HawserWire
@@ -127,15 +128,18 @@ struct TrustedHosts {
             if let group = host.group {
                 guard isHostInGroup(group) else { continue }
             } else {
-                host.text = host.text.lowercased()
-                guard host.text == client.host.lowercased() || host.text == client.address else {
+                host.text = host.text.asciiLowercased
+                guard
+                    host.text.hasSameOctets(as: client.host.asciiLowercased)
+                        || host.text == client.address
+                else {
                     continue
                 }
             }
             if let group = user.group {
                 guard isUserInGroup(group) else { continue }
             } else {
-                guard user.text == client.user else { continue }
+                guard user.text.hasSameOctets(as: client.user) else { continue }
             }
             return host.isNegated || user.isNegated ? .distrusted : .trusted
         }

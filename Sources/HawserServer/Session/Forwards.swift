@@ -119,7 +119,8 @@ extension SessionProcess {
     /// others than itself (sshd_config(5), PermitOpen).
     private static func fits(_ name: String, _ host: String, isPattern: Bool) -> Bool {
         isPattern
-            ? Pattern.listContains(name, host.lowercased()) : name == "*" || name == host
+            ? Pattern.listContains(name, host.lowercased())
+            : name == "*" || name.hasSameOctets(as: host)
     }
 
     // MARK: Channels that the client opens

@@ -7,9 +7,13 @@ import Testing
 
 @Suite("hosts.equiv and .shosts, sshd(8)")
 struct TrustedHostsTests {
-    private func verdict(_ contents: String, as localUser: String = "ann") -> TrustedHosts.Verdict {
+    private func verdict(
+        _ contents: String,
+        as localUser: String = "ann",
+        of user: String = "ann"
+    ) -> TrustedHosts.Verdict {
         TrustedHosts.verdict(
-            on: TrustedHosts.Client(user: "ann", host: "Ship.example", address: "192.0.2.7"),
+            on: TrustedHosts.Client(user: user, host: "Ship.example", address: "192.0.2.7"),
             contents: contents,
             localUser: localUser,
             isHostInGroup: { $0 == "fleet" },
@@ -41,6 +45,12 @@ struct TrustedHostsTests {
         #expect(verdict("ship.example\n-ship.example\n") == .trusted)
         #expect(verdict("ship.example -ann\n") == .distrusted)
         #expect(verdict("-other.example\nship.example\n") == .trusted)
+    }
+
+    @Test("Names are bytes, however they look")
+    func accents() {
+        #expect(verdict("ship.example ren\u{e9}\n", of: "ren\u{e9}") == .trusted)
+        #expect(verdict("ship.example ren\u{e9}\n", of: "rene\u{301}") == .silent)
     }
 
     @Test("A netgroup stands for its hosts or users")

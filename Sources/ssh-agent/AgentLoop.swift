@@ -59,6 +59,7 @@ final class AgentLoop {
                 if set.isReadable(slot) { listen(to: helper) }
             }
             release()
+            askQueued()
             retireHelpers()
             clients.removeAll(where: \.isClosed)
             if let arrived, set.isReadable(arrived) { accept() }
@@ -151,12 +152,11 @@ final class AgentLoop {
         // Only a request can be handed in again.
         case .again: client.send(.failure)
         case .confirm(let pending, let text):
-            guard let question = ask(text, .confirmation) else {
-                log.error("nobody can be asked")
-                client.send(.failure)
-                return
+            if hasRoomForQuestions {
+                confirm(pending, text, for: client)
+            } else {
+                client.state = .queued(pending, question: text)
             }
-            client.state = .asking(question, pending)
         case .loadProvider(let request):
             helpers.removeAll { $0.providerPath == request.path && $0.tasks.isEmpty }
             guard helpers.count < Self.maximumHelpers,
@@ -194,12 +194,33 @@ final class AgentLoop {
         }
     }
 
+    private func confirm(_ pending: PendingSignature, _ text: String, for client: Client) {
+        client.state = .reading
+        guard let question = ask(text, .confirmation) else {
+            log.error("nobody can be asked")
+            client.send(.failure)
+            return
+        }
+        client.state = .asking(question, pending)
+    }
+
+    /// Asks what had to wait for the end of other questions, those of older connections first.
+    private func askQueued() {
+        for client in clients {
+            guard case .queued(let pending, let text) = client.state else { continue }
+            guard hasRoomForQuestions else { return }
+            confirm(pending, text, for: client)
+            handleRequests(of: client)
+        }
+    }
+
+    private var hasRoomForQuestions: Bool {
+        clients.count(where: { $0.question != nil }) < Self.maximumQuestions
+    }
+
     /// Nil when nobody can be asked, or too many questions are open.
     private func ask(_ text: String, _ kind: Question.Kind) -> Question? {
-        guard clients.count(where: { $0.question != nil }) < Self.maximumQuestions else {
-            return nil
-        }
-        return Question(text, kind, at: Clock.nanoseconds)
+        hasRoomForQuestions ? Question(text, kind, at: Clock.nanoseconds) : nil
     }
 
     // MARK: FIDO tokens

@@ -18,6 +18,8 @@ final class Client {
         case reading
         /// The user is asked first.
         case asking(Question, PendingSignature)
+        /// The user is asked when there are fewer questions.
+        case queued(PendingSignature, question: String)
         /// The user is asked for a token's PIN.
         case askingPIN(Question, TokenSignature)
         /// The answer is held back until then.

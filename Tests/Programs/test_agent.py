@@ -262,6 +262,31 @@ def test_a_question_does_not_stop_the_others(start_agent, tmp_path):
         waiting.wait()
 
 
+@pytest.mark.parametrize("agent_suite", [UNDER_TEST, OPENSSH], ids=lambda suite: suite.name)
+def test_every_question_is_asked(start_agent, tmp_path, agent_suite):
+    """However many there are at once; those that are too many wait."""
+    asks = script(tmp_path / "ask", "sleep 0.1")
+    agent = start_agent(agent_suite, SSH_ASKPASS=asks, SSH_ASKPASS_REQUIRE="force")
+    key = make_key(tmp_path)
+    agent.add(OPENSSH, "-c", key)
+    blob = base64.b64decode(key.with_suffix(".pub").read_text().split()[1])
+    body = b"\x0d" + len(blob).to_bytes(4, "big") + blob + b"\0\0\0\1x" + bytes(4)
+    # Behind the signature a list is asked for: it comes second.
+    message = len(body).to_bytes(4, "big") + body + b"\0\0\0\1\x0b"
+    clients = []
+    for _ in range(40):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(60)
+        client.connect(agent.socket)
+        client.sendall(message)
+        clients.append(client)
+    for client in clients:
+        with client, client.makefile("rb") as answers:
+            for number in (14, 12):
+                size = int.from_bytes(answers.read(4), "big")
+                assert answers.read(size)[0] == number
+
+
 @pytest.mark.parametrize("add_suite", [UNDER_TEST, OPENSSH])
 def test_passphrases(start_agent, tmp_path, add_suite):
     agent = start_agent()

@@ -357,6 +357,9 @@ struct Program {
             )
             let agentForwarding = try AgentForwarding(settings, log: log)
             let dialed = try dialer.dial()
+            // A command of ProxyCommand need not see by itself that nobody speaks to it any more.
+            var helper = dialed.helper
+            defer { if let helper { Child.kill(helper, 1) } }
             let loop = try ClientLoop(
                 settings,
                 dialed,
@@ -379,6 +382,8 @@ struct Program {
             }
             startMaster(loop, settings, lock, log)
             if !isBackground, let outcome = try persist(loop, settings, log, again) {
+                // It belongs to the master now.
+                helper = nil
                 return outcome
             }
             if !loop.isPersistentMaster, !loop.hasOwnSession {

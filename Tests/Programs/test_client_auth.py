@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import OPENSSH, PREFIX, UNDER_TEST, free_port, make_key, run
+from conftest import OPENSSH, PREFIX, UNDER_TEST, free_port, make_key, run, wait_until
 
 
 def certify(folder, authority, key, *arguments):
@@ -579,6 +579,47 @@ def test_the_connection_comes_from_the_bound_address(serve, key, arguments):
     server = serve(OPENSSH)
     result = ssh(server, *arguments, "127.0.0.1", "echo $SSH_CLIENT", IdentityFile=key)
     assert result.stdout.split()[0] == (b"127.0.0.9" if "-b" in arguments else b"127.0.0.1")
+
+
+def lingering(server, tmp_path):
+    """A ProxyCommand that does not end with its input, and the process that it is."""
+    note = tmp_path / "helper"
+    script = tmp_path / "lingers"
+    script.write_text(
+        f"#!/bin/sh\necho $$ > {note}\n[ $1 = 0 ] || nc 127.0.0.1 $1\nwhile :; do sleep 0.2; done\n"
+    )
+    script.chmod(0o755)
+    return script, lambda: os.path.exists(f"/proc/{note.read_text().strip()}")
+
+
+def test_a_proxy_command_ends_with_its_connection(serve, tmp_path, key):
+    server = serve(OPENSSH)
+    script, is_there = lingering(server, tmp_path)
+    result = ssh(
+        server, "127.0.0.1", "echo in", IdentityFile=key, ProxyCommand=f"{script} {server.port}"
+    )
+    assert (result.returncode, result.stdout) == (0, b"in\n"), result.stderr
+    wait_until(lambda: not is_there(), "the end of the command")
+    result = ssh(server, "127.0.0.1", ProxyCommand=f"{script} 0", ConnectTimeout=1)
+    assert result.returncode == 255
+    wait_until(lambda: not is_there(), "the end of the command")
+
+
+def test_a_proxy_command_belongs_to_the_master_in_the_background(serve, tmp_path, key, home):
+    server = serve(OPENSSH)
+    script, is_there = lingering(server, tmp_path)
+    options = dict(
+        IdentityFile=key, ProxyCommand=f"{script} {server.port}", ControlMaster="auto",
+        ControlPersist="yes", ControlPath=home / "m",
+    )
+    try:
+        for _ in range(2):
+            result = ssh(server, "127.0.0.1", "echo in", **options)
+            assert (result.returncode, result.stdout) == (0, b"in\n"), result.stderr
+            assert is_there()
+    finally:
+        ssh(server, "-O", "exit", "127.0.0.1", **options)
+    wait_until(lambda: not is_there(), "the end of the command")
 
 
 def test_a_proxy_command_hands_over_its_connection(serve, key, tmp_path):

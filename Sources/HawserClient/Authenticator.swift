@@ -32,6 +32,8 @@ final class Authenticator {
     /// The server may not be the one that is meant: no password goes to it.
     var sendsNoSecrets = false
     private var hasFollowed = false
+    /// The key behind `none` has its answer.
+    private var hasHeardOfFirstKey = false
     /// What the server last said can continue.
     private var offered: [String] = []
     /// Methods with nothing left to try.
@@ -58,6 +60,11 @@ final class Authenticator {
                 // Of `none`; the answer to the key behind it is to come.
                 log.debug("Authentications that can continue: \(methods.joined(separator: ","))")
                 return
+            }
+            if hasFollowed, !hasHeardOfFirstKey {
+                hasHeardOfFirstKey = true
+                // Keys were not what the server wanted first: it has not looked at this one.
+                if !partial, !methods.contains("publickey") { identities.restart() }
             }
             if partial {
                 log.verbose("Authenticated using \"\(lastMethod)\" with partial success.")

@@ -164,6 +164,22 @@ def test_a_wrong_signature_is_told_once(suite, talk):
     assert "Failed publickey" in talk.peer.log_text() and "verification" not in talk.peer.log_text()
 
 
+@pytest.mark.parametrize("lists,usepam", [
+    ("password,publickey", "no"), ("keyboard-interactive,publickey", "yes"), ("password,publickey,publickey", "no"),
+])
+@pytest.mark.parametrize("client", [UNDER_TEST, OPENSSH], ids=repr)
+@BOTH
+def test_a_client_whose_key_is_not_wanted_first(suite, client, lists, usepam, talk, askpass):
+    keys = talk.folder / "keys"
+    keys.write_text("".join(pathlib.Path(f"{key}.pub").read_text() for key in (talk.key, talk.other)))
+    peer = talk.start(
+        suite, f"UsePAM {usepam}", f"AuthenticationMethods {lists}", f"AuthorizedKeysFile {keys}", user=talk.name)
+    environment, _ = askpass(talk.password)
+    config = peer.client_config(talk.key, BatchMode="no")
+    result = run([client.ssh, "-F", config, "-i", talk.other, "127.0.0.1", "echo in"], env=environment)
+    assert result.stdout == b"in\n", result.stderr
+
+
 # PAM
 
 

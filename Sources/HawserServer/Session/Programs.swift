@@ -164,7 +164,8 @@ extension SessionProcess {
         if start.mustChangePassword {
             guard let terminal = session.terminal else {
                 return startRefusal(
-                    "Password change required but no TTY available.\n",
+                    "WARNING: Your password has expired.\n"
+                        + "Password change required but no TTY available.\n",
                     session,
                     status: 1
                 )

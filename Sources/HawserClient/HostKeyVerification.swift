@@ -224,7 +224,9 @@ package struct HostKeyVerification {
         question += "Are you sure you want to continue connecting (yes/no/[fingerprint])? "
         while true {
             guard let answer = Prompts.ask(question, .visible) else { return false }
-            let word = String(octets: answer.bytes).trimmed
+            // The first word counts.
+            let words = String(octets: answer.bytes).trimmed.split { $0 == " " || $0 == "\t" }
+            let word = words.first.map { String($0) } ?? ""
             if word.isEmpty || word.lowercased() == "no" { return false }
             if word.lowercased() == "yes" || word == fingerprint(key) { return true }
             question = "Please type 'yes', 'no' or the fingerprint: "

@@ -108,7 +108,7 @@ def same(make_command, steps, environment=None, alike=lambda text: text):
 @pytest.mark.parametrize("steps", [
     [("])? ", "no\n")], [("])? ", "NO\n")], [("])? ", "Yes\n")], [("])? ", "\n")],
     [("])? ", "y\n"), ("int: ", "n\n"), ("int: ", "SHA256:x\n"), ("int: ", "yes\n")],
-    [("])? ", "yes \n")], [("])? ", "\tyes\n")],
+    [("])? ", "yes please\n")], [("])? ", "no\tyes\n")], [("])? ", "yes \n")], [("])? ", "\tyes\n")],
     [("])? ", CONTROL_D)], [("])? ", "FINGERPRINT\n")], [("])? ", " FINGERPRINT \n")],
     [("])? ", "ye" + CONTROL_U + "no\n")],
     [("])? ", CONTROL_C)],

@@ -275,8 +275,10 @@ package final class Listener {
         }
     }
 
-    private func removePidFile() {
-        if let path = plan.pidFile { Files.remove(path) }
+    /// Not what was no file before: `PidFile /dev/null` is written to, and stays.
+    private func removePidFile(_ path: String?) {
+        guard let path, Files.status(path, followingLinks: false)?.isRegular == true else { return }
+        Files.remove(path)
     }
 
     // MARK: Signals
@@ -292,7 +294,7 @@ package final class Listener {
                 ServiceManager.notify("STOPPING=1")
                 plan.events.write(.stopped)
                 for socket in sockets { Descriptor.close(socket.descriptor) }
-                removePidFile()
+                removePidFile(plan.pidFile)
                 return signal == 15 ? 0 : 255
             default: break
             }
@@ -343,7 +345,7 @@ package final class Listener {
         penalties.rules = new.sources.penalties
         penalties.exempt = new.sources.exempt
         if let descriptor = before.events.descriptor { Descriptor.close(descriptor) }
-        if before.pidFile != new.pidFile, let path = before.pidFile { Files.remove(path) }
+        if before.pidFile != new.pidFile { removePidFile(before.pidFile) }
         openMissing()
         writePidFile()
         updateTitle()

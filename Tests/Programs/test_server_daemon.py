@@ -9,12 +9,13 @@ import resource
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import threading
 import time
 
 import pytest
-from conftest import OPENSSH, UNDER_TEST, Server, free_port, make_key, run, wait_until
+from conftest import OPENSSH, OURS_ONLY, UNDER_TEST, Server, free_port, make_key, run, wait_until
 
 
 def login(peer, key, command="echo in", *options, **changes):
@@ -588,3 +589,14 @@ def test_internal_sftp_in_a_changed_root(serve, key, account, home):
         assert result.stdout.decode().splitlines()[-1] == "note"
     finally:
         shutil.rmtree(root)
+
+
+@OURS_ONLY
+@pytest.mark.skipif(os.getuid() != 0, reason="makes a device")
+def test_a_device_as_pid_file_stays(serve, tmp_path):
+    """OpenSSH removes whatever it finds there, /dev/null too."""
+    null = tmp_path / "null"
+    os.mknod(null, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    server = serve(UNDER_TEST, f"PidFile {null}")
+    server.stop()
+    assert stat.S_ISCHR(null.lstat().st_mode)

@@ -37,7 +37,7 @@ extension String {
     }
 
     package init(octets bytes: UnsafeBufferPointer<UInt8>) {
-        guard unsafe bytes.contains(where: { $0 >= 0x80 }) else {
+        guard unsafe !OctetScalar.isASCII(UnsafeRawBufferPointer(bytes)) else {
             self = unsafe String(decoding: bytes, as: UTF8.self)
             return
         }
@@ -77,7 +77,13 @@ extension String {
     }
 
     /// Whether there may be bytes in it that are not UTF-8.
-    package var standsForOctets: Bool { utf8.contains(OctetScalar.first) }
+    package var standsForOctets: Bool {
+        // SAFETY: the bytes are only read, inside the closure.
+        let isASCII = unsafe utf8.withContiguousStorageIfAvailable {
+            unsafe OctetScalar.isASCII(UnsafeRawBufferPointer($0))
+        }
+        return isASCII != true && utf8.contains(OctetScalar.first)
+    }
 
     /// Lends the bytes as a C string.
     package func withCOctets<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
@@ -106,6 +112,24 @@ extension StringProtocol {
 package enum OctetScalar {
     /// The first byte of each in UTF-8.
     static let first: UInt8 = 0xf4
+
+    /// Whether there is no byte above 0x7f. Eight at a time: every name and path is asked.
+    static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let high: UInt64 = 0x8080_8080_8080_8080
+        var index = 0
+        while index + 8 <= bytes.count {
+            // SAFETY: eight bytes are left.
+            let word = unsafe bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            guard word & high == 0 else { return false }
+            index += 8
+        }
+        while index < bytes.count {
+            // SAFETY: the index is below the count.
+            guard unsafe bytes[index] < 0x80 else { return false }
+            index += 1
+        }
+        return true
+    }
 
     /// The byte that a scalar stands for, if it is one of them.
     package static func octet(of scalar: Unicode.Scalar) -> UInt8? {

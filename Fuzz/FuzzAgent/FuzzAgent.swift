@@ -45,6 +45,9 @@ public func fuzzAgent(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
         case .unloadProvider(let path):
             _ = server.providerUnloaded(path: path, wasLoaded: true)
         case .signInProvider, .signInToken: break
+        case .again(let time):
+            now = max(now, time)
+            carryOut(message)
         }
     }
 }

@@ -35,7 +35,8 @@ struct AgentLock {
         return true
     }
 
-    /// How long the answer to a failed attempt is held back, and the next attempt with it: 0.1 s for each failure, 10 s at most.
+    /// How long the answer to a failed attempt is held back, and the next attempt with it: 0.1 s for
+    /// each failure, 10 s at most.
     var delayNanoseconds: UInt64 { min(failures, 100) * 100_000_000 }
 
     private func derive(_ passphrase: SecretBytes) -> SecretBytes {

@@ -292,14 +292,15 @@ class ClientChannel: Watcher {
 
     /// Puts words of ours after what is to be written.
     func show(_ text: String, isError: Bool, _ loop: ClientLoop) {
+        let bytes = text.octets
         if isError {
             guard error >= 0, !errorIsBroken, pendingError.count < 65536 else { return }
-            pendingError.append(text.octets)
+            pendingError.append(bytes)
         } else {
             guard !outputIsBroken, pendingOutput.count < 65536 else { return }
-            pendingOutput.append(text.octets)
+            pendingOutput.append(bytes)
         }
-        ownBytes += text.octets.count
+        ownBytes += bytes.count
         if isError ? error >= 0 : output >= 0 { writePending(isError: isError, loop) }
         watch(loop)
     }

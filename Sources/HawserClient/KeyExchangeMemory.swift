@@ -28,27 +28,29 @@ struct KeyExchangeMemory {
 
     /// What the host is expected to agree to.
     var guess: KeyExchangeGuess? {
-        guard let contents = read() else { return nil }
-        let mark = contents.mark(of: host)
-        return contents.lines.first { $0.mark == mark }?.guess
+        guard let contents = read(), let place = contents.place(of: host) else { return nil }
+        let words = String(octets: contents.lines[place]).split(separator: " ").map(String.init)
+        guard words.count == 3 else { return nil }
+        return KeyExchangeGuess(keyExchange: words[1], hostKey: words[2])
     }
 
     /// Keeps what the host would have agreed to at once.
     func keep(_ guess: KeyExchangeGuess) {
         var contents = read() ?? Contents()
-        let line = Line(mark: contents.mark(of: host), guess: guess)
-        if contents.lines.contains(line) { return }
-        contents.lines.removeAll { $0.mark == line.mark }
-        contents.lines.append(line)
+        let line = contents.mark(of: host) + "\(guess.keyExchange) \(guess.hostKey)".octets
+        if let place = contents.place(of: host) {
+            if contents.lines[place].elementsEqual(line) { return }
+            contents.lines.remove(at: place)
+        }
+        contents.lines.append(line[...])
         contents.lines.removeFirst(max(0, contents.lines.count - Self.maximumLines))
         write(contents)
     }
 
     /// The host is not any more what it was.
     func forget() {
-        guard var contents = read() else { return }
-        let mark = contents.mark(of: host)
-        contents.lines.removeAll { $0.mark == mark }
+        guard var contents = read(), let place = contents.place(of: host) else { return }
+        contents.lines.remove(at: place)
         write(contents)
     }
 
@@ -57,57 +59,56 @@ struct KeyExchangeMemory {
     /// More hosts than most people know; the oldest make room.
     private static let maximumLines = 500
     private static let maximumBytes = 128 << 10
-    private static let firstWords = "hawser-key-exchanges 1 "
+    private static let firstWords = "hawser-key-exchanges 1 ".octets
 
     /// `$XDG_CACHE_HOME/hawser` (XDG Base Directory Specification), by default in `~/.cache`.
     private static var folder: String? {
         if let cache = Environment.value("XDG_CACHE_HOME"), cache.hasPrefix("/") {
             return cache + "/hawser"
         }
-        let home = Environment.value("HOME") ?? User.current?.home ?? ""
+        let home = User.homeDirectory ?? ""
         return home.hasPrefix("/") ? home + "/.cache/hawser" : nil
     }
 
-    private struct Line: Equatable {
-        var mark: String
-        var guess: KeyExchangeGuess
-    }
-
     private struct Contents {
-        var salt: String
-        var lines: [Line] = []
+        var salt: [UInt8]
+        /// Not taken apart: of hundreds of hosts one is asked for.
+        var lines: [ArraySlice<UInt8>] = []
 
-        init() { salt = Base64.encode(SystemRandom().bytes(15)) }
+        init() { salt = Base64.encode(SystemRandom().bytes(15)).octets }
 
-        /// Nil for what was not written by `text`.
+        /// Nil for what was not written from `bytes`.
         init?(_ bytes: [UInt8]) {
-            let rows = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-            guard let first = rows.first, first.hasPrefix(firstWords) else { return nil }
-            salt = String(first.dropFirst(firstWords.count))
-            for row in rows.dropFirst().suffix(maximumLines) {
-                let words = row.split(separator: " ").map(String.init)
-                guard words.count == 3 else { continue }
-                let guess = KeyExchangeGuess(keyExchange: words[1], hostKey: words[2])
-                lines.append(Line(mark: words[0], guess: guess))
-            }
+            let rows = bytes.split(separator: UInt8(ascii: "\n"))
+            guard let first = rows.first, first.starts(with: firstWords) else { return nil }
+            salt = Array(first.dropFirst(firstWords.count))
+            lines = Array(rows.dropFirst().suffix(maximumLines))
         }
 
-        /// What stands for a host: the file tells nobody where its owner logs in.
-        func mark(of host: String) -> String {
-            Base64.encode(Array(HashAlgorithm.sha256.hash(Array((salt + host).utf8)).prefix(18)))
+        /// What a host's line begins with: the file tells nobody where its owner logs in.
+        func mark(of host: String) -> [UInt8] {
+            let digest = HashAlgorithm.sha256.hash(salt + host.octets)
+            return (Base64.encode(Array(digest.prefix(18))) + " ").octets
         }
 
-        var text: String {
-            let rows = lines.map { "\($0.mark) \($0.guess.keyExchange) \($0.guess.hostKey)\n" }
-            return firstWords + salt + "\n" + rows.joined()
+        func place(of host: String) -> Int? {
+            let mark = mark(of: host)
+            return lines.firstIndex { $0.starts(with: mark) }
+        }
+
+        var bytes: [UInt8] {
+            ([(firstWords + salt)[...]] + lines).flatMap { $0 + [UInt8(ascii: "\n")] }
         }
     }
 
     /// Nil where there is none, or somebody else could have written it.
     private func read() -> Contents? {
-        guard let status = Files.status(path), status.isRegular,
+        // RDONLY NONBLOCK NOCTTY: what is no file is not waited for.
+        guard let fd = try? Descriptor.open(path, 0o4000 | 0o400) else { return nil }
+        defer { Descriptor.close(fd) }
+        guard let status = Files.status(of: fd), status.isRegular,
             status.uid == Daemon.effectiveUser, status.mode & 0o022 == 0,
-            let bytes = try? Files.read(path, limit: Self.maximumBytes)
+            let bytes = Descriptor.readAll(fd, limit: Self.maximumBytes)
         else { return nil }
         return Contents(bytes)
     }
@@ -120,7 +121,7 @@ struct KeyExchangeMemory {
                 if !Files.exists(cache) { try Files.makeDirectory(cache, mode: 0o700) }
                 try Files.makeDirectory(folder, mode: 0o700)
             }
-            try Files.replace(path, with: Array(contents.text.utf8), mode: 0o600, isDurable: false)
+            try Files.replace(path, with: contents.bytes, mode: 0o600, isDurable: false)
         } catch {
             log.debug("\(path): \(error.reason)")
         }

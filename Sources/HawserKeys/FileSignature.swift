@@ -137,7 +137,7 @@ package struct FileSignature: Sendable {
         digest: [UInt8],
         namespace wanted: String
     ) throws(KeyError) -> SecurityKeyDetails? {
-        guard namespace.utf8.elementsEqual(wanted.utf8) else {
+        guard namespace.hasSameOctets(as: wanted) else {
             throw .unsupported("namespace does not match")
         }
         if publicKey.certificate != nil { try publicKey.verifyCertificate() }

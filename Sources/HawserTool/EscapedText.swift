@@ -12,21 +12,14 @@ extension String {
     package func visible(keeping kept: [UInt8], keepingOctets: Bool = false) -> String {
         guard utf8.contains(where: { $0 < 0x20 || $0 == 0x7f || $0 == 0xc2 || $0 == 0xf4 })
         else { return self }
-        var result = ""
-        for scalar in unicodeScalars {
-            if let octet = OctetScalar.octet(of: scalar), !keepingOctets {
-                result += Self.octal(UInt32(octet))
-                continue
+        return escaping { scalar in
+            if let octet = OctetScalar.octet(of: scalar) {
+                return keepingOctets ? nil : UInt32(octet)
             }
-            let isControl =
-                scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
-            if isControl, !kept.contains(UInt8(truncatingIfNeeded: scalar.value)) {
-                result += Self.octal(scalar.value)
-            } else {
-                result.unicodeScalars.append(scalar)
-            }
+            let isControl = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
+            let isKept = kept.contains(UInt8(truncatingIfNeeded: scalar.value))
+            return isControl && !isKept ? scalar.value : nil
         }
-        return result
     }
 
     /// Text of any bytes, as `visible(keeping:)` has it; what is not UTF-8 becomes `\ooo`, too.
@@ -61,10 +54,15 @@ extension String {
     /// The text with bytes that are not UTF-8 as `\ooo`, and everything else as it is.
     package var withVisibleOctets: String {
         guard standsForOctets else { return self }
+        return escaping { OctetScalar.octet(of: $0).map { UInt32($0) } }
+    }
+
+    /// The text with those scalars as `\ooo` for which there is a number.
+    private func escaping(_ number: (Unicode.Scalar) -> UInt32?) -> String {
         var result = ""
         for scalar in unicodeScalars {
-            if let octet = OctetScalar.octet(of: scalar) {
-                result += Self.octal(UInt32(octet))
+            if let number = number(scalar) {
+                result += Self.octal(number)
             } else {
                 result.unicodeScalars.append(scalar)
             }

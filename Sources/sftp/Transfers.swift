@@ -180,10 +180,9 @@ extension Interpreter {
         guard pattern.first == UInt8(ascii: "~") else { return pattern }
         let end = pattern.firstIndex(of: RemotePath.slash) ?? pattern.count
         let name = String(octets: pattern[1..<end])
-        let home =
-            name.isEmpty
-            ? Environment.value("HOME") ?? User.current?.home : User.named(name)?.home
-        guard let home else { return pattern }
+        guard let home = name.isEmpty ? User.homeDirectory : User.named(name)?.home else {
+            return pattern
+        }
         return GlobPattern.escape(home.octets) + pattern[end...]
     }
 }

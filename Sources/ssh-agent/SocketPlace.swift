@@ -75,7 +75,7 @@ struct SocketPlace {
     private static let connectionRefused: Int32 = 111  // ECONNREFUSED
 
     private static var homeDirectory: String? {
-        let home = Environment.value("HOME") ?? User.current?.home ?? ""
+        let home = User.homeDirectory ?? ""
         return home.hasPrefix("/") ? home + "/.ssh/agent" : nil
     }
 

@@ -38,6 +38,9 @@ package struct User: Equatable, Sendable {
 }
 
 extension User {
+    /// Where this process' user is at home: what the environment says, or else the account.
+    package static var homeDirectory: String? { Environment.value("HOME") ?? current?.home }
+
     /// The account of that name, as every source of nsswitch.conf(5) knows it. C: `getpwnam`.
     package static func named(_ name: String) -> User? {
         // SAFETY: the entry lives until the next call; it is copied at once, and no other thread

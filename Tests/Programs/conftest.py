@@ -152,6 +152,9 @@ class Server:
     def answers(self):
         if self.process.poll() is not None:
             pytest.fail(f"sshd ended with {self.process.returncode}: {self.log_text()}")
+        return self.is_open()
+
+    def is_open(self):
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
@@ -163,6 +166,8 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 pytest.fail("sshd did not end on SIGTERM")
+            # A process that it has just forked still has its socket for a moment.
+            wait_until(lambda: not self.is_open(), "the end of the port")
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
